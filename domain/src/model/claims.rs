@@ -1,0 +1,111 @@
+//! What the provider says about a person.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+/// The claims of a verified ID token with those of the userinfo endpoint merged over them
+/// (OpenID Connect Core, sections 2 and 5.3.2).
+///
+/// Kept as JSON text, so that a page that does not show them does not pay for parsing them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Claims(String);
+
+impl Claims {
+    /// Takes the claims as the JSON object that they came as.
+    pub fn new(claims: &Map<String, Value>) -> Self {
+        Self(serde_json::to_string(claims).unwrap_or_else(|_| "{}".into()))
+    }
+
+    /// The claims as a JSON object; empty when the text is none.
+    pub fn to_map(&self) -> Map<String, Value> {
+        serde_json::from_str(&self.0).unwrap_or_default()
+    }
+
+    /// The claims as indented JSON, for people to read.
+    pub fn pretty(&self) -> String {
+        serde_json::to_string_pretty(&self.to_map()).unwrap_or_else(|_| "{}".into())
+    }
+}
+
+/// The standard claims that Portico shows and keeps (OpenID Connect Core, section 5.1).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Profile {
+    /// Full name, fit to be shown.
+    pub name: Option<String>,
+    /// Casual name.
+    pub nickname: Option<String>,
+    /// Address of a picture of the person: `http` or `https`, nothing else.
+    pub picture: Option<String>,
+    /// E-mail address.
+    pub email: Option<String>,
+    /// Whether the provider verified the e-mail address; `None` where it does not say.
+    pub email_verified: Option<bool>,
+}
+
+impl Profile {
+    /// Picks the standard claims out; an absent, empty or odd one is `None`.
+    pub fn from_claims(claims: &Map<String, Value>) -> Self {
+        let text = |name: &str| {
+            let value = claims.get(name)?.as_str()?.trim();
+            (!value.is_empty()).then(|| value.to_owned())
+        };
+        Self {
+            name: text("name"),
+            nickname: text("nickname"),
+            picture: text("picture").filter(|url| is_web_address(url)),
+            email: text("email"),
+            // Some providers send the text "true" for the boolean.
+            email_verified: claims.get("email_verified").and_then(|value| match value {
+                Value::Bool(verified) => Some(*verified),
+                Value::String(text) => text.parse().ok(),
+                _ => None,
+            }),
+        }
+    }
+
+    /// What to call the person: name, nickname, e-mail address, or `None`.
+    pub fn display_name(&self) -> Option<&str> {
+        self.name.as_deref().or(self.nickname.as_deref()).or(self.email.as_deref())
+    }
+}
+
+fn is_web_address(url: &str) -> bool {
+    let lower = url.get(..8).unwrap_or(url).to_ascii_lowercase();
+    lower.starts_with("https://") || lower.starts_with("http://")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn profile(claims: Value) -> Profile {
+        Profile::from_claims(claims.as_object().unwrap())
+    }
+
+    #[test]
+    fn a_picture_that_is_no_web_address_is_left_out() {
+        assert_eq!(profile(json!({"picture": "javascript:alert(1)"})).picture, None);
+        assert_eq!(profile(json!({"picture": "data:text/html,x"})).picture, None);
+        let https = profile(json!({"picture": "HTTPS://example.com/a.png"}));
+        assert_eq!(https.picture.as_deref(), Some("HTTPS://example.com/a.png"));
+    }
+
+    #[test]
+    fn claims_of_the_wrong_type_are_absent() {
+        let odd = profile(json!({"name": 7, "email": " ", "email_verified": "yes"}));
+        assert_eq!(odd, Profile::default());
+    }
+
+    #[test]
+    fn a_verified_email_may_be_said_in_text() {
+        assert_eq!(profile(json!({"email_verified": "true"})).email_verified, Some(true));
+    }
+
+    #[test]
+    fn a_person_without_a_name_is_called_by_the_next_best() {
+        let person = profile(json!({"nickname": "jo", "email": "jo@example.com"}));
+        assert_eq!(person.display_name(), Some("jo"));
+        assert_eq!(profile(json!({})).display_name(), None);
+    }
+}

@@ -1,0 +1,21 @@
+//! The values that the use cases work on.
+
+mod claims;
+mod login_attempt;
+mod message;
+mod next_page;
+mod permission;
+mod secret;
+mod session;
+mod user;
+
+pub use claims::{Claims, Profile};
+pub use login_attempt::{AuthorizationResponse, Callback, LoginAttempt, ProviderRefusal, Screen};
+pub use message::{Message, Topic};
+pub use next_page::NextPage;
+pub use permission::Permission;
+pub use secret::{
+    AccessToken, AuthorizationCode, CodeVerifier, IdToken, Nonce, RefreshToken, State,
+};
+pub use session::{Lifetimes, Session, Tokens};
+pub use user::{Identity, User};

@@ -1,0 +1,8 @@
+use chrono::{DateTime, Utc};
+
+/// The time. Handed in, so that tests can set it.
+#[cfg_attr(feature = "testing", mockall::automock)]
+pub trait Clock: Send + Sync {
+    /// Now.
+    fn now(&self) -> DateTime<Utc>;
+}

@@ -1,0 +1,23 @@
+//! What people do. Each use case is a struct of the ports that it needs, with one `run`.
+
+mod begin_login;
+mod complete_login;
+mod log_out;
+mod read_message;
+mod who_is_visiting;
+
+pub use begin_login::{BeginLogin, BeginLoginError, Begun};
+pub use complete_login::{CompleteLogin, LoginError};
+pub use log_out::{LogOut, LoggedOut};
+pub use read_message::ReadMessage;
+pub use who_is_visiting::WhoIsVisiting;
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+
+use crate::ports::{Randomness, RandomnessUnavailable};
+
+/// 256 random bits as 43 characters of base64url: fit for `state`, `nonce` and, by RFC 7636,
+/// section 4.1, `code_verifier`.
+fn random_text(randomness: &dyn Randomness) -> Result<String, RandomnessUnavailable> {
+    Ok(URL_SAFE_NO_PAD.encode(randomness.bytes()?))
+}
