@@ -1,0 +1,85 @@
+//! Whom this site believes to be who they say they are: one TLS configuration for the provider,
+//! the API and the database.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use rustls::{ClientConfig, RootCertStore, crypto::ring};
+use rustls_native_certs::{CertificateResult, load_certs_from_paths, load_native_certs};
+
+/// The names under which systems keep all their roots in one file.
+const BUNDLES: [&str; 6] = [
+    "certs/ca-certificates.crt",
+    "certs/ca-bundle.crt",
+    "cert.pem",
+    "ca-bundle.pem",
+    "cacert.pem",
+    "certs/ca-root-nss.crt",
+];
+
+/// Trusts the system's roots and those in the PEM file, which is what `SSL_CERT_FILE` names.
+///
+/// # Errors
+/// [`TlsUnavailable`] when the file cannot be read or holds no certificate.
+pub fn client_config(extra_roots: Option<&Path>) -> Result<ClientConfig, TlsUnavailable> {
+    let mut roots = RootCertStore::empty();
+    // A machine without roots can still speak plain HTTP to a provider on loopback.
+    roots.add_parsable_certificates(system_roots().certs);
+    if let Some(file) = extra_roots {
+        let unusable = |why: String| TlsUnavailable(format!("{}: {why}", file.display()));
+        let extra = load_certs_from_paths(Some(file), None);
+        if let Some(error) = extra.errors.first() {
+            return Err(unusable(error.to_string()));
+        }
+        if roots.add_parsable_certificates(extra.certs).0 == 0 {
+            return Err(unusable("it holds no certificate".into()));
+        }
+    }
+    ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(|error| TlsUnavailable(error.to_string()))
+        .map(|builder| builder.with_root_certificates(roots).with_no_client_auth())
+}
+
+/// The loader takes `SSL_CERT_FILE` from the environment *instead of* the system's roots; here it
+/// is meant to add to them.
+fn system_roots() -> CertificateResult {
+    if std::env::var_os("SSL_CERT_FILE").is_none() {
+        return load_native_certs();
+    }
+    load_certs_from_paths(system_bundle().as_deref(), None)
+}
+
+fn system_bundle() -> Option<PathBuf> {
+    openssl_probe::candidate_cert_dirs()
+        .flat_map(|folder| BUNDLES.map(|name| folder.join(name)))
+        .find(|file| file.is_file())
+}
+
+/// No TLS can be had, and why.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("no TLS: {0}")]
+pub struct TlsUnavailable(pub String);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_without_certificates_is_refused_by_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let empty = folder.path().join("empty.pem");
+        std::fs::write(&empty, "nothing").unwrap();
+        for file in [empty, folder.path().join("missing.pem")] {
+            let error = client_config(Some(&file)).unwrap_err();
+            assert!(error.to_string().contains(&*file.to_string_lossy()), "{error}");
+        }
+    }
+
+    #[test]
+    fn the_system_is_enough() {
+        assert!(client_config(None).is_ok());
+    }
+}
