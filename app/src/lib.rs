@@ -1,1 +1,25 @@
-#![allow(missing_docs)]
+//! Portico's web application: Rocket in front, the use cases behind.
+//!
+//! [`config`] reads the settings, [`assemble()`] puts an adapter behind each port, [`site()`] makes
+//! the Rocket of them, [`cli`] runs it. [`routes`], [`guards`], [`catchers`] and [`views`] are what
+//! a request meets.
+
+mod assemble;
+pub mod assets;
+pub mod catchers;
+pub mod cli;
+pub mod config;
+#[cfg(feature = "development")]
+mod development;
+mod fairings;
+pub mod guards;
+pub mod logging;
+mod ports;
+pub mod routes;
+mod secret_key;
+mod site;
+pub mod views;
+
+pub use assemble::{AssembleError, Assembly, assemble};
+pub use ports::{About, Ports};
+pub use site::site;

@@ -1,1 +1,7 @@
-fn main() {}
+//! The program: see `portico --help`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    portico::cli::run()
+}

@@ -1,0 +1,190 @@
+//! The one place that knows which adapter stands behind which port.
+
+use std::sync::Arc;
+
+use portico_adapters::{
+    http::{HttpClient, HttpError, Limits},
+    identity::{ClientSecret, InvalidSetting, OidcProvider, OidcSettings, Vendor, auth0},
+    messages::{HttpMessages, LocalMessages},
+    sessions::{PrivateCookieSettings, PrivateCookies},
+    system::{SystemClock, SystemRandomness},
+    tls::{self, TlsUnavailable},
+    users::Database,
+};
+use portico_domain::ports::{Clock, MessageApi, Randomness, UsersUnavailable};
+use rocket::{Build, Rocket};
+use url::Url;
+
+use crate::{
+    About, Ports,
+    config::{Provider, Settings},
+    secret_key, site,
+};
+
+/// A site, ready to be launched, and what stands behind it.
+pub struct Assembly {
+    /// The ports, for the commands that serve no pages.
+    pub ports: Ports,
+    /// Where people are remembered.
+    pub database: Database,
+    /// The provider's issuer, as configured.
+    pub issuer: String,
+    /// The messages API's address; `None` where messages are answered locally.
+    pub api_url: Option<String>,
+    /// The development provider and API. They end with this value.
+    #[cfg(feature = "development")]
+    pub world: Option<portico_adapters::development::World>,
+    settings: Settings,
+}
+
+/// Why the site cannot be assembled.
+#[derive(Debug, thiserror::Error)]
+pub enum AssembleError {
+    /// `SSL_CERT_FILE` cannot be used.
+    #[error("SSL_CERT_FILE: {0}")]
+    Tls(#[from] TlsUnavailable),
+    /// No HTTP client can be built.
+    #[error("no HTTP client: {0}")]
+    Http(#[from] HttpError),
+    /// A setting that only its adapter could judge.
+    #[error(transparent)]
+    Setting(#[from] InvalidSetting),
+    /// The database cannot be opened or migrated.
+    #[error("DATABASE_URL: {0}")]
+    Database(#[from] UsersUnavailable),
+    /// The generated key cannot be kept or read.
+    #[error("the generated secret key: {0}")]
+    SecretKey(std::io::Error),
+    /// The development provider or API cannot be started.
+    #[error("{0}")]
+    Development(String),
+}
+
+/// What the site is to its provider and API.
+pub(crate) struct Client {
+    pub(crate) vendor: Vendor,
+    pub(crate) issuer: String,
+    pub(crate) id: String,
+    pub(crate) secret: Option<ClientSecret>,
+    pub(crate) audience: Option<String>,
+    pub(crate) api_url: Option<String>,
+}
+
+/// Puts an adapter behind each port, by the settings. Waits for no provider, API or database
+/// server; starts the development provider and API where they are asked for.
+///
+/// # Errors
+/// An [`AssembleError`] that names the setting to look at.
+pub async fn assemble(settings: Settings) -> Result<Assembly, AssembleError> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let randomness: Arc<dyn Randomness> = Arc::new(SystemRandomness);
+    let tls = tls::client_config(settings.ssl_cert_file.as_deref())?;
+    let http = HttpClient::new(tls, Limits::default())?;
+    let database = open_database(&settings)?;
+
+    #[cfg(feature = "development")]
+    let mut world = None;
+    let client = match &settings.provider {
+        Provider::Auth0 { domain, client_id, client_secret } => Client {
+            vendor: Vendor::Auth0,
+            issuer: auth0::issuer(domain),
+            id: client_id.clone(),
+            secret: Some(client_secret.clone()),
+            audience: settings.audience.clone(),
+            api_url: settings.api_server_url.clone(),
+        },
+        Provider::Oidc { issuer, client_id, client_secret } => Client {
+            vendor: Vendor::Any,
+            issuer: issuer.clone(),
+            id: client_id.clone(),
+            secret: client_secret.clone(),
+            audience: settings.audience.clone(),
+            api_url: settings.api_server_url.clone(),
+        },
+        #[cfg(feature = "development")]
+        Provider::Development => {
+            let (started, client) = crate::development::start(&settings).await?;
+            world = Some(started);
+            client
+        }
+        #[cfg(not(feature = "development"))]
+        Provider::Development => {
+            return Err(AssembleError::Development("built without the development provider".into()));
+        }
+    };
+    let identity = OidcProvider::new(
+        OidcSettings {
+            issuer: client.issuer.clone(),
+            client_id: client.id,
+            client_secret: client.secret,
+            audience: client.audience,
+            scopes: settings.scopes.clone(),
+            redirect_uri: settings.address_of("/callback"),
+            post_logout_redirect_uri: settings.address_of("/"),
+            vendor: client.vendor,
+        },
+        http.clone(),
+        clock.clone(),
+    )?;
+    let messages: Arc<dyn MessageApi> = match &client.api_url {
+        Some(url) => Arc::new(HttpMessages::new(url, http)?),
+        None => Arc::new(LocalMessages),
+    };
+    let cookies = PrivateCookieSettings { secure: settings.is_https(), lifetimes: settings.lifetimes };
+    let ports = Ports {
+        identity: Arc::new(identity),
+        users: database.users(),
+        sessions: Arc::new(PrivateCookies::new(cookies, clock.clone(), randomness.clone())),
+        messages,
+        clock,
+        randomness,
+        lifetimes: settings.lifetimes,
+    };
+    Ok(Assembly {
+        ports,
+        database,
+        issuer: client.issuer,
+        api_url: client.api_url,
+        #[cfg(feature = "development")]
+        world,
+        settings,
+    })
+}
+
+/// Opens the database alone, for the commands that need nothing else. Waits for no server.
+pub(crate) fn open_database(settings: &Settings) -> Result<Database, AssembleError> {
+    let tls = tls::client_config(settings.ssl_cert_file.as_deref())?;
+    Ok(Database::open(settings.database_url.expose(), tls)?)
+}
+
+impl Assembly {
+    /// What the database is, without its password.
+    pub(crate) fn database_kind(&self) -> &'static str {
+        match self.settings.database_url.sqlite_file() {
+            Some(_) => "SQLite",
+            None => "PostgreSQL",
+        }
+    }
+
+    /// Makes the site's Rocket.
+    ///
+    /// # Errors
+    /// [`AssembleError::SecretKey`] when the generated key cannot be kept or read.
+    pub fn site(&self) -> Result<Rocket<Build>, AssembleError> {
+        let key = secret_key::of(&self.settings, &*self.ports.randomness)
+            .map_err(AssembleError::SecretKey)?;
+        let rocket = self.settings.rocket.clone().merge(("secret_key", key.0));
+        let development = matches!(self.settings.provider, Provider::Development);
+        let about = About {
+            development,
+            https: self.settings.is_https(),
+            picture_origins: if development { origin(&self.issuer).into_iter().collect() } else { Vec::new() },
+            trusted_proxies: self.settings.trusted_proxies.clone(),
+        };
+        Ok(site(rocket, self.ports.clone(), about))
+    }
+}
+
+fn origin(address: &str) -> Option<String> {
+    Some(Url::parse(address).ok()?.origin().ascii_serialization())
+}

@@ -1,0 +1,91 @@
+//! What a visitor sees where no route answers.
+
+use rocket::{Catcher, Request, Responder, catch, catchers, http::{Method, Status}};
+use url::form_urlencoded::byte_serialize;
+
+use crate::{
+    guards::{Visitor, is_page_navigation},
+    views::{Failure, SeeOther},
+};
+
+/// All of them.
+pub fn all() -> Vec<Catcher> {
+    catchers![login_required, anything_else]
+}
+
+#[derive(Responder)]
+enum Answer {
+    Go(SeeOther),
+    Fail(Failure),
+}
+
+/// A stranger before a page for signed-in people: to `/login` and back.
+#[catch(401)]
+async fn login_required(request: &Request<'_>) -> Answer {
+    // Rocket dropped what the guards did to the cookies: a broken session is cleared once more.
+    if let Some(ports) = request.rocket().state::<crate::ports::Ports>() {
+        let _ = ports.sessions.of(request.cookies()).current().await;
+    }
+    if !is_page_navigation(request) {
+        return Answer::Fail(Failure::new(
+            Status::Unauthorized,
+            "Requires authentication",
+            "You are not signed in, or no longer.",
+            "Log in, then try again.",
+        ));
+    }
+    // What was sent with another method cannot be sent again by a redirect.
+    let next = match request.method() {
+        Method::Get | Method::Head => {
+            let uri = request.uri().to_string();
+            format!("?next={}", byte_serialize(uri.as_bytes()).collect::<String>())
+        }
+        _ => String::new(),
+    };
+    Answer::Go(SeeOther(format!("/login{next}")))
+}
+
+#[catch(default)]
+async fn anything_else(status: Status, request: &Request<'_>) -> Failure {
+    // The layout shows who is signed in, here as everywhere.
+    if status != Status::ServiceUnavailable {
+        Visitor::of(request).await;
+    }
+    let home = |failure: Failure| failure.with_action("To the front page", "/");
+    match status.code {
+        403 => home(Failure::new(
+            status,
+            "Permission denied",
+            "Your account lacks the permission for this page.",
+            "An administrator of this site can grant it; it takes effect at your next login.",
+        )),
+        404 => home(Failure::new(
+            status,
+            "Page not found",
+            "There is no page at this address.",
+            "Check the address, or start at the front page.",
+        )),
+        413 => home(Failure::new(status, "Too much", "That is more than this site takes.", "Send less.")),
+        503 => Failure::new(
+            status,
+            "The site is not available just now",
+            "This site cannot look up who you are at the moment. You have not been signed out.",
+            "Try again in a moment.",
+        ),
+        400..=499 => home(Failure::new(
+            status,
+            "That did not work",
+            "Your browser sent something that this site does not understand.",
+            "Start again at the front page.",
+        )),
+        _ => home(
+            Failure::new(
+                status,
+                "Something went wrong",
+                "This site made a mistake. It has been noted.",
+                "Try again in a moment. If it happens once more, tell the people who run this site, with the reference.",
+            )
+            .caused_by(format_args!("no route gave an answer ({status})")),
+        ),
+    }
+}

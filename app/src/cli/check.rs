@@ -1,0 +1,31 @@
+use std::{fmt::Display, process::ExitCode};
+
+use super::Failed;
+use crate::{assemble, config::Settings};
+
+/// Tries the settings, the database, the provider and the API for real.
+pub(super) async fn run(settings: Settings) -> Result<ExitCode, Failed> {
+    println!("settings   ok    all of them can be read");
+    let assembly = assemble(settings).await?;
+    let ports = &assembly.ports;
+    let mut all_well = true;
+    let mut line = |what: &str, of: &str, result: Result<(), String>| match result {
+        Ok(()) => println!("{what:10} ok    {of}"),
+        Err(cause) => {
+            all_well = false;
+            println!("{what:10} FAIL  {of}: {cause}");
+        }
+    };
+    line("database", assembly.database_kind(), text(ports.users.check().await));
+    line("provider", &assembly.issuer, text(ports.identity.check().await));
+    match &assembly.api_url {
+        Some(url) => line("API", url, text(ports.messages.check().await)),
+        None => line("API", "answered locally (API_SERVER_URL is not set)", Ok(())),
+    }
+    line("secret key", "seals cookies", assembly.site().map(drop).map_err(|error| error.to_string()));
+    Ok(if all_well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn text<E: Display>(result: Result<(), E>) -> Result<(), String> {
+    result.map_err(|cause| cause.to_string())
+}

@@ -1,0 +1,85 @@
+//! The command line.
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command line answers there")]
+
+mod check;
+mod serve;
+mod users;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use portico_adapters::system::SystemRandomness;
+
+use crate::{
+    assemble,
+    config::Settings,
+    logging, secret_key,
+};
+
+/// The web application that Rust teams clone when people must sign in.
+#[derive(Parser)]
+#[command(name = "portico", version)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve the site (the default).
+    Serve,
+    /// Try every setting and dependency for real, a line each; exit with 1 if one fails.
+    Check,
+    /// Bring the database up to date.
+    Migrate,
+    /// Print a new key for ROCKET_SECRET_KEY.
+    Secret,
+    /// Look at the people who signed in.
+    Users {
+        #[command(subcommand)]
+        command: users::Command,
+    },
+}
+
+/// What a command failed with, in words for the operator.
+type Failed = Box<dyn std::error::Error + Send + Sync>;
+
+/// Runs the command of the process's arguments.
+pub fn run() -> ExitCode {
+    let Arguments { command } = Arguments::parse();
+    let done = match command.unwrap_or(Command::Serve) {
+        Command::Secret => secret(),
+        Command::Serve => with_settings(serve::run),
+        Command::Check => with_settings(check::run),
+        Command::Migrate => with_settings(migrate),
+        Command::Users { command } => with_settings(|settings| users::run(command, settings)),
+    };
+    match done {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("portico: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn with_settings<F>(command: impl FnOnce(Settings) -> F) -> Result<ExitCode, Failed>
+where
+    F: Future<Output = Result<ExitCode, Failed>>,
+{
+    let settings = Settings::load()?;
+    logging::start(settings.rocket.extract_inner::<String>("log_level").ok().as_deref());
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(command(settings))
+}
+
+fn secret() -> Result<ExitCode, Failed> {
+    println!("{}", secret_key::fresh(&SystemRandomness)?.0);
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn migrate(settings: Settings) -> Result<ExitCode, Failed> {
+    crate::assemble::open_database(&settings)?.migrate().await?;
+    println!("The database is up to date.");
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,79 @@
+use std::process::ExitCode;
+
+use clap::Subcommand;
+use portico_domain::model::User;
+
+use super::Failed;
+use crate::config::Settings;
+
+#[derive(Subcommand)]
+pub(super) enum Command {
+    /// List people, the latest login first.
+    List {
+        /// How many at most.
+        #[arg(long, default_value_t = 100)]
+        limit: u32,
+    },
+    /// Show one person's record.
+    Show(Person),
+    /// Forget one person.
+    Delete(Person),
+}
+
+#[derive(clap::Args)]
+pub(super) struct Person {
+    /// The provider, as `users list` shows it.
+    issuer: String,
+    /// The person at that provider, as `users list` shows it.
+    subject: String,
+}
+
+pub(super) async fn run(command: Command, settings: Settings) -> Result<ExitCode, Failed> {
+    let users = crate::assemble::open_database(&settings)?.users();
+    let found = match command {
+        Command::List { limit } => {
+            for user in users.list(limit).await? {
+                let email = user.profile.email.as_deref().unwrap_or("-");
+                let User { issuer, subject, last_login, logins, .. } = &user;
+                println!("{}", plain(&format!("{last_login}  {logins:>5}  {issuer}  {subject}  {email}")));
+            }
+            true
+        }
+        Command::Show(person) => match users.find(&person.issuer, &person.subject).await? {
+            Some(user) => {
+                show(&user);
+                true
+            }
+            None => false,
+        },
+        Command::Delete(person) => users.delete(&person.issuer, &person.subject).await?,
+    };
+    if !found {
+        eprintln!("portico: nobody with that issuer and subject ever signed in");
+    }
+    Ok(if found { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn show(user: &User) {
+    let text = |value: &Option<String>| value.clone().unwrap_or_else(|| "-".into());
+    let verified = user.profile.email_verified.map_or("unknown".into(), |verified| verified.to_string());
+    for (name, value) in [
+        ("issuer", user.issuer.clone()),
+        ("subject", user.subject.clone()),
+        ("name", text(&user.profile.name)),
+        ("nickname", text(&user.profile.nickname)),
+        ("picture", text(&user.profile.picture)),
+        ("email", text(&user.profile.email)),
+        ("email verified", verified),
+        ("first seen", user.first_seen.to_string()),
+        ("last login", user.last_login.to_string()),
+        ("logins", user.logins.to_string()),
+    ] {
+        println!("{name:15} {}", plain(&value));
+    }
+}
+
+/// Names come from outside: they must not steer the operator's terminal.
+fn plain(text: &str) -> String {
+    text.replace(char::is_control, "\u{FFFD}")
+}

@@ -1,0 +1,328 @@
+//! The site's settings: read from four places, checked all at once.
+
+mod reader;
+mod sources;
+
+use std::{net::IpAddr, path::PathBuf};
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use chrono::TimeDelta;
+use figment::Figment;
+use ipnet::IpNet;
+use portico_domain::model::Lifetimes;
+use url::{Host, Url};
+
+use portico_adapters::identity::ClientSecret;
+
+pub use reader::{Problem, Problems};
+use reader::Reader;
+
+/// Everything that can be set. `Debug` shows no secret.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Rocket's `debug` profile: the only one with the development provider.
+    pub debug_profile: bool,
+    /// Rocket's own settings, without the secret key.
+    pub rocket: Figment,
+    /// `ROCKET_SECRET_KEY`; `None` in the `debug` profile, where one is made.
+    pub secret_key: Option<SecretKey>,
+    /// `PUBLIC_URL`: what browsers see; without path.
+    pub public_url: Url,
+    /// Who tells who people are.
+    pub provider: Provider,
+    /// `AUTH0_AUDIENCE` or `OIDC_AUDIENCE`: the API that access tokens are for.
+    pub audience: Option<String>,
+    /// `OIDC_SCOPES`.
+    pub scopes: Vec<String>,
+    /// `API_SERVER_URL`.
+    pub api_server_url: Option<String>,
+    /// `DATABASE_URL`; may hold a password.
+    pub database_url: DatabaseUrl,
+    /// `AUTO_MIGRATE`.
+    pub auto_migrate: bool,
+    /// `SESSION_ROLLING_SECONDS` and `SESSION_ABSOLUTE_SECONDS`.
+    pub lifetimes: Lifetimes,
+    /// `TRUSTED_PROXIES`: whose forwarded headers are believed.
+    pub trusted_proxies: Vec<IpNet>,
+    /// `SSL_CERT_FILE`.
+    pub ssl_cert_file: Option<PathBuf>,
+}
+
+/// Which family of settings names the provider.
+#[derive(Clone, Debug)]
+pub enum Provider {
+    /// `AUTH0_…`
+    Auth0 {
+        /// `AUTH0_DOMAIN`, with or without scheme or slash.
+        domain: String,
+        /// `AUTH0_CLIENT_ID`.
+        client_id: String,
+        /// `AUTH0_CLIENT_SECRET`.
+        client_secret: ClientSecret,
+    },
+    /// `OIDC_…`
+    Oidc {
+        /// `OIDC_ISSUER_URL`.
+        issuer: String,
+        /// `OIDC_CLIENT_ID`.
+        client_id: String,
+        /// `OIDC_CLIENT_SECRET`; `None` for a public client.
+        client_secret: Option<ClientSecret>,
+    },
+    /// Neither: the development provider.
+    Development,
+}
+
+/// The key that seals cookies, in base64. `Debug` hides it.
+#[derive(Clone)]
+pub struct SecretKey(pub String);
+
+impl std::fmt::Debug for SecretKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("SecretKey(…)")
+    }
+}
+
+impl SecretKey {
+    /// `None` unless the text is base64 of 256 bits.
+    pub fn parse(text: &str) -> Option<Self> {
+        let bytes = STANDARD.decode(text.trim()).ok()?;
+        (bytes.len() == 32).then(|| Self(text.trim().to_owned()))
+    }
+}
+
+/// Where people are remembered. `Debug` shows the kind only.
+#[derive(Clone)]
+pub struct DatabaseUrl(String);
+
+impl std::fmt::Debug for DatabaseUrl {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(if self.sqlite_file().is_some() { &self.0 } else { "postgres://…" })
+    }
+}
+
+impl DatabaseUrl {
+    fn parse(text: &str) -> Option<Self> {
+        let known = ["sqlite://", "postgres://", "postgresql://"];
+        let rest = known.iter().find_map(|scheme| text.strip_prefix(scheme))?;
+        (!rest.is_empty()).then(|| Self(text.to_owned()))
+    }
+
+    /// The address itself, with its password.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+
+    /// The file, where the database is one.
+    pub fn sqlite_file(&self) -> Option<PathBuf> {
+        self.0.strip_prefix("sqlite://").map(PathBuf::from)
+    }
+}
+
+impl Settings {
+    /// Reads `Portico.toml`, `.env` and the environment, each over the one before.
+    ///
+    /// # Errors
+    /// [`Problems`]: every unknown key, malformed value and missing setting at once.
+    pub fn load() -> Result<Self, Problems> {
+        Self::from_figment(sources::figment())
+    }
+
+    /// Like [`Settings::load`], from values given as text by their keys: for tests.
+    ///
+    /// # Errors
+    /// As [`Settings::load`].
+    pub fn from_pairs<'a>(
+        pairs: impl IntoIterator<Item = (&'a str, &'a str)>,
+    ) -> Result<Self, Problems> {
+        Self::from_figment(Figment::from(sources::Text::new("the given values", pairs)))
+    }
+
+    fn from_figment(figment: Figment) -> Result<Self, Problems> {
+        let mut read = Reader::new(figment);
+        read.refuse_unknown_keys();
+        let rocket = read.rocket();
+        let profile = read.text("ROCKET_PROFILE");
+        let debug_profile = match &profile {
+            Some(profile) => profile == "debug",
+            None => cfg!(debug_assertions),
+        };
+        let port = read
+            .parsed("ROCKET_PORT", "a port from 0 to 65535", |text| text.parse::<u16>().ok())
+            .unwrap_or(4040);
+        read.parsed("ROCKET_ADDRESS", "an IP address", |text| text.parse::<IpAddr>().ok());
+        let public_url = read
+            .parsed("PUBLIC_URL", "an http:// or https:// address without a path", public_url)
+            .or_else(|| Url::parse(&format!("http://127.0.0.1:{port}")).ok());
+        let secret_key = read.parsed(
+            "ROCKET_SECRET_KEY",
+            "256 bits in base64, as `portico secret` prints them",
+            SecretKey::parse,
+        );
+        if secret_key.is_none() && !debug_profile {
+            read.missing("ROCKET_SECRET_KEY", "a key, as `portico secret` prints it");
+        }
+        let (provider, audience) = provider(&mut read, debug_profile);
+        let api_server_url =
+            read.parsed("API_SERVER_URL", "an http:// or https:// address", |text| {
+                web_address(text).map(|_| text.to_owned())
+            });
+        let database_url = read
+            .parsed("DATABASE_URL", "sqlite://<file> or postgres://…", DatabaseUrl::parse)
+            .unwrap_or_else(|| DatabaseUrl("sqlite://portico.db".into()));
+        let auto_migrate =
+            read.parsed("AUTO_MIGRATE", "true or false", |text| text.parse().ok()).unwrap_or(true);
+        let lifetimes = Lifetimes {
+            rolling: seconds(&mut read, "SESSION_ROLLING_SECONDS", 86_400),
+            absolute: seconds(&mut read, "SESSION_ABSOLUTE_SECONDS", 604_800),
+        };
+        let trusted_proxies = read
+            .parsed("TRUSTED_PROXIES", "networks such as 10.0.0.0/8, comma-separated", networks)
+            .unwrap_or_default();
+        let ssl_cert_file = read.parsed("SSL_CERT_FILE", "a file that exists", |text| {
+            let file = PathBuf::from(text);
+            file.is_file().then_some(file)
+        });
+        read.parsed("SESSION_STORE", "cookie: this version has no other store", |text| {
+            (text == "cookie").then_some(())
+        });
+        for key in ["REDIS_URL", "PREVIOUS_SECRET_KEYS"] {
+            read.parsed(key, "nothing: this version has no use for it yet", |_| None::<()>);
+        }
+        let scopes = scopes(read.text("OIDC_SCOPES").as_deref());
+        match (public_url, provider, read.problems()) {
+            (Some(public_url), Some(provider), None) => Ok(Self {
+                debug_profile,
+                rocket,
+                secret_key,
+                public_url,
+                provider,
+                audience,
+                scopes,
+                api_server_url,
+                database_url,
+                auto_migrate,
+                lifetimes,
+                trusted_proxies,
+                ssl_cert_file,
+            }),
+            (_, _, problems) => Err(problems.unwrap_or(Problems(Vec::new()))),
+        }
+    }
+
+    /// Whether browsers come by https, so that cookies can be `Secure`.
+    pub fn is_https(&self) -> bool {
+        self.public_url.scheme() == "https"
+    }
+
+    /// An absolute address of this site.
+    pub fn address_of(&self, path: &str) -> String {
+        format!("{}{path}", self.public_url.as_str().trim_end_matches('/'))
+    }
+}
+
+fn provider(read: &mut Reader, debug_profile: bool) -> (Option<Provider>, Option<String>) {
+    let auth0 = ["AUTH0_DOMAIN", "AUTH0_CLIENT_ID", "AUTH0_CLIENT_SECRET"];
+    let oidc = ["OIDC_ISSUER_URL", "OIDC_CLIENT_ID", "OIDC_CLIENT_SECRET"];
+    let has = |read: &Reader, keys: [&str; 3]| keys.iter().any(|key| read.text(key).is_some());
+    let (has_auth0, has_oidc) = (has(read, auth0), has(read, oidc));
+    let auth0_audience = read.text("AUTH0_AUDIENCE");
+    let oidc_audience = read.text("OIDC_AUDIENCE");
+    match (has_auth0, has_oidc) {
+        (true, true) => {
+            read.missing("AUTH0_DOMAIN", "either the AUTH0_ settings or the OIDC_ ones, not both");
+            (None, None)
+        }
+        (true, false) => {
+            let domain = read.required("AUTH0_DOMAIN", "the tenant's domain, such as example.eu.auth0.com", |text| {
+                let issuer = portico_adapters::identity::auth0::issuer(text);
+                issuer_address(&issuer, debug_profile).map(|_| text.to_owned())
+            });
+            let client_id = read.required("AUTH0_CLIENT_ID", "the application's client id", some_text);
+            let secret = read.required("AUTH0_CLIENT_SECRET", "the application's client secret", some_text);
+            let provider = domain.zip(client_id).zip(secret).map(|((domain, client_id), secret)| {
+                Provider::Auth0 { domain, client_id, client_secret: ClientSecret::new(secret) }
+            });
+            (provider, auth0_audience)
+        }
+        (false, true) => {
+            let expected = "the provider's issuer: an https:// address, or http:// on loopback";
+            let issuer = read.required("OIDC_ISSUER_URL", expected, |text| {
+                issuer_address(text, debug_profile).map(|_| text.to_owned())
+            });
+            let client_id = read.required("OIDC_CLIENT_ID", "the client id at the provider", some_text);
+            let client_secret = read.text("OIDC_CLIENT_SECRET").map(ClientSecret::new);
+            let provider = issuer
+                .zip(client_id)
+                .map(|(issuer, client_id)| Provider::Oidc { issuer, client_id, client_secret });
+            (provider, oidc_audience)
+        }
+        (false, false) if debug_profile && cfg!(feature = "development") => {
+            (Some(Provider::Development), auth0_audience.or(oidc_audience))
+        }
+        (false, false) => {
+            read.missing(
+                "AUTH0_DOMAIN",
+                "an identity provider: AUTH0_DOMAIN, AUTH0_CLIENT_ID and AUTH0_CLIENT_SECRET, or \
+                 OIDC_ISSUER_URL, OIDC_CLIENT_ID and OIDC_CLIENT_SECRET; the development provider \
+                 runs in the debug profile only",
+            );
+            (None, None)
+        }
+    }
+}
+
+fn some_text(text: &str) -> Option<String> {
+    Some(text.to_owned())
+}
+
+fn scopes(text: Option<&str>) -> Vec<String> {
+    let text = text.unwrap_or("openid profile email");
+    let mut scopes: Vec<_> = text.split_whitespace().map(str::to_owned).collect();
+    if !scopes.iter().any(|scope| scope == "openid") {
+        scopes.insert(0, "openid".into());
+    }
+    scopes
+}
+
+fn seconds(read: &mut Reader, key: &'static str, default: u32) -> TimeDelta {
+    let given = read.parsed(key, "a positive number of seconds", |text| {
+        text.parse::<u32>().ok().filter(|seconds| *seconds > 0)
+    });
+    TimeDelta::seconds(i64::from(given.unwrap_or(default)))
+}
+
+fn networks(text: &str) -> Option<Vec<IpNet>> {
+    let network = |text: &str| {
+        text.parse::<IpNet>().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from))
+    };
+    text.split(',').map(|part| network(part.trim())).collect()
+}
+
+fn web_address(text: &str) -> Option<Url> {
+    let url = Url::parse(text).ok()?;
+    let plain = url.username().is_empty() && url.password().is_none();
+    (matches!(url.scheme(), "http" | "https") && url.has_host() && plain).then_some(url)
+}
+
+fn public_url(text: &str) -> Option<Url> {
+    web_address(text).filter(|url| {
+        url.path() == "/" && url.query().is_none() && url.fragment().is_none()
+    })
+}
+
+/// Tokens travel to the issuer: outside of the `debug` profile over TLS or not at all.
+fn issuer_address(text: &str, debug_profile: bool) -> Option<Url> {
+    let loopback = |url: &Url| match url.host() {
+        Some(Host::Ipv4(ip)) => ip.is_loopback(),
+        Some(Host::Ipv6(ip)) => ip.is_loopback(),
+        Some(Host::Domain(name)) => name == "localhost",
+        None => false,
+    };
+    web_address(text)
+        .filter(|url| url.query().is_none() && url.fragment().is_none())
+        .filter(|url| url.scheme() == "https" || debug_profile || loopback(url))
+}
+
+#[cfg(test)]
+mod tests;

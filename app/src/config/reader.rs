@@ -1,0 +1,181 @@
+//! Reads settings one by one and collects what is wrong with them.
+
+use std::fmt;
+
+use figment::{Figment, value::Value};
+
+/// Every key but Rocket's own, as the environment spells it.
+pub(super) const KEYS: [&str; 22] = [
+    "AUTH0_DOMAIN",
+    "AUTH0_CLIENT_ID",
+    "AUTH0_CLIENT_SECRET",
+    "AUTH0_AUDIENCE",
+    "API_SERVER_URL",
+    "OIDC_ISSUER_URL",
+    "OIDC_CLIENT_ID",
+    "OIDC_CLIENT_SECRET",
+    "OIDC_AUDIENCE",
+    "OIDC_SCOPES",
+    "PUBLIC_URL",
+    "DATABASE_URL",
+    "AUTO_MIGRATE",
+    "SESSION_STORE",
+    "REDIS_URL",
+    "SESSION_ROLLING_SECONDS",
+    "SESSION_ABSOLUTE_SECONDS",
+    "PREVIOUS_SECRET_KEYS",
+    "TRUSTED_PROXIES",
+    "SSL_CERT_FILE",
+    "ROCKET_SECRET_KEY",
+    "ROCKET_PROFILE",
+];
+
+/// What Rocket's own keys start with.
+pub(super) const ROCKET: &str = "ROCKET_";
+
+/// One thing that is wrong with the settings. Holds no value, for it may be a secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// The key, as the environment spells it.
+    pub key: String,
+    /// Where the value came from; `None` where it is missing.
+    pub source: Option<String>,
+    /// What is expected.
+    pub expected: String,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { key, source, expected } = self;
+        match source {
+            Some(source) => write!(f, "{key} (from {source}): expected {expected}"),
+            None => write!(f, "{key} (not set): expected {expected}"),
+        }
+    }
+}
+
+/// All that is wrong with the settings.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the settings have {} problem(s):\n{}", .0.len(), lines(.0))]
+pub struct Problems(pub Vec<Problem>);
+
+fn lines(problems: &[Problem]) -> String {
+    problems.iter().map(|problem| format!("  - {problem}")).collect::<Vec<_>>().join("\n")
+}
+
+pub(super) struct Reader {
+    figment: Figment,
+    problems: Vec<Problem>,
+}
+
+impl Reader {
+    pub(super) fn new(figment: Figment) -> Self {
+        Self { figment, problems: Vec::new() }
+    }
+
+    /// A misspelt key in the file would otherwise be a setting that silently does nothing.
+    pub(super) fn refuse_unknown_keys(&mut self) {
+        match self.figment.extract::<figment::value::Dict>() {
+            Ok(all) => {
+                for key in all.keys() {
+                    let known = key.to_ascii_uppercase();
+                    let lower = *key == key.to_ascii_lowercase();
+                    if !lower || !(KEYS.contains(&&*known) || known.starts_with(ROCKET)) {
+                        let source = self.source(key);
+                        let expected = "a known key, in lower case".to_owned();
+                        self.problems.push(Problem { key: key.clone(), source, expected });
+                    }
+                }
+            }
+            // A line of the file may hold a secret: say where, not what.
+            Err(_) => self.problems.push(Problem {
+                key: "Portico.toml".into(),
+                source: Some("the file".into()),
+                expected: "valid TOML".into(),
+            }),
+        }
+    }
+
+    /// The value as text; `None` where it is absent.
+    pub(super) fn text(&self, key: &str) -> Option<String> {
+        match self.figment.find_value(&key.to_ascii_lowercase()).ok()? {
+            Value::String(_, text) => (!text.trim().is_empty()).then(|| text.trim().to_owned()),
+            Value::Bool(_, flag) => Some(flag.to_string()),
+            Value::Num(_, number) => number
+                .to_i128()
+                .map(|number| number.to_string())
+                .or_else(|| number.to_u128().map(|number| number.to_string())),
+            _ => Some(String::new()),
+        }
+    }
+
+    /// The parsed value; `None` where it is absent or, noted as a problem, malformed.
+    pub(super) fn parsed<T>(
+        &mut self,
+        key: &str,
+        expected: &str,
+        parse: impl FnOnce(&str) -> Option<T>,
+    ) -> Option<T> {
+        let text = self.text(key)?;
+        let value = parse(&text);
+        if value.is_none() {
+            let source = self.source(&key.to_ascii_lowercase());
+            self.problems.push(Problem { key: key.into(), source, expected: expected.into() });
+        }
+        value
+    }
+
+    /// Like [`Reader::parsed`], but absence is a problem too.
+    pub(super) fn required<T>(
+        &mut self,
+        key: &str,
+        expected: &str,
+        parse: impl FnOnce(&str) -> Option<T>,
+    ) -> Option<T> {
+        if self.text(key).is_none() {
+            self.missing(key, expected);
+        }
+        self.parsed(key, expected, parse)
+    }
+
+    /// Notes that something is missing.
+    pub(super) fn missing(&mut self, key: &str, expected: &str) {
+        let source = self.source(&key.to_ascii_lowercase());
+        self.problems.push(Problem { key: key.into(), source, expected: expected.into() });
+    }
+
+    /// Rocket's own settings over Portico's defaults for them.
+    pub(super) fn rocket(&self) -> Figment {
+        let mut rocket = rocket::Config::figment().merge(("port", 4040));
+        let all = self.figment.extract::<figment::value::Dict>().unwrap_or_default();
+        for (key, value) in all {
+            let Some(name) = key.strip_prefix("rocket_") else { continue };
+            if matches!(name, "secret_key" | "profile") {
+                continue;
+            }
+            // Text is read as Rocket reads its environment: numbers, lists and tables.
+            let value = match value {
+                Value::String(_, text) => match text.parse::<Value>() {
+                    Ok(value) => value,
+                    Err(never) => match never {},
+                },
+                other => other,
+            };
+            rocket = rocket.merge((name.to_owned(), value));
+        }
+        rocket
+    }
+
+    /// What was noted so far; `None` where all is well.
+    pub(super) fn problems(&self) -> Option<Problems> {
+        (!self.problems.is_empty()).then(|| Problems(self.problems.clone()))
+    }
+
+    fn source(&self, key: &str) -> Option<String> {
+        let metadata = self.figment.find_metadata(key)?;
+        Some(match &metadata.source {
+            Some(source) => source.to_string(),
+            None => metadata.name.to_string(),
+        })
+    }
+}

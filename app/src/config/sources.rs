@@ -1,0 +1,55 @@
+//! The places that settings come from.
+
+use std::collections::BTreeMap;
+
+use figment::{
+    Error, Figment, Metadata, Profile, Provider,
+    providers::{Format, Toml},
+    value::{Dict, Map, Value},
+};
+
+use super::reader::{KEYS, ROCKET};
+
+/// `Portico.toml`, under `.env`, under the environment.
+pub(super) fn figment() -> Figment {
+    let dotenv = dotenvy::dotenv_iter().into_iter().flatten().flatten();
+    Figment::from(Toml::file("Portico.toml"))
+        .merge(Text::new(".env", dotenv))
+        .merge(Text::new("the environment", std::env::vars_os().filter_map(|(key, value)| {
+            Some((key.into_string().ok()?, value.into_string().ok()?))
+        })))
+}
+
+/// Known keys with their values verbatim: figment's own reader would take a client secret like
+/// `0123` for a number. An empty value counts as none.
+pub(super) struct Text {
+    name: &'static str,
+    values: BTreeMap<String, String>,
+}
+
+impl Text {
+    pub(super) fn new<K: AsRef<str>, V: AsRef<str>>(
+        name: &'static str,
+        pairs: impl IntoIterator<Item = (K, V)>,
+    ) -> Self {
+        let known = |key: &str| KEYS.contains(&key) || key.starts_with(ROCKET);
+        let values = pairs
+            .into_iter()
+            .map(|(key, value)| (key.as_ref().to_owned(), value.as_ref().trim().to_owned()))
+            .filter(|(key, value)| known(key) && !value.is_empty())
+            .map(|(key, value)| (key.to_ascii_lowercase(), value))
+            .collect();
+        Self { name, values }
+    }
+}
+
+impl Provider for Text {
+    fn metadata(&self) -> Metadata {
+        Metadata::named(self.name)
+    }
+
+    fn data(&self) -> Result<Map<Profile, Dict>, Error> {
+        let values = self.values.iter().map(|(key, value)| (key.clone(), Value::from(value.clone())));
+        Ok(Profile::Default.collect(values.collect()))
+    }
+}

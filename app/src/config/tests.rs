@@ -1,0 +1,173 @@
+use super::*;
+
+fn problems(pairs: &[(&str, &str)]) -> Vec<Problem> {
+    Settings::from_pairs(pairs.iter().copied()).unwrap_err().0
+}
+
+fn keys(pairs: &[(&str, &str)]) -> Vec<String> {
+    problems(pairs).into_iter().map(|problem| problem.key).collect()
+}
+
+const KEY: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
+const RELEASE: [(&str, &str); 2] = [("ROCKET_PROFILE", "release"), ("ROCKET_SECRET_KEY", KEY)];
+const OIDC: [(&str, &str); 2] =
+    [("OIDC_ISSUER_URL", "https://id.example"), ("OIDC_CLIENT_ID", "portico")];
+
+fn with<'a>(more: &[&[(&'a str, &'a str)]]) -> Vec<(&'a str, &'a str)> {
+    more.concat()
+}
+
+#[test]
+fn nothing_needs_to_be_set_in_the_debug_profile() {
+    let settings = Settings::from_pairs([("ROCKET_PROFILE", "debug")]).unwrap();
+    assert!(matches!(settings.provider, Provider::Development));
+    assert_eq!(settings.address_of("/callback"), "http://127.0.0.1:4040/callback");
+    assert_eq!(settings.database_url.expose(), "sqlite://portico.db");
+    assert_eq!(settings.scopes, ["openid", "profile", "email"]);
+    assert_eq!(settings.lifetimes.rolling.num_seconds(), 86_400);
+    assert_eq!(settings.lifetimes.absolute.num_seconds(), 604_800);
+}
+
+#[test]
+fn the_env_file_of_the_django_sample_is_enough() {
+    let settings = Settings::from_pairs([
+        ("AUTH0_DOMAIN", "tenant.eu.auth0.com"),
+        ("AUTH0_CLIENT_ID", "id"),
+        ("AUTH0_CLIENT_SECRET", "0123"),
+        ("AUTH0_AUDIENCE", "https://api.example"),
+        ("API_SERVER_URL", "http://localhost:6060"),
+        ("PORT", "4040"),
+    ])
+    .unwrap();
+    let Provider::Auth0 { client_secret, .. } = &settings.provider else { panic!() };
+    assert_eq!(client_secret.secret(), "0123");
+    assert_eq!(settings.audience.as_deref(), Some("https://api.example"));
+}
+
+#[test]
+fn the_release_profile_names_what_it_needs() {
+    let found = problems(&[("ROCKET_PROFILE", "release")]);
+    assert_eq!(found.len(), 2);
+    assert_eq!(found[0].key, "ROCKET_SECRET_KEY");
+    assert!(found[1].expected.contains("OIDC_ISSUER_URL"), "{}", found[1]);
+    assert!(Settings::from_pairs(with(&[&RELEASE, &OIDC])).is_ok());
+}
+
+#[test]
+fn two_providers_are_one_too_many() {
+    assert_eq!(keys(&with(&[&OIDC, &[("AUTH0_CLIENT_ID", "x")]])), ["AUTH0_DOMAIN"]);
+}
+
+#[test]
+fn what_is_missing_of_a_family_is_named() {
+    assert_eq!(keys(&[("AUTH0_CLIENT_ID", "x")]), ["AUTH0_DOMAIN", "AUTH0_CLIENT_SECRET"]);
+    assert_eq!(keys(&[("OIDC_CLIENT_SECRET", "x")]), ["OIDC_ISSUER_URL", "OIDC_CLIENT_ID"]);
+}
+
+#[test]
+fn all_problems_are_told_at_once_without_their_values() {
+    let found = Settings::from_pairs([
+        ("ROCKET_SECRET_KEY", "hunter2"),
+        ("ROCKET_PORT", "hunter2"),
+        ("ROCKET_ADDRESS", "hunter2"),
+        ("PUBLIC_URL", "hunter2"),
+        ("DATABASE_URL", "mysql://hunter2"),
+        ("AUTO_MIGRATE", "hunter2"),
+        ("SESSION_ROLLING_SECONDS", "0"),
+        ("SESSION_ABSOLUTE_SECONDS", "-1"),
+        ("SESSION_STORE", "hunter2"),
+        ("TRUSTED_PROXIES", "hunter2"),
+        ("SSL_CERT_FILE", "/no/hunter2"),
+        ("API_SERVER_URL", "hunter2"),
+    ])
+    .unwrap_err();
+    assert_eq!(found.0.len(), 12, "{found}");
+    assert!(found.to_string().contains("DATABASE_URL (from the given values): expected sqlite://"));
+    assert!(!format!("{found}{found:?}").contains("hunter2"));
+}
+
+#[test]
+fn a_public_url_is_an_origin() {
+    for refused in ["ftp://a.example", "https://a.example/path", "https://u:p@a.example", "https://a.example/?q"] {
+        assert_eq!(keys(&[("PUBLIC_URL", refused)]), ["PUBLIC_URL"], "{refused}");
+    }
+    let settings = Settings::from_pairs([("PUBLIC_URL", "https://a.example/")]).unwrap();
+    assert!(settings.is_https());
+    assert_eq!(settings.address_of("/"), "https://a.example/");
+}
+
+#[test]
+fn outside_the_debug_profile_tokens_travel_by_tls_or_on_loopback() {
+    let with_issuer =
+        |issuer| with(&[&RELEASE, &[("OIDC_ISSUER_URL", issuer), ("OIDC_CLIENT_ID", "x")]]);
+    assert_eq!(keys(&with_issuer("http://id.example")), ["OIDC_ISSUER_URL"]);
+    assert!(Settings::from_pairs(with_issuer("http://127.0.0.1:9000")).is_ok());
+    assert!(Settings::from_pairs(with_issuer("http://[::1]:9000/realm")).is_ok());
+}
+
+#[test]
+fn proxies_are_networks_or_addresses() {
+    let settings =
+        Settings::from_pairs([("TRUSTED_PROXIES", "10.0.0.0/8, 192.168.1.1,::1")]).unwrap();
+    assert_eq!(settings.trusted_proxies.len(), 3);
+}
+
+#[test]
+fn openid_is_always_asked_for() {
+    let settings = Settings::from_pairs([("OIDC_SCOPES", "profile offline_access")]).unwrap();
+    assert_eq!(settings.scopes, ["openid", "profile", "offline_access"]);
+}
+
+#[test]
+fn debug_output_shows_no_secret() {
+    let settings = Settings::from_pairs([
+        ("OIDC_ISSUER_URL", "https://id.example"),
+        ("OIDC_CLIENT_ID", "x"),
+        ("OIDC_CLIENT_SECRET", "hunter2"),
+        ("ROCKET_SECRET_KEY", KEY),
+        ("DATABASE_URL", "postgres://portico:hunter2@db/portico"),
+    ])
+    .unwrap();
+    let shown = format!("{settings:?}");
+    assert!(!shown.contains("hunter2") && !shown.contains(KEY), "{shown}");
+}
+
+#[test]
+fn rockets_own_settings_are_handed_on() {
+    let settings =
+        Settings::from_pairs([("ROCKET_PORT", "5050"), ("ROCKET_WORKERS", "3")]).unwrap();
+    assert_eq!(settings.rocket.extract_inner::<u16>("port").unwrap(), 5050);
+    assert_eq!(settings.rocket.extract_inner::<usize>("workers").unwrap(), 3);
+    assert_eq!(settings.address_of(""), "http://127.0.0.1:5050");
+}
+
+#[test]
+fn unknown_keys_and_broken_lines_of_the_file_are_told() {
+    figment::Jail::expect_with(|jail| {
+        jail.create_file("Portico.toml", "auth0_domian = \"x\"\nrocket_port = 5000\nauto_migrate = 3\n")?;
+        let found = Settings::load().unwrap_err();
+        let keys: Vec<_> = found.0.iter().map(|problem| &*problem.key).collect();
+        assert_eq!(keys, ["auth0_domian", "AUTO_MIGRATE"], "{found}");
+        assert!(found.to_string().contains("Portico.toml"), "{found}");
+
+        jail.create_file("Portico.toml", "client_secret = hunter2")?;
+        let found = Settings::load().unwrap_err();
+        assert_eq!(found.0[0].key, "Portico.toml");
+        assert!(!found.to_string().contains("hunter2"));
+        Ok(())
+    });
+}
+
+#[test]
+fn the_environment_wins_over_the_files() {
+    figment::Jail::expect_with(|jail| {
+        jail.create_file("Portico.toml", "rocket_port = 5001\npublic_url = \"http://a.example\"\noidc_scopes = \"openid\"\n")?;
+        jail.create_file(".env", "ROCKET_PORT=5002\nPUBLIC_URL=http://b.example\n")?;
+        jail.set_env("ROCKET_PORT", "5003");
+        let settings = Settings::load().unwrap();
+        assert_eq!(settings.rocket.extract_inner::<u16>("port").unwrap(), 5003);
+        assert_eq!(settings.address_of("/"), "http://b.example/");
+        assert_eq!(settings.scopes, ["openid"]);
+        Ok(())
+    });
+}

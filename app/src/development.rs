@@ -1,0 +1,69 @@
+//! The outside world in a box, for `cargo run` without settings.
+
+use portico_adapters::{
+    development::{Client as Registered, World, WorldSettings},
+    identity::{ClientSecret, Vendor},
+};
+use portico_domain::ports::Randomness;
+
+use crate::{
+    assemble::{AssembleError, Client},
+    config::Settings,
+    secret_key,
+    site::template_dir,
+};
+
+/// Where the provider and the API are looked for first.
+const PROVIDER_PORT: u16 = 4041;
+const API_PORT: u16 = 6060;
+
+/// What access tokens are for where no audience is set.
+const AUDIENCE: &str = "https://portico.example/api";
+
+/// Starts the development provider and API, and registers the site at them.
+pub(crate) async fn start(settings: &Settings) -> Result<(World, Client), AssembleError> {
+    let failed = |error: &dyn std::fmt::Display| AssembleError::Development(error.to_string());
+    if !settings.debug_profile {
+        return Err(failed(&"the development provider runs in the debug profile only"));
+    }
+    let id = "portico".to_owned();
+    let randomness: &dyn Randomness = &portico_adapters::system::SystemRandomness;
+    let secret = secret_key::fresh(randomness).map_err(|error| failed(&error))?.0;
+    let audience = settings.audience.clone().unwrap_or_else(|| AUDIENCE.into());
+    let world = World::start(WorldSettings {
+        provider_port: PROVIDER_PORT,
+        api_port: API_PORT,
+        next_free: true,
+        client: Registered {
+            id: id.clone(),
+            secret: secret.clone(),
+            redirect_uri: settings.address_of("/callback"),
+            post_logout_redirect_uri: settings.address_of("/"),
+        },
+        audience: audience.clone(),
+        template_dir: template_dir(),
+    })
+    .await
+    .map_err(|error| failed(&error))?;
+    for (what, wanted, got) in [
+        ("development provider", PROVIDER_PORT, world.provider_port()),
+        ("development messages API", API_PORT, world.api_port()),
+    ] {
+        if wanted != got {
+            log::warn!("port {wanted} is taken: the {what} listens on {got}");
+        }
+    }
+    log::warn!(
+        "people sign in at the DEVELOPMENT PROVIDER {}: user@example.com and admin@example.com, password portico",
+        world.issuer(),
+    );
+    let client = Client {
+        vendor: Vendor::Any,
+        issuer: world.issuer().to_owned(),
+        id,
+        secret: Some(ClientSecret::new(secret)),
+        audience: Some(audience),
+        api_url: Some(settings.api_server_url.clone().unwrap_or_else(|| world.api_url())),
+    };
+    Ok((world, client))
+}

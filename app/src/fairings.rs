@@ -1,0 +1,120 @@
+//! What every response gets: headers that keep a browser safe, and a line in the log.
+
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+use rocket::{
+    Request, Response,
+    fairing::{Fairing, Info, Kind},
+    http::Header,
+    shield::{Frame, NoSniff, Permission, Prefetch, Referrer, Shield},
+    time::Duration,
+};
+
+use crate::ports::{About, Ports};
+
+/// The usual headers, by Rocket's own fairing.
+pub fn shield(https: bool) -> Shield {
+    let shield = Shield::new()
+        .enable(NoSniff::Enable)
+        .enable(Frame::Deny)
+        .enable(Prefetch::Off)
+        .enable(Referrer::SameOrigin)
+        .enable(
+            Permission::blocked(rocket::shield::Feature::Camera)
+                .block(rocket::shield::Feature::Microphone)
+                .block(rocket::shield::Feature::Geolocation)
+                .block(rocket::shield::Feature::Payment),
+        );
+    if https {
+        shield.enable(rocket::shield::Hsts::Enable(Duration::days(365)))
+    } else {
+        shield
+    }
+}
+
+/// The Content-Security-Policy of every response.
+pub struct ContentSecurityPolicy;
+
+#[rocket::async_trait]
+impl Fairing for ContentSecurityPolicy {
+    fn info(&self) -> Info {
+        Info { name: "Content-Security-Policy", kind: Kind::Response }
+    }
+
+    async fn on_response<'r>(&self, request: &'r Request<'_>, response: &mut Response<'r>) {
+        let (Some(ports), Some(about)) =
+            (request.rocket().state::<Ports>(), request.rocket().state::<About>())
+        else {
+            return;
+        };
+        // Chromium applies `form-action` to redirects too: the log-out form leads to the provider.
+        let forms = ports.identity.end_session_origins().join(" ");
+        let pictures = about.picture_origins.join(" ");
+        let policy = format!(
+            "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' https: {pictures}; \
+             form-action 'self' {forms}; base-uri 'none'; frame-ancestors 'none'"
+        );
+        response.set_header(Header::new("Content-Security-Policy", policy));
+        response.set_header(Header::new("Cross-Origin-Opener-Policy", "same-origin"));
+    }
+}
+
+/// One line a request: who, what, how it ended. Never a query: it may hold a code.
+pub struct AccessLog;
+
+#[rocket::async_trait]
+impl Fairing for AccessLog {
+    fn info(&self) -> Info {
+        Info { name: "access log", kind: Kind::Response }
+    }
+
+    async fn on_response<'r>(&self, request: &'r Request<'_>, response: &mut Response<'r>) {
+        let proxies = request.rocket().state::<About>().map_or(&[][..], |about| &about.trusted_proxies);
+        let client = request.remote().map(|remote| {
+            let forwarded = request.headers().get("X-Forwarded-For").collect::<Vec<_>>().join(",");
+            client_address(remote.ip(), &forwarded, proxies).to_string()
+        });
+        log::info!(
+            "{} {} {} {}",
+            client.as_deref().unwrap_or("-"),
+            request.method(),
+            request.uri().path(),
+            response.status().code,
+        );
+    }
+}
+
+/// The nearest address that is no trusted proxy: each proxy appends whom it heard from, so that
+/// only what trusted ones wrote can be believed.
+fn client_address(remote: IpAddr, forwarded: &str, proxies: &[IpNet]) -> IpAddr {
+    let trusted = |address: &IpAddr| proxies.iter().any(|network| network.contains(address));
+    let mut client = remote;
+    for part in forwarded.rsplit(',') {
+        if !trusted(&client) {
+            break;
+        }
+        match part.trim().parse() {
+            Ok(address) => client = address,
+            Err(_) => break,
+        }
+    }
+    client
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_trusted_proxies_tell_who_the_client_is() {
+        let ip = |text: &str| text.parse::<IpAddr>().unwrap();
+        let proxies = ["10.0.0.0/8".parse().unwrap()];
+        let client = |remote, forwarded| client_address(ip(remote), forwarded, &proxies);
+        assert_eq!(client("203.0.113.9", "198.51.100.1"), ip("203.0.113.9"));
+        assert_eq!(client("10.0.0.1", "198.51.100.1"), ip("198.51.100.1"));
+        assert_eq!(client("10.0.0.1", "6.6.6.6, 198.51.100.1, 10.0.0.2"), ip("198.51.100.1"));
+        assert_eq!(client("10.0.0.1", ""), ip("10.0.0.1"));
+        assert_eq!(client("10.0.0.1", "nonsense"), ip("10.0.0.1"));
+    }
+}

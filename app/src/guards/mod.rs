@@ -1,0 +1,17 @@
+//! What a route may ask of the visitor: taking one of these as a parameter is all it needs.
+//!
+//! - [`Visitor`]: perhaps signed in.
+//! - [`LoginRequired`]: signed in; strangers walk to `/login` and come back.
+//! - [`Permitted`]: signed in, with a permission; others get a page with status 403.
+
+mod login_required;
+mod navigation;
+mod permitted;
+mod reference;
+mod visitor;
+
+pub use login_required::LoginRequired;
+pub use navigation::{SameOrigin, is_page_navigation};
+pub use permitted::{Needs, Permitted};
+pub use reference::Reference;
+pub use visitor::{Store, Visitor};

@@ -1,0 +1,58 @@
+use std::{marker::PhantomData, ops::Deref};
+
+use portico_domain::model::{Permission, Session};
+use rocket::{
+    Request,
+    http::Status,
+    request::{FromRequest, Outcome},
+};
+
+use super::LoginRequired;
+
+/// Names the permission that a page needs.
+///
+/// ```
+/// use portico::guards::{Needs, Permitted};
+///
+/// struct ReadReports;
+///
+/// impl Needs for ReadReports {
+///     const PERMISSION: &'static str = "read:reports";
+/// }
+///
+/// #[rocket::get("/reports")]
+/// fn reports(person: Permitted<'_, ReadReports>) -> String {
+///     person.subject.clone()
+/// }
+/// ```
+pub trait Needs {
+    /// As the provider names it in the claim `permissions`.
+    const PERMISSION: &'static str;
+}
+
+/// A person who is signed in and has the permission `N`, by the claim `permissions`. A stranger
+/// is sent to sign in; a person without the permission gets a page with status 403.
+pub struct Permitted<'r, N>(pub &'r Session, PhantomData<N>);
+
+impl<N> Deref for Permitted<'_, N> {
+    type Target = Session;
+
+    fn deref(&self) -> &Session {
+        self.0
+    }
+}
+
+#[rocket::async_trait]
+impl<'r, N: Needs> FromRequest<'r> for Permitted<'r, N> {
+    type Error = ();
+
+    async fn from_request(request: &'r Request<'_>) -> Outcome<Self, ()> {
+        LoginRequired::from_request(request).await.and_then(|LoginRequired(session)| {
+            if session.has(&Permission::new(N::PERMISSION)) {
+                Outcome::Success(Self(session, PhantomData))
+            } else {
+                Outcome::Error((Status::Forbidden, ()))
+            }
+        })
+    }
+}

@@ -1,0 +1,45 @@
+use rocket::{
+    Route, State, get,
+    http::{Header, Status},
+    response::Responder,
+    routes,
+    serde::json::Json,
+};
+use serde_json::{Value, json};
+
+use crate::ports::Ports;
+
+pub(super) fn routes() -> Vec<Route> {
+    routes![live, ready]
+}
+
+#[derive(Responder)]
+struct Health {
+    body: (Status, Json<Value>),
+    cache: Header<'static>,
+}
+
+impl Health {
+    fn new(status: Status, body: Value) -> Self {
+        Self { body: (status, Json(body)), cache: Header::new("Cache-Control", "no-store") }
+    }
+}
+
+/// The process answers: restart it when it does not.
+#[get("/health/live")]
+fn live() -> Health {
+    Health::new(Status::Ok, json!({ "status": "live" }))
+}
+
+/// The process can serve people: send it none when it cannot. The provider and the API are not
+/// asked: without them the site still has pages to show, and every instance would go at once.
+#[get("/health/ready")]
+async fn ready(ports: &State<Ports>) -> Health {
+    match ports.users.check().await {
+        Ok(()) => Health::new(Status::Ok, json!({ "status": "ready" })),
+        Err(cause) => {
+            log::error!("not ready: {cause}");
+            Health::new(Status::ServiceUnavailable, json!({ "status": "unavailable", "failing": ["database"] }))
+        }
+    }
+}

@@ -1,0 +1,185 @@
+use portico_domain::{
+    model::{
+        AuthorizationCode, AuthorizationResponse, Callback, NextPage, ProviderRefusal, Screen,
+        State as LoginState,
+    },
+    ports::RedeemError,
+    use_cases::{BeginLogin, BeginLoginError, Begun, CompleteLogin, LoginError},
+};
+use rocket::{FromForm, Route, State, form::Form, get, http::Status, post, routes};
+
+use crate::{
+    guards::Store,
+    ports::Ports,
+    views::{Failure, SeeOther},
+};
+
+pub(super) fn routes() -> Vec<Route> {
+    routes![login, signup, callback, callback_by_form]
+}
+
+#[get("/login?<next>")]
+async fn login(next: Option<&str>, store: Store<'_>, ports: &State<Ports>) -> Result<SeeOther, Failure> {
+    begin(ports, store, Screen::LogIn, NextPage::parse_or_profile(next)).await
+}
+
+#[get("/signup")]
+async fn signup(store: Store<'_>, ports: &State<Ports>) -> Result<SeeOther, Failure> {
+    begin(ports, store, Screen::SignUp, NextPage::profile()).await
+}
+
+async fn begin(ports: &Ports, store: Store<'_>, screen: Screen, next: NextPage) -> Result<SeeOther, Failure> {
+    let begin = BeginLogin {
+        identity: &*ports.identity,
+        clock: &*ports.clock,
+        randomness: &*ports.randomness,
+    };
+    match begin.run(&*store.0, screen, next).await {
+        Ok(Begun::AtProvider(url)) => Ok(SeeOther(url)),
+        Ok(Begun::AlreadySignedIn(next)) => Ok(SeeOther(next.to_string())),
+        Err(cause @ BeginLoginError::Provider(_)) => Err(Failure::new(
+            Status::ServiceUnavailable,
+            "Signing in is not possible just now",
+            "The service that knows who you are cannot be reached.",
+            "Try again in a moment. The public pages work as ever.",
+        )
+        .with_action("Try again", "/login")
+        .caused_by(cause)),
+        Err(cause) => Err(unavailable(cause)),
+    }
+}
+
+/// The parameters of an authorization response that Portico knows (RFC 6749, sections 4.1.2 and
+/// 4.1.2.1; RFC 9207, section 2); others are ignored, as the RFC asks.
+#[derive(FromForm)]
+struct Answer {
+    state: Option<String>,
+    code: Option<String>,
+    error: Option<String>,
+    error_description: Option<String>,
+    iss: Option<String>,
+}
+
+impl Answer {
+    fn into_callback(self) -> Callback {
+        let outcome = match (self.error, self.code) {
+            (None, Some(code)) => Ok(AuthorizationResponse {
+                code: AuthorizationCode::new(code),
+                issuer: self.iss,
+            }),
+            (error, _) => Err(ProviderRefusal {
+                error: error.unwrap_or_else(|| "no code".into()),
+                description: self.error_description,
+            }),
+        };
+        Callback { state: LoginState::new(self.state.unwrap_or_default()), outcome }
+    }
+}
+
+#[get("/callback?<answer..>")]
+async fn callback(answer: Answer, store: Store<'_>, ports: &State<Ports>) -> Result<SeeOther, Failure> {
+    complete(ports, store, answer).await
+}
+
+/// For `response_mode=form_post` (OAuth 2.0 Form Post Response Mode, section 2).
+#[post("/callback", data = "<answer>")]
+async fn callback_by_form(answer: Form<Answer>, store: Store<'_>, ports: &State<Ports>) -> Result<SeeOther, Failure> {
+    complete(ports, store, answer.into_inner()).await
+}
+
+async fn complete(ports: &Ports, store: Store<'_>, answer: Answer) -> Result<SeeOther, Failure> {
+    let complete = CompleteLogin {
+        identity: &*ports.identity,
+        users: &*ports.users,
+        clock: &*ports.clock,
+    };
+    let done = complete.run(&*store.0, answer.into_callback()).await;
+    done.map(|next| SeeOther(next.to_string())).map_err(explain)
+}
+
+const AGAIN: &str = "Please log in again.";
+
+fn explain(error: LoginError) -> Failure {
+    let bad = |title, what, todo| Failure::new(Status::BadRequest, title, what, todo);
+    let failure = match &error {
+        LoginError::NoAttempt => bad(
+            "This login cannot be completed",
+            "Your browser has no open login that fits this answer: it was finished or replaced already, or begun in another browser, or cookies are switched off.",
+            AGAIN,
+        ),
+        LoginError::Expired => bad("This login took too long", "A login has to be finished within ten minutes.", AGAIN),
+        LoginError::Refused(refusal) => refused(refusal),
+        LoginError::Redeem(RedeemError::WrongIssuer(_) | RedeemError::WrongNonce) => bad(
+            "This login cannot be trusted",
+            "The answer does not belong to the login that was begun in this browser. You have not been signed in.",
+            "Log in again. If it happens once more, tell the people who run this site, with the reference.",
+        ),
+        LoginError::Redeem(RedeemError::CodeRefused(_)) => bad(
+            "This login was used or has expired",
+            "The service that knows who you are no longer accepts the code that your browser brought.",
+            AGAIN,
+        ),
+        LoginError::Redeem(RedeemError::NotBelieved(_) | RedeemError::ProviderFault(_)) => Failure::new(
+            Status::BadGateway,
+            "Signing in failed",
+            "The service that knows who you are did not give a proper answer. You have not been signed in.",
+            "Log in again in a moment. If it happens once more, tell the people who run this site, with the reference.",
+        ),
+        LoginError::Redeem(RedeemError::ProviderSilent(_)) => Failure::new(
+            Status::GatewayTimeout,
+            "Signing in takes too long",
+            "The service that knows who you are did not answer in time. You have not been signed in.",
+            "Log in again in a moment.",
+        ),
+        LoginError::Sessions(_) | LoginError::Users(_) => return unavailable(error),
+    };
+    failure.with_action("Log in again", "/login").caused_by(error)
+}
+
+fn refused(refusal: &ProviderRefusal) -> Failure {
+    let (title, what, todo) = match refusal.error.as_str() {
+        "access_denied" => (
+            "You were not let in",
+            "The login was cancelled, or your account may not use this site.",
+            "Log in again, perhaps with another account.",
+        ),
+        "login_required" | "interaction_required" | "account_selection_required" => (
+            "You have to sign in first",
+            "The service that knows who you are needs you to sign in there.",
+            AGAIN,
+        ),
+        "consent_required" => (
+            "Your consent is needed",
+            "The service that knows who you are needs your consent before it tells this site who you are.",
+            "Log in again and consent.",
+        ),
+        "server_error" | "temporarily_unavailable" => {
+            return Failure::new(
+                Status::BadGateway,
+                "Signing in failed",
+                "The service that knows who you are reports trouble of its own.",
+                "Log in again in a moment.",
+            )
+            .with_detail(refusal.description.clone());
+        }
+        _ => (
+            "Signing in failed",
+            "The service that knows who you are refused the login.",
+            "Log in again. If it happens once more, tell the people who run this site, with the reference.",
+        ),
+    };
+    let detail = refusal.description.clone().unwrap_or_else(|| refusal.error.clone());
+    Failure::new(Status::BadRequest, title, what, todo).with_detail(Some(detail))
+}
+
+/// Our own storage is out of reach.
+fn unavailable(cause: impl std::fmt::Display) -> Failure {
+    Failure::new(
+        Status::ServiceUnavailable,
+        "Signing in is not possible just now",
+        "This site cannot remember who you are at the moment. You have not been signed in.",
+        "Try again in a moment.",
+    )
+    .with_action("Try again", "/login")
+    .caused_by(cause)
+}

@@ -1,0 +1,14 @@
+//! The site's addresses. Routes translate: they parse, run a use case, and show or redirect.
+
+mod health;
+mod login;
+mod logout;
+mod messages;
+mod pages;
+
+use rocket::Route;
+
+/// All of them.
+pub fn all() -> Vec<Route> {
+    [pages::routes(), messages::routes(), login::routes(), logout::routes(), health::routes()].concat()
+}

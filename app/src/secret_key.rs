@@ -1,0 +1,87 @@
+//! The key that seals cookies: given, or, in the `debug` profile, made once and kept.
+
+use std::{
+    fs,
+    io::{self, Write},
+    path::{Path, PathBuf},
+};
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use portico_domain::ports::Randomness;
+
+use crate::config::{SecretKey, Settings};
+
+/// A fresh key.
+pub(crate) fn fresh(randomness: &dyn Randomness) -> io::Result<SecretKey> {
+    let bytes = randomness.bytes().map_err(io::Error::other)?;
+    Ok(SecretKey(STANDARD.encode(bytes)))
+}
+
+/// The key of the settings, else the one in `portico.key` beside the database, which is made
+/// when it is not there: sessions survive a restart.
+pub(crate) fn of(settings: &Settings, randomness: &dyn Randomness) -> io::Result<SecretKey> {
+    match &settings.secret_key {
+        Some(key) => Ok(key.clone()),
+        None => kept(&file(settings), randomness),
+    }
+}
+
+fn file(settings: &Settings) -> PathBuf {
+    let database = settings.database_url.sqlite_file().unwrap_or_default();
+    database.with_file_name("portico.key")
+}
+
+fn kept(file: &Path, randomness: &dyn Randomness) -> io::Result<SecretKey> {
+    let named = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", file.display()));
+    let key = fresh(randomness)?;
+    match owner_only().create_new(true).open(file) {
+        Ok(mut new) => {
+            new.write_all(key.0.as_bytes()).map_err(named)?;
+            Ok(key)
+        }
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            let text = fs::read_to_string(file).map_err(named)?;
+            SecretKey::parse(&text)
+                .ok_or_else(|| named(io::Error::other("it holds no key; delete it to have one made")))
+        }
+        Err(error) => Err(named(error)),
+    }
+}
+
+fn owner_only() -> fs::OpenOptions {
+    let mut options = fs::OpenOptions::new();
+    options.write(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use portico_domain::testing::CountingRandomness;
+
+    #[test]
+    fn a_key_is_made_once_and_kept_for_its_owner() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("portico.key");
+        let randomness = CountingRandomness::default();
+        let first = kept(&file, &randomness).unwrap();
+        assert_eq!(kept(&file, &randomness).unwrap().0, first.0);
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+        }
+    }
+
+    #[test]
+    fn a_broken_key_is_told_and_not_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("portico.key");
+        fs::write(&file, "hunter2").unwrap();
+        let error = kept(&file, &CountingRandomness::default()).unwrap_err().to_string();
+        assert!(error.contains("portico.key") && !error.contains("hunter2"), "{error}");
+        assert_eq!(fs::read_to_string(&file).unwrap(), "hunter2");
+    }
+}

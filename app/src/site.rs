@@ -1,0 +1,39 @@
+use std::path::{Path, PathBuf};
+
+use rocket::{Build, Rocket, figment::Figment};
+use rocket_dyn_templates::Template;
+
+use crate::{About, Ports, assets::Assets, catchers, fairings, routes};
+
+/// The Rocket of a site: its routes, catchers and headers over the given ports. `rocket` holds
+/// Rocket's own settings with the secret key.
+pub fn site(rocket: Figment, ports: Ports, about: About) -> Rocket<Build> {
+    let rocket = rocket
+        // Rocket's log names requests with their query, and that can hold a code: ours does not.
+        .merge(("log_level", "off"))
+        .merge(("cli_colors", false))
+        .join(("template_dir", template_dir()))
+        .merge(("ident", "Portico"));
+    let assets = Assets::new();
+    rocket::custom(rocket)
+        .mount("/", routes::all())
+        .mount("/", assets.routes())
+        .register("/", catchers::all())
+        .attach(Template::fairing())
+        .attach(fairings::shield(about.https))
+        .attach(fairings::ContentSecurityPolicy)
+        .attach(fairings::AccessLog)
+        .manage(assets)
+        .manage(ports)
+        .manage(about)
+}
+
+/// `templates` where the program was started, else where it was built.
+pub(crate) fn template_dir() -> PathBuf {
+    let here = Path::new("templates");
+    if here.is_dir() {
+        here.to_owned()
+    } else {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../templates")
+    }
+}

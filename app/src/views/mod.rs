@@ -1,0 +1,109 @@
+//! What pages show: one struct a template, and [`Page`], which puts it into the site's layout.
+
+mod failure;
+mod page;
+
+use portico_domain::model::{Profile, Session};
+use serde::Serialize;
+
+pub use failure::Failure;
+pub use page::{Page, SeeOther, Tab, View};
+
+/// The front page.
+#[derive(Debug, Serialize)]
+pub struct HomeView {}
+
+impl View for HomeView {
+    const TEMPLATE: &'static str = "home";
+}
+
+/// Who the person is.
+#[derive(Debug, Serialize)]
+pub struct ProfileView {
+    picture: Option<String>,
+    initials: String,
+    name: String,
+    email: Option<String>,
+    email_verified: Option<bool>,
+    claims: String,
+}
+
+impl View for ProfileView {
+    const TEMPLATE: &'static str = "profile";
+    const TAB: Option<Tab> = Some(Tab::Profile);
+}
+
+impl ProfileView {
+    /// Shows the person of the session.
+    pub fn new(session: &Session) -> Self {
+        let Profile { picture, email, email_verified, .. } = session.profile.clone();
+        let name = session.profile.display_name().unwrap_or("Somebody without a name").to_owned();
+        let initials = initials(&name);
+        Self { picture, initials, name, email, email_verified, claims: session.claims.pretty() }
+    }
+}
+
+/// At most two letters that stand in for a picture.
+fn initials(name: &str) -> String {
+    let mut words = name.split_whitespace().filter_map(|word| word.chars().next());
+    let first = words.next();
+    first.into_iter().chain(words.next_back()).flat_map(char::to_uppercase).collect()
+}
+
+/// A message of the API, or its refusal.
+#[derive(Debug, Serialize)]
+pub struct MessageView {
+    /// The page's heading.
+    pub heading: &'static str,
+    /// Who may read this message.
+    pub intro: &'static str,
+    /// The message; `None` where it was refused.
+    pub message: Option<String>,
+    /// The refusal; `None` where there is a message.
+    pub refusal: Option<RefusalView>,
+}
+
+/// Why the API said no.
+#[derive(Debug, Serialize)]
+pub struct RefusalView {
+    /// The API's status.
+    pub status: u16,
+    /// The API's own words.
+    pub text: String,
+    /// What that means for the person.
+    pub explanation: &'static str,
+}
+
+/// Asks whether to log out.
+#[derive(Debug, Serialize)]
+pub struct LogOutConfirmView {}
+
+impl View for LogOutConfirmView {
+    const TEMPLATE: &'static str = "log_out_confirm";
+}
+
+/// Says that the person is signed out here, and perhaps not at the provider.
+#[derive(Debug, Serialize)]
+pub struct LoggedOutView {
+    /// What happened.
+    pub what: &'static str,
+    /// What the person can do.
+    pub todo: &'static str,
+}
+
+impl View for LoggedOutView {
+    const TEMPLATE: &'static str = "logged_out";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::initials;
+
+    #[test]
+    fn initials_are_those_of_the_first_and_last_name() {
+        assert_eq!(initials("ada King lovelace"), "AL");
+        assert_eq!(initials("jo@example.com"), "J");
+        assert_eq!(initials("ß"), "SS");
+        assert_eq!(initials(" "), "");
+    }
+}
