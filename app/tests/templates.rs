@@ -1,5 +1,7 @@
 //! Each page, rendered as the site renders it, from friendly and from hostile words.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "tests fail by panicking")]
+
 use std::path::{Path, PathBuf};
 
 use rocket::figment::Figment;
