@@ -1,0 +1,240 @@
+//! Each page, rendered as the site renders it, from friendly and from hostile words.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "tests fail by panicking")]
+
+use std::path::{Path, PathBuf};
+
+use rocket::figment::Figment;
+use rocket::local::blocking::Client;
+use rocket_dyn_templates::Template;
+use rocket_dyn_templates::minijinja::UndefinedBehavior;
+use serde_json::{Value, json};
+
+const HOSTILE: &str = r#"<script>"'&</script>"#;
+const PAGES: [&str; 6] = ["home", "profile", "message", "error", "log_out_confirm", "logged_out"];
+
+fn templates() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../templates")
+}
+
+/// Renders pages; a name that a page misspells, or that its context lacks, is an error.
+struct Printer(Client);
+
+impl Printer {
+    fn new() -> Self {
+        let figment = Figment::from(rocket::Config::debug_default())
+            .merge(("template_dir", templates()))
+            .merge(("log_level", "off"));
+        let strict = Template::custom(|engines| {
+            engines.minijinja.set_undefined_behavior(UndefinedBehavior::Strict);
+        });
+        Self(Client::untracked(rocket::custom(figment).attach(strict)).unwrap())
+    }
+
+    fn print(&self, name: &'static str, layout: &Value, page: &Value) -> String {
+        let context = json!({ "layout": layout, "page": page });
+        Template::show(self.0.rocket(), name, context)
+            .unwrap_or_else(|| panic!("{name} does not render"))
+    }
+}
+
+fn layout(signed_in: bool, word: &str) -> Value {
+    json!({
+        "tab": null, "signed_in": signed_in, "name": word, "development": true,
+        "css": "/static/a.css", "js": "/static/a.js", "icon": "/static/a.svg", "reference": word,
+    })
+}
+
+/// A page's context with every part there, each made of `word`.
+fn full(name: &str, word: &str) -> Value {
+    match name {
+        "profile" => json!({
+            "picture": word, "initials": word, "name": word, "email": word,
+            "email_verified": true, "claims": word,
+        }),
+        "message" => json!({
+            "heading": word, "intro": word, "message": word,
+            "refusal": { "status": 403, "text": word, "explanation": word },
+        }),
+        "error" => json!({
+            "status": 502, "title": word, "what": word, "todo": word, "detail": word,
+            "reference": word, "action": { "label": word, "href": word },
+        }),
+        "logged_out" => json!({ "what": word, "todo": word }),
+        _ => json!({}),
+    }
+}
+
+/// The same with only what is always there.
+fn bare(name: &str) -> Value {
+    let mut page = full(name, "word");
+    for optional in [
+        "picture",
+        "email",
+        "email_verified",
+        "message",
+        "refusal",
+        "detail",
+        "reference",
+        "action",
+    ] {
+        if let Some(value) = page.get_mut(optional) {
+            *value = Value::Null;
+        }
+    }
+    page
+}
+
+/// Each page, signed in and out, full and bare.
+fn every_page(word: &str) -> Vec<(String, String)> {
+    let printer = Printer::new();
+    let mut printed = Vec::new();
+    for name in PAGES {
+        for signed_in in [true, false] {
+            for page in [full(name, word), bare(name)] {
+                let html = printer.print(name, &layout(signed_in, word), &page);
+                printed.push((format!("{name}, signed in: {signed_in}, {page}"), html));
+            }
+        }
+    }
+    printed
+}
+
+#[test]
+fn hostile_words_are_escaped_wherever_they_stand() {
+    // The site's own script element has attributes: `<script>` can only come from the words.
+    for (name, html) in every_page(HOSTILE) {
+        assert!(!html.contains("<script>"), "{name}: {html}");
+        assert!(!html.contains(r#""'&"#), "{name}: {html}");
+    }
+    let printer = Printer::new();
+    for name in ["profile", "message", "error", "logged_out"] {
+        let html = printer.print(name, &layout(false, ""), &full(name, HOSTILE));
+        let words = full(name, HOSTILE).to_string().matches("<script>").count();
+        assert!(html.matches("&lt;script&gt;&quot;&#x27;&amp;").count() >= words, "{name}: {html}");
+    }
+}
+
+#[test]
+fn each_page_has_one_heading_a_title_and_a_language() {
+    for (name, html) in every_page("word") {
+        assert_eq!(html.matches("<h1").count(), 1, "{name}");
+        assert_eq!(html.matches("<title>").count(), 1, "{name}");
+        assert!(html.contains(" · Portico</title>"), "{name}");
+        assert!(html.starts_with("<!doctype html>"), "{name}: {html}");
+        assert!(html.contains(r#"<html lang="en">"#), "{name}");
+        assert!(
+            html.contains(r##"href="#main""##) && html.contains(r#"<main id="main""#),
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn a_stranger_can_sign_up_and_log_in() {
+    let html = Printer::new().print("home", &layout(false, ""), &json!({}));
+    assert!(html.contains(r#"href="/signup">Sign Up</a>"#));
+    assert!(html.contains(r#"href="/login">Log In</a>"#));
+    assert!(html.contains(">Profile</a>") && html.contains(">Public</a>"));
+    for absent in ["Log Out", ">Protected</a>", ">Admin</a>"] {
+        assert!(!html.contains(absent), "{absent}");
+    }
+}
+
+#[test]
+fn a_signed_in_person_can_log_out_and_has_all_tabs() {
+    let html = Printer::new().print("home", &layout(true, "Ada"), &json!({}));
+    assert!(html.contains(r#"<form method="post" action="/logout"><button"#));
+    assert!(html.contains(">Log Out</button>"));
+    for tab in ["Profile", "Public", "Protected", "Admin"] {
+        assert!(html.contains(&format!(">{tab}</a>")), "{tab}");
+    }
+    for absent in ["Sign Up", "Log In<"] {
+        assert!(!html.contains(absent), "{absent}");
+    }
+}
+
+#[test]
+fn only_the_current_tab_is_marked_in_both_navigations() {
+    let mut layout = layout(true, "Ada");
+    layout["tab"] = json!("public");
+    let html = Printer::new().print("message", &layout, &bare("message"));
+    assert_eq!(html.matches("aria-current").count(), 2);
+    assert_eq!(html.matches(r#"href="/public" aria-current="page""#).count(), 2);
+}
+
+#[test]
+fn the_banner_is_shown_with_the_development_provider_only() {
+    let mut layout = layout(false, "");
+    let printer = Printer::new();
+    assert!(printer.print("home", &layout, &json!({})).contains("development provider"));
+    layout["development"] = json!(false);
+    assert!(!printer.print("home", &layout, &json!({})).contains("development provider"));
+}
+
+#[test]
+fn a_picture_is_asked_for_without_telling_where() {
+    let printer = Printer::new();
+    let mut page = full("profile", "word");
+    page["picture"] = json!("https://pictures.example/ada.png");
+    let html = printer.print("profile", &layout(true, "Ada"), &page);
+    let (_, tag) = html.split_once("<img ").unwrap();
+    let (tag, _) = tag.split_once('>').unwrap();
+    assert!(tag.contains("pictures.example"), "{tag}");
+    assert!(tag.contains(r#"referrerpolicy="no-referrer""#), "{tag}");
+
+    let html = printer.print("profile", &layout(true, "Ada"), &bare("profile"));
+    assert!(!html.contains("<img"));
+    assert!(html.contains(r#"<span class="avatar">"#));
+}
+
+#[test]
+fn an_unknown_verification_is_not_told_as_a_false_one() {
+    let printer = Printer::new();
+    for (verified, words) in [
+        (json!(true), Some("E-mail verified")),
+        (json!(false), Some("E-mail not verified")),
+        (Value::Null, None),
+    ] {
+        let mut page = full("profile", "word");
+        page["email_verified"] = verified;
+        let html = printer.print("profile", &layout(true, "Ada"), &page);
+        match words {
+            Some(words) => assert!(html.contains(words), "{words}"),
+            None => assert!(!html.contains("verified")),
+        }
+    }
+}
+
+/// The policy forbids what stands in the page itself, so a template that has it would look right
+/// in the editor only. Read from the files, to include those that no page above uses.
+#[test]
+fn no_template_has_an_inline_script_or_style_or_another_origin() {
+    let mut folders = vec![templates()];
+    let mut seen = 0;
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let text = std::fs::read_to_string(&path).unwrap().to_lowercase();
+            seen += 1;
+            let name = path.display();
+            // Anything else is not escaped by minijinja.
+            assert!(path.to_string_lossy().ends_with(".html.j2"), "{name}");
+            for banned in ["<style", "style=", "javascript:", "https://", "http://", "src=\"//"] {
+                assert!(!text.contains(banned), "{name}: {banned}");
+            }
+            assert!(!text.contains("|safe") && !text.contains("| safe"), "{name}");
+            for (at, _) in text.match_indices("<script") {
+                assert!(text[at..].starts_with("<script src="), "{name}: inline script");
+            }
+            for word in text.split_ascii_whitespace().filter(|word| word.contains('=')) {
+                assert!(!word.starts_with("on"), "{name}: {word}");
+            }
+        }
+    }
+    assert!(seen >= PAGES.len());
+}
