@@ -33,7 +33,8 @@ impl Keys {
 
     /// The newest key signs from now on.
     pub(super) async fn rotate(&self) -> Result<(), WorldError> {
-        let next = nth_key(self.0.read().unwrap_or_else(PoisonError::into_inner).len()).await?;
+        let so_far = self.0.read().unwrap_or_else(PoisonError::into_inner).len();
+        let next = nth_key(so_far).await?;
         self.0.write().unwrap_or_else(PoisonError::into_inner).push(next);
         Ok(())
     }
