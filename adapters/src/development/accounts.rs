@@ -1,0 +1,117 @@
+//! The people whom the provider knows. They live in memory.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use subtle::ConstantTimeEq;
+
+/// The permission that only the admin has.
+pub(super) const READ_ADMIN_MESSAGES: &str = "read:admin-messages";
+
+/// The password of the accounts that are there from the start.
+pub(super) const PASSWORD: &str = "portico";
+
+/// One person. No `Debug`: it would show the password.
+pub(super) struct Account {
+    pub(super) subject: String,
+    pub(super) email: String,
+    pub(super) name: String,
+    pub(super) email_verified: bool,
+    pub(super) permissions: Vec<String>,
+    password: String,
+}
+
+impl Account {
+    /// The first letters of the first and the last name, for the picture. The e-mail's where the
+    /// name has none.
+    pub(super) fn initials(&self) -> String {
+        let letter = |word: &str| word.chars().find(char::is_ascii_alphanumeric);
+        let mut words = self.name.split_whitespace().filter_map(letter);
+        let first = words.next().or_else(|| letter(&self.email)).unwrap_or('x');
+        let initials = [Some(first), words.next_back()];
+        initials.into_iter().flatten().collect::<String>().to_ascii_uppercase()
+    }
+}
+
+/// Why nobody can sign up like this; the text is for the visitor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum SignUpError {
+    #[error("Enter an email address, such as name@example.com.")]
+    NoEmail,
+    #[error("Choose a password.")]
+    NoPassword,
+    #[error("There is already an account with this email address.")]
+    Taken,
+}
+
+/// All of them.
+pub(super) struct Accounts(Mutex<Vec<Arc<Account>>>);
+
+impl Accounts {
+    /// The two that are there from the start.
+    pub(super) fn seeded() -> Self {
+        let account = |name: &str, email: &str, subject: &str, permissions| {
+            Arc::new(Account {
+                subject: subject.into(),
+                email: email.into(),
+                name: name.into(),
+                email_verified: true,
+                permissions,
+                password: PASSWORD.into(),
+            })
+        };
+        Self(Mutex::new(vec![
+            account("Uma User", "user@example.com", "dev|user", Vec::new()),
+            account(
+                "Ada Admin",
+                "admin@example.com",
+                "dev|admin",
+                vec![READ_ADMIN_MESSAGES.to_owned()],
+            ),
+        ]))
+    }
+
+    /// `None` when e-mail or password is wrong, without telling which.
+    pub(super) fn log_in(&self, email: &str, password: &str) -> Option<Arc<Account>> {
+        let account = self.find(email)?;
+        let right: bool = account.password.as_bytes().ct_eq(password.as_bytes()).into();
+        right.then_some(account)
+    }
+
+    /// Adds an account without permissions. `id` makes its subject.
+    pub(super) fn sign_up(
+        &self,
+        id: &str,
+        email: &str,
+        password: &str,
+        name: &str,
+    ) -> Result<Arc<Account>, SignUpError> {
+        let (email, name) = (email.trim(), name.trim());
+        let has_both_sides = |(local, host): (&str, &str)| !local.is_empty() && !host.is_empty();
+        if !email.split_once('@').is_some_and(has_both_sides) || email.contains(char::is_whitespace)
+        {
+            return Err(SignUpError::NoEmail);
+        }
+        if password.is_empty() {
+            return Err(SignUpError::NoPassword);
+        }
+        let mut accounts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if accounts.iter().any(|account| account.email.eq_ignore_ascii_case(email)) {
+            return Err(SignUpError::Taken);
+        }
+        let account = Arc::new(Account {
+            subject: format!("dev|{id}"),
+            email: email.into(),
+            name: if name.is_empty() { email.into() } else { name.into() },
+            email_verified: false,
+            permissions: Vec::new(),
+            password: password.into(),
+        });
+        accounts.push(Arc::clone(&account));
+        Ok(account)
+    }
+
+    fn find(&self, email: &str) -> Option<Arc<Account>> {
+        let accounts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        accounts.iter().find(|known| known.email.eq_ignore_ascii_case(email.trim())).cloned()
+    }
+}
