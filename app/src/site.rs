@@ -3,7 +3,7 @@ use std::path::{Path, PathBuf};
 use rocket::{Build, Rocket, figment::Figment};
 use rocket_dyn_templates::Template;
 
-use crate::{About, Ports, assets::Assets, catchers, fairings, routes};
+use crate::{About, Ports, assets::{self, Assets}, catchers, fairings, routes};
 
 /// The Rocket of a site: its routes, catchers and headers over the given ports. `rocket` holds
 /// Rocket's own settings with the secret key.
@@ -17,7 +17,7 @@ pub fn site(rocket: Figment, ports: Ports, about: About) -> Rocket<Build> {
     let assets = Assets::new();
     rocket::custom(rocket)
         .mount("/", routes::all())
-        .mount("/", assets.routes())
+        .mount("/", assets::routes())
         .register("/", catchers::all())
         .attach(Template::fairing())
         .attach(fairings::shield(about.https))
