@@ -13,7 +13,7 @@
 //! ```ignore
 //! #[tokio::test]
 //! #[cfg_attr(not(browser), ignore = "Chromium is missing: apt-get install chromium chromium-driver")]
-//! async fn the_menu_opens() { … }
+//! async fn the_menu_opens() {}
 //! ```
 
 #![allow(

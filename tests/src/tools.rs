@@ -1,7 +1,7 @@
 // Shared by the harness and its build script, so that a test is ignored exactly when the
 // program it would start is missing. Without `//!`: a build script includes this file as well.
 
-use std::{env, ffi::OsString, path::PathBuf};
+use std::{env, path::PathBuf};
 
 /// The names under which systems install Chromium, or a browser that its driver knows as well.
 pub const BROWSER: &[&str] = &["chromium", "chromium-browser", "google-chrome"];
@@ -28,7 +28,7 @@ pub fn find(names: &[&str]) -> Option<PathBuf> {
 /// The folders in which [`find`] looks, those that exist.
 #[must_use]
 pub fn folders() -> Vec<PathBuf> {
-    let path = env::var_os("PATH").unwrap_or_else(OsString::new);
+    let path = env::var_os("PATH").unwrap_or_default();
     let mut servers: Vec<PathBuf> = std::fs::read_dir("/usr/lib/postgresql")
         .map(|versions| versions.flatten().map(|version| version.path()).collect())
         .unwrap_or_default();
