@@ -1,1 +1,12 @@
-fn main() {}
+//! Every test of the whole, in one binary: one module a concern.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "helpers of tests, in files of their own, may fail like tests"
+)]
+
+mod browser;
+mod dependencies;
+mod hexagon;

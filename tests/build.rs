@@ -1,0 +1,54 @@
+//! Looks for the programs that some tests start, and says by `cfg` which are there, so that the
+//! others show up as ignored, with the package to install.
+//!
+//! `PORTICO_TEST_REQUIRE=postgres,redis,browser` sets the `cfg` of a missing one all the same: its
+//! tests then run, and fail.
+
+#![allow(clippy::print_stdout, reason = "this is how a build script speaks to cargo")]
+
+use std::{env, path::PathBuf};
+
+#[allow(unreachable_pub, reason = "the harness hands it on, this script does not")]
+#[path = "src/tools.rs"]
+mod tools;
+
+/// A `cfg`, and the programs that it stands for: one of each line.
+const NEEDS: [(&str, &[&[&str]]); 3] = [
+    ("postgres", &[tools::INITDB, tools::POSTGRES]),
+    ("redis", &[tools::REDIS]),
+    ("browser", &[tools::BROWSER, tools::DRIVER]),
+];
+
+fn main() {
+    println!("cargo::rerun-if-changed=build.rs");
+    println!("cargo::rerun-if-changed=src/tools.rs");
+    for variable in ["PATH", "PORTICO_TEST_REQUIRE", "TEST_DATABASE_URL"] {
+        println!("cargo::rerun-if-env-changed={variable}");
+    }
+    let required = env::var("PORTICO_TEST_REQUIRE").unwrap_or_default();
+    let mut complete = true;
+    for (name, programs) in NEEDS {
+        println!("cargo::rustc-check-cfg=cfg({name})");
+        let found: Vec<Option<PathBuf>> = programs.iter().map(|names| tools::find(names)).collect();
+        for program in found.iter().flatten() {
+            println!("cargo::rerun-if-changed={}", program.display());
+        }
+        let given = name == "postgres" && env::var_os("TEST_DATABASE_URL").is_some();
+        let present = found.iter().all(Option::is_some);
+        complete &= present;
+        if present || given || required.split(',').any(|word| word.trim() == name) {
+            println!("cargo::rustc-cfg={name}");
+        }
+    }
+    // Installing a program changes its folder. A file that does not exist cannot be watched:
+    // cargo would take it for changed, and build again each time.
+    if !complete {
+        for folder in tools::folders() {
+            println!("cargo::rerun-if-changed={}", folder.display());
+        }
+    }
+    // `cargo metadata` shows the dependencies of one platform, those that are downloaded.
+    if let Ok(target) = env::var("TARGET") {
+        println!("cargo::rustc-env=PORTICO_TARGET={target}");
+    }
+}

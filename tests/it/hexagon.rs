@@ -1,0 +1,132 @@
+//! The crates keep the hexagon: what may depend on what, read from the dependency graph as cargo
+//! resolves it, not from the text of a file.
+
+use std::{collections::BTreeSet, sync::OnceLock};
+
+use cargo_metadata::{
+    CargoOpt, DependencyKind, Metadata, MetadataCommand, Node, Package, PackageId,
+};
+
+/// Crates of the web, of databases and of HTTP. The inside reaches none of them.
+const OUTSIDE: [&str; 32] = [
+    "actix-web",
+    "axum",
+    "cookie",
+    "diesel",
+    "diesel-async",
+    "figment",
+    "http",
+    "http-body",
+    "hyper",
+    "hyper-util",
+    "libsqlite3-sys",
+    "minijinja",
+    "mysql_async",
+    "oauth2",
+    "openidconnect",
+    "openssl",
+    "poem",
+    "postgres",
+    "redis",
+    "reqwest",
+    "rocket",
+    "rusqlite",
+    "rustls",
+    "sea-orm",
+    "sqlx",
+    "tokio",
+    "tokio-postgres",
+    "tower",
+    "ureq",
+    "url",
+    "warp",
+    "webpki",
+];
+
+/// The graph of the whole workspace with every feature on, so that none can bring a crate in.
+///
+/// Of one platform only: cargo has downloaded no other's crates, and this works without a network.
+pub(crate) fn metadata() -> &'static Metadata {
+    static METADATA: OnceLock<Metadata> = OnceLock::new();
+    METADATA.get_or_init(|| {
+        MetadataCommand::new()
+            .cargo_path(env!("CARGO"))
+            .manifest_path(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"))
+            .features(CargoOpt::AllFeatures)
+            .other_options(
+                ["--locked", "--filter-platform", env!("PORTICO_TARGET")].map(str::to_owned),
+            )
+            .exec()
+            .expect("cargo metadata")
+    })
+}
+
+fn node(id: &PackageId) -> &'static Node {
+    let graph = metadata().resolve.as_ref().expect("a resolved graph");
+    graph.nodes.iter().find(|node| node.id == *id).expect("a node for each package")
+}
+
+fn member(name: &str) -> &'static Package {
+    let members = metadata().workspace_packages();
+    members.into_iter().find(|package| package.name == name).expect("a member of that name")
+}
+
+/// What the package is built from directly: neither its tests' nor its build script's crates.
+fn direct(id: &PackageId) -> impl Iterator<Item = &'static PackageId> + use<> {
+    let normal = |kinds: &[cargo_metadata::DepKindInfo]| {
+        kinds.iter().any(|kind| kind.kind == DependencyKind::Normal)
+    };
+    node(id).deps.iter().filter(move |dep| normal(&dep.dep_kinds)).map(|dep| &dep.pkg)
+}
+
+/// The names of everything that the member is built from, itself included.
+pub(crate) fn reachable(name: &str) -> BTreeSet<&'static str> {
+    let mut seen = BTreeSet::new();
+    let mut open = vec![&member(name).id];
+    while let Some(id) = open.pop() {
+        if seen.insert(id) {
+            open.extend(direct(id));
+        }
+    }
+    seen.into_iter().map(|id| metadata()[id].name.as_str()).collect()
+}
+
+fn outside_of(name: &str) -> Vec<&'static str> {
+    reachable(name).into_iter().filter(|name| OUTSIDE.contains(name)).collect()
+}
+
+#[test]
+fn the_inside_reaches_no_web_no_database_and_no_http() {
+    assert_eq!(outside_of("portico-domain"), [""; 0]);
+}
+
+#[test]
+fn the_inside_reaches_no_other_member() {
+    let ours = |name: &&str| name.starts_with("portico");
+    let members: Vec<_> = reachable("portico-domain").into_iter().filter(ours).collect();
+    assert_eq!(members, ["portico-domain"]);
+}
+
+/// The walk must be able to find what the tests above find missing.
+#[test]
+fn the_adapters_reach_the_web_the_databases_and_http() {
+    let found = outside_of("portico-adapters");
+    for name in ["rocket", "diesel", "libsqlite3-sys", "tokio-postgres", "openidconnect", "reqwest"]
+    {
+        assert!(found.contains(&name), "{name} is not among {found:?}");
+    }
+    // Two steps away: the walk goes on.
+    assert!(found.contains(&"hyper"), "{found:?}");
+}
+
+#[test]
+fn the_app_alone_depends_on_the_adapters() {
+    let adapters = &member("portico-adapters").id;
+    let on_adapters: BTreeSet<_> = metadata()
+        .workspace_packages()
+        .into_iter()
+        .filter(|package| direct(&package.id).any(|dependency| dependency == adapters))
+        .map(|package| package.name.as_str())
+        .collect();
+    assert_eq!(on_adapters, BTreeSet::from(["portico", "portico-tests"]), "the tests aside");
+}

@@ -1,0 +1,136 @@
+//! An answer, read as a person would read it.
+
+use reqwest::{StatusCode, header::HeaderMap};
+use scraper::{ElementRef, Html, Node, Selector};
+use url::Url;
+
+/// One step on the way to a page.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hop {
+    /// The status that was answered.
+    pub status: StatusCode,
+    /// The address that was asked.
+    pub url: Url,
+}
+
+/// An answer: a page, a redirect, or JSON.
+#[derive(Clone, Debug)]
+pub struct Page {
+    /// Where it was found, after all redirects that were followed.
+    pub url: Url,
+    /// Its status.
+    pub status: StatusCode,
+    /// Its headers.
+    pub headers: HeaderMap,
+    /// Its body.
+    pub body: String,
+    /// Every hop on the way here, this page's own being the last.
+    pub hops: Vec<Hop>,
+}
+
+impl Page {
+    /// What a reader sees: the body's text, each run of white space one blank.
+    #[must_use]
+    pub fn text(&self) -> String {
+        self.select("body").concat()
+    }
+
+    /// The document's title; empty without one.
+    #[must_use]
+    pub fn title(&self) -> String {
+        self.select("title").into_iter().next().unwrap_or_default()
+    }
+
+    /// The first `h1`; empty without one.
+    #[must_use]
+    pub fn heading(&self) -> String {
+        self.select("h1").into_iter().next().unwrap_or_default()
+    }
+
+    /// The text of each element that the CSS selector finds.
+    ///
+    /// # Panics
+    /// When this is no selector.
+    #[must_use]
+    pub fn select(&self, css: &str) -> Vec<String> {
+        self.html().select(&selector(css)).map(visible_text).collect()
+    }
+
+    /// The attribute of the first element that the CSS selector finds; `None` when there is no such
+    /// element, or it has no such attribute.
+    ///
+    /// # Panics
+    /// When this is no selector.
+    #[must_use]
+    pub fn attribute(&self, css: &str, name: &str) -> Option<String> {
+        self.html().select(&selector(css)).next()?.attr(name).map(str::to_owned)
+    }
+
+    /// Where the first link with exactly this text leads; `None` when there is no such link.
+    #[must_use]
+    pub fn link(&self, text: &str) -> Option<Url> {
+        let html = self.html();
+        let link = html.select(&selector("a[href]")).find(|link| visible_text(*link) == text)?;
+        self.url.join(link.attr("href")?).ok()
+    }
+
+    /// A header as text; `None` when it was not sent.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+
+    /// Where a redirect leads; `None` for any other answer.
+    #[must_use]
+    pub fn location(&self) -> Option<Url> {
+        let to = self.header("location").filter(|_| self.status.is_redirection())?;
+        self.url.join(to).ok()
+    }
+
+    /// The body as JSON.
+    ///
+    /// # Panics
+    /// When it is something else.
+    #[must_use]
+    pub fn json(&self) -> serde_json::Value {
+        serde_json::from_str(&self.body)
+            .unwrap_or_else(|error| panic!("no JSON ({error}): {}", self.body))
+    }
+
+    pub(crate) fn html(&self) -> Html {
+        Html::parse_document(&self.body)
+    }
+}
+
+pub(crate) fn selector(css: &str) -> Selector {
+    Selector::parse(css).unwrap_or_else(|error| panic!("not a selector: {css}: {error}"))
+}
+
+/// The element's text without scripts, styles and templates.
+pub(crate) fn visible_text(element: ElementRef<'_>) -> String {
+    let mut words = String::new();
+    collect(element, &mut words);
+    words.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+fn collect(element: ElementRef<'_>, into: &mut String) {
+    for child in element.children() {
+        match child.value() {
+            Node::Text(text) => into.push_str(text),
+            Node::Element(tag) if !matches!(tag.name(), "script" | "style" | "template") => {
+                if let Some(child) = ElementRef::wrap(child) {
+                    // Neighbouring blocks are not one word; neighbouring spans may be.
+                    let inline = matches!(
+                        tag.name(),
+                        "a" | "abbr" | "b" | "code" | "em" | "i" | "small" | "span" | "strong"
+                    );
+                    let gap = if inline { "" } else { " " };
+                    into.push_str(gap);
+                    collect(child, into);
+                    into.push_str(gap);
+                }
+            }
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,43 @@
+// Shared by the harness and its build script, so that a test is ignored exactly when the
+// program it would start is missing. Without `//!`: a build script includes this file as well.
+
+use std::{env, path::PathBuf};
+
+/// The names under which systems install Chromium, or a browser that its driver knows as well.
+pub const BROWSER: &[&str] = &["chromium", "chromium-browser", "google-chrome"];
+/// What steers the browser.
+pub const DRIVER: &[&str] = &["chromedriver"];
+/// Redis, or its successor with the same protocol.
+pub const REDIS: &[&str] = &["redis-server", "valkey-server"];
+/// Makes a new PostgreSQL data folder.
+pub const INITDB: &[&str] = &["initdb"];
+/// The PostgreSQL server.
+pub const POSTGRES: &[&str] = &["postgres"];
+
+/// The first program among `names` that is on the `PATH`, or where Debian keeps PostgreSQL's
+/// servers (newest version first); `None` when none is there.
+#[must_use]
+pub fn find(names: &[&str]) -> Option<PathBuf> {
+    let folders = folders();
+    names
+        .iter()
+        .flat_map(|name| folders.iter().map(move |folder| folder.join(name)))
+        .find(|program| program.is_file())
+}
+
+/// The folders in which [`find`] looks, those that exist.
+#[must_use]
+pub fn folders() -> Vec<PathBuf> {
+    let path = env::var_os("PATH").unwrap_or_default();
+    let mut servers: Vec<PathBuf> = std::fs::read_dir("/usr/lib/postgresql")
+        .map(|versions| versions.flatten().map(|version| version.path()).collect())
+        .unwrap_or_default();
+    let number = |folder: &PathBuf| -> u32 {
+        folder.file_name().and_then(|name| name.to_str()?.parse().ok()).unwrap_or(0)
+    };
+    servers.sort_by_key(|folder| std::cmp::Reverse(number(folder)));
+    env::split_paths(&path)
+        .chain(servers.into_iter().map(|version| version.join("bin")))
+        .filter(|folder| folder.is_absolute() && folder.is_dir())
+        .collect()
+}
