@@ -5,7 +5,7 @@ use std::sync::Arc;
 use portico_adapters::{
     http::{HttpClient, HttpError, Limits},
     identity::{ClientSecret, InvalidSetting, OidcProvider, OidcSettings, Vendor, auth0},
-    messages::{HttpMessages, LocalMessages},
+    messages::{HttpMessages, InvalidAddress, LocalMessages},
     sessions::{PrivateCookieSettings, PrivateCookies},
     system::{SystemClock, SystemRandomness},
     tls::{self, TlsUnavailable},
@@ -49,6 +49,9 @@ pub enum AssembleError {
     /// A setting that only its adapter could judge.
     #[error(transparent)]
     Setting(#[from] InvalidSetting),
+    /// `API_SERVER_URL` is no address.
+    #[error(transparent)]
+    Api(#[from] InvalidAddress),
     /// The database cannot be opened or migrated.
     #[error("DATABASE_URL: {0}")]
     Database(#[from] UsersUnavailable),
@@ -109,7 +112,9 @@ pub async fn assemble(settings: Settings) -> Result<Assembly, AssembleError> {
         }
         #[cfg(not(feature = "development"))]
         Provider::Development => {
-            return Err(AssembleError::Development("built without the development provider".into()));
+            return Err(AssembleError::Development(
+                "built without the development provider".into(),
+            ));
         }
     };
     let identity = OidcProvider::new(
@@ -130,7 +135,8 @@ pub async fn assemble(settings: Settings) -> Result<Assembly, AssembleError> {
         Some(url) => Arc::new(HttpMessages::new(url, http)?),
         None => Arc::new(LocalMessages),
     };
-    let cookies = PrivateCookieSettings { secure: settings.is_https(), lifetimes: settings.lifetimes };
+    let cookies =
+        PrivateCookieSettings { secure: settings.is_https(), lifetimes: settings.lifetimes };
     let ports = Ports {
         identity: Arc::new(identity),
         users: database.users(),
@@ -178,7 +184,11 @@ impl Assembly {
         let about = About {
             development,
             https: self.settings.is_https(),
-            picture_origins: if development { origin(&self.issuer).into_iter().collect() } else { Vec::new() },
+            picture_origins: if development {
+                origin(&self.issuer).into_iter().collect()
+            } else {
+                Vec::new()
+            },
             trusted_proxies: self.settings.trusted_proxies.clone(),
         };
         Ok(site(rocket, self.ports.clone(), about))

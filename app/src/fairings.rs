@@ -26,11 +26,7 @@ pub fn shield(https: bool) -> Shield {
                 .block(rocket::shield::Feature::Geolocation)
                 .block(rocket::shield::Feature::Payment),
         );
-    if https {
-        shield.enable(rocket::shield::Hsts::Enable(Duration::days(365)))
-    } else {
-        shield
-    }
+    if https { shield.enable(rocket::shield::Hsts::Enable(Duration::days(365))) } else { shield }
 }
 
 /// The Content-Security-Policy of every response.
@@ -70,7 +66,8 @@ impl Fairing for AccessLog {
     }
 
     async fn on_response<'r>(&self, request: &'r Request<'_>, response: &mut Response<'r>) {
-        let proxies = request.rocket().state::<About>().map_or(&[][..], |about| &about.trusted_proxies);
+        let proxies =
+            request.rocket().state::<About>().map_or(&[][..], |about| &about.trusted_proxies);
         let client = request.remote().map(|remote| {
             let forwarded = request.headers().get("X-Forwarded-For").collect::<Vec<_>>().join(",");
             client_address(remote.ip(), &forwarded, proxies).to_string()

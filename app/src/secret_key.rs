@@ -32,7 +32,8 @@ fn file(settings: &Settings) -> PathBuf {
 }
 
 fn kept(file: &Path, randomness: &dyn Randomness) -> io::Result<SecretKey> {
-    let named = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", file.display()));
+    let named =
+        |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", file.display()));
     let key = fresh(randomness)?;
     match owner_only().create_new(true).open(file) {
         Ok(mut new) => {
@@ -41,8 +42,9 @@ fn kept(file: &Path, randomness: &dyn Randomness) -> io::Result<SecretKey> {
         }
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
             let text = fs::read_to_string(file).map_err(named)?;
-            SecretKey::parse(&text)
-                .ok_or_else(|| named(io::Error::other("it holds no key; delete it to have one made")))
+            SecretKey::parse(&text).ok_or_else(|| {
+                named(io::Error::other("it holds no key; delete it to have one made"))
+            })
         }
         Err(error) => Err(named(error)),
     }

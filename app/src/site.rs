@@ -3,7 +3,11 @@ use std::path::{Path, PathBuf};
 use rocket::{Build, Rocket, figment::Figment};
 use rocket_dyn_templates::Template;
 
-use crate::{About, Ports, assets::{self, Assets}, catchers, fairings, routes};
+use crate::{
+    About, Ports,
+    assets::{self, Assets},
+    catchers, fairings, routes,
+};
 
 /// The Rocket of a site: its routes, catchers and headers over the given ports. `rocket` holds
 /// Rocket's own settings with the secret key.

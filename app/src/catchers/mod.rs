@@ -1,6 +1,9 @@
 //! What a visitor sees where no route answers.
 
-use rocket::{Catcher, Request, Responder, catch, catchers, http::{Method, Status}};
+use rocket::{
+    Catcher, Request, Responder, catch, catchers,
+    http::{Method, Status},
+};
 use url::form_urlencoded::byte_serialize;
 
 use crate::{

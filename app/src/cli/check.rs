@@ -22,7 +22,11 @@ pub(super) async fn run(settings: Settings) -> Result<ExitCode, Failed> {
         Some(url) => line("API", url, text(ports.messages.check().await)),
         None => line("API", "answered locally (API_SERVER_URL is not set)", Ok(())),
     }
-    line("secret key", "seals cookies", assembly.site().map(drop).map_err(|error| error.to_string()));
+    line(
+        "secret key",
+        "seals cookies",
+        assembly.site().map(drop).map_err(|error| error.to_string()),
+    );
     Ok(if all_well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 

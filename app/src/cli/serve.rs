@@ -1,9 +1,6 @@
 use std::process::ExitCode;
 
-use rocket::{
-    error::ErrorKind,
-    fairing::AdHoc,
-};
+use rocket::{error::ErrorKind, fairing::AdHoc};
 
 use super::Failed;
 use crate::{assemble, config::Settings};

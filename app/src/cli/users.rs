@@ -35,7 +35,10 @@ pub(super) async fn run(command: Command, settings: Settings) -> Result<ExitCode
             for user in users.list(limit).await? {
                 let email = user.profile.email.as_deref().unwrap_or("-");
                 let User { issuer, subject, last_login, logins, .. } = &user;
-                println!("{}", plain(&format!("{last_login}  {logins:>5}  {issuer}  {subject}  {email}")));
+                println!(
+                    "{}",
+                    plain(&format!("{last_login}  {logins:>5}  {issuer}  {subject}  {email}"))
+                );
             }
             true
         }
@@ -56,7 +59,8 @@ pub(super) async fn run(command: Command, settings: Settings) -> Result<ExitCode
 
 fn show(user: &User) {
     let text = |value: &Option<String>| value.clone().unwrap_or_else(|| "-".into());
-    let verified = user.profile.email_verified.map_or("unknown".into(), |verified| verified.to_string());
+    let verified =
+        user.profile.email_verified.map_or("unknown".into(), |verified| verified.to_string());
     for (name, value) in [
         ("issuer", user.issuer.clone()),
         ("subject", user.subject.clone()),

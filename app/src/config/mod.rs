@@ -14,8 +14,8 @@ use url::{Host, Url};
 
 use portico_adapters::identity::ClientSecret;
 
-pub use reader::{Problem, Problems};
 use reader::Reader;
+pub use reader::{Problem, Problems};
 
 /// Everything that can be set. `Debug` shows no secret.
 #[derive(Clone, Debug)]
@@ -234,15 +234,22 @@ fn provider(read: &mut Reader, debug_profile: bool) -> (Option<Provider>, Option
             (None, None)
         }
         (true, false) => {
-            let domain = read.required("AUTH0_DOMAIN", "the tenant's domain, such as example.eu.auth0.com", |text| {
-                let issuer = portico_adapters::identity::auth0::issuer(text);
-                issuer_address(&issuer, debug_profile).map(|_| text.to_owned())
-            });
-            let client_id = read.required("AUTH0_CLIENT_ID", "the application's client id", some_text);
-            let secret = read.required("AUTH0_CLIENT_SECRET", "the application's client secret", some_text);
-            let provider = domain.zip(client_id).zip(secret).map(|((domain, client_id), secret)| {
-                Provider::Auth0 { domain, client_id, client_secret: ClientSecret::new(secret) }
-            });
+            let domain = read.required(
+                "AUTH0_DOMAIN",
+                "the tenant's domain, such as example.eu.auth0.com",
+                |text| {
+                    let issuer = portico_adapters::identity::auth0::issuer(text);
+                    issuer_address(&issuer, debug_profile).map(|_| text.to_owned())
+                },
+            );
+            let client_id =
+                read.required("AUTH0_CLIENT_ID", "the application's client id", some_text);
+            let secret =
+                read.required("AUTH0_CLIENT_SECRET", "the application's client secret", some_text);
+            let provider =
+                domain.zip(client_id).zip(secret).map(|((domain, client_id), secret)| {
+                    Provider::Auth0 { domain, client_id, client_secret: ClientSecret::new(secret) }
+                });
             (provider, auth0_audience)
         }
         (false, true) => {
@@ -250,11 +257,14 @@ fn provider(read: &mut Reader, debug_profile: bool) -> (Option<Provider>, Option
             let issuer = read.required("OIDC_ISSUER_URL", expected, |text| {
                 issuer_address(text, debug_profile).map(|_| text.to_owned())
             });
-            let client_id = read.required("OIDC_CLIENT_ID", "the client id at the provider", some_text);
+            let client_id =
+                read.required("OIDC_CLIENT_ID", "the client id at the provider", some_text);
             let client_secret = read.text("OIDC_CLIENT_SECRET").map(ClientSecret::new);
-            let provider = issuer
-                .zip(client_id)
-                .map(|(issuer, client_id)| Provider::Oidc { issuer, client_id, client_secret });
+            let provider = issuer.zip(client_id).map(|(issuer, client_id)| Provider::Oidc {
+                issuer,
+                client_id,
+                client_secret,
+            });
             (provider, oidc_audience)
         }
         (false, false) if debug_profile && cfg!(feature = "development") => {
@@ -306,9 +316,8 @@ fn web_address(text: &str) -> Option<Url> {
 }
 
 fn public_url(text: &str) -> Option<Url> {
-    web_address(text).filter(|url| {
-        url.path() == "/" && url.query().is_none() && url.fragment().is_none()
-    })
+    web_address(text)
+        .filter(|url| url.path() == "/" && url.query().is_none() && url.fragment().is_none())
 }
 
 /// Tokens travel to the issuer: outside of the `debug` profile over TLS or not at all.

@@ -13,11 +13,11 @@ use super::reader::{KEYS, ROCKET};
 /// `Portico.toml`, under `.env`, under the environment.
 pub(super) fn figment() -> Figment {
     let dotenv = dotenvy::dotenv_iter().into_iter().flatten().flatten();
-    Figment::from(Toml::file("Portico.toml"))
-        .merge(Text::new(".env", dotenv))
-        .merge(Text::new("the environment", std::env::vars_os().filter_map(|(key, value)| {
-            Some((key.into_string().ok()?, value.into_string().ok()?))
-        })))
+    Figment::from(Toml::file("Portico.toml")).merge(Text::new(".env", dotenv)).merge(Text::new(
+        "the environment",
+        std::env::vars_os()
+            .filter_map(|(key, value)| Some((key.into_string().ok()?, value.into_string().ok()?))),
+    ))
 }
 
 /// Known keys with their values verbatim: figment's own reader would take a client secret like
@@ -49,7 +49,8 @@ impl Provider for Text {
     }
 
     fn data(&self) -> Result<Map<Profile, Dict>, Error> {
-        let values = self.values.iter().map(|(key, value)| (key.clone(), Value::from(value.clone())));
+        let values =
+            self.values.iter().map(|(key, value)| (key.clone(), Value::from(value.clone())));
         Ok(Profile::Default.collect(values.collect()))
     }
 }

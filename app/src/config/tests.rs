@@ -88,7 +88,12 @@ fn all_problems_are_told_at_once_without_their_values() {
 
 #[test]
 fn a_public_url_is_an_origin() {
-    for refused in ["ftp://a.example", "https://a.example/path", "https://u:p@a.example", "https://a.example/?q"] {
+    for refused in [
+        "ftp://a.example",
+        "https://a.example/path",
+        "https://u:p@a.example",
+        "https://a.example/?q",
+    ] {
         assert_eq!(keys(&[("PUBLIC_URL", refused)]), ["PUBLIC_URL"], "{refused}");
     }
     let settings = Settings::from_pairs([("PUBLIC_URL", "https://a.example/")]).unwrap();
@@ -144,7 +149,10 @@ fn rockets_own_settings_are_handed_on() {
 #[test]
 fn unknown_keys_and_broken_lines_of_the_file_are_told() {
     figment::Jail::expect_with(|jail| {
-        jail.create_file("Portico.toml", "auth0_domian = \"x\"\nrocket_port = 5000\nauto_migrate = 3\n")?;
+        jail.create_file(
+            "Portico.toml",
+            "auth0_domian = \"x\"\nrocket_port = 5000\nauto_migrate = 3\n",
+        )?;
         let found = Settings::load().unwrap_err();
         let keys: Vec<_> = found.0.iter().map(|problem| &*problem.key).collect();
         assert_eq!(keys, ["auth0_domian", "AUTO_MIGRATE"], "{found}");
@@ -161,7 +169,10 @@ fn unknown_keys_and_broken_lines_of_the_file_are_told() {
 #[test]
 fn the_environment_wins_over_the_files() {
     figment::Jail::expect_with(|jail| {
-        jail.create_file("Portico.toml", "rocket_port = 5001\npublic_url = \"http://a.example\"\noidc_scopes = \"openid\"\n")?;
+        jail.create_file(
+            "Portico.toml",
+            "rocket_port = 5001\npublic_url = \"http://a.example\"\noidc_scopes = \"openid\"\n",
+        )?;
         jail.create_file(".env", "ROCKET_PORT=5002\nPUBLIC_URL=http://b.example\n")?;
         jail.set_env("ROCKET_PORT", "5003");
         let settings = Settings::load().unwrap();

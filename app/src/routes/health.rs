@@ -39,7 +39,10 @@ async fn ready(ports: &State<Ports>) -> Health {
         Ok(()) => Health::new(Status::Ok, json!({ "status": "ready" })),
         Err(cause) => {
             log::error!("not ready: {cause}");
-            Health::new(Status::ServiceUnavailable, json!({ "status": "unavailable", "failing": ["database"] }))
+            Health::new(
+                Status::ServiceUnavailable,
+                json!({ "status": "unavailable", "failing": ["database"] }),
+            )
         }
     }
 }

@@ -19,7 +19,11 @@ pub(super) fn routes() -> Vec<Route> {
 }
 
 #[get("/login?<next>")]
-async fn login(next: Option<&str>, store: Store<'_>, ports: &State<Ports>) -> Result<SeeOther, Failure> {
+async fn login(
+    next: Option<&str>,
+    store: Store<'_>,
+    ports: &State<Ports>,
+) -> Result<SeeOther, Failure> {
     begin(ports, store, Screen::LogIn, NextPage::parse_or_profile(next)).await
 }
 
@@ -28,7 +32,12 @@ async fn signup(store: Store<'_>, ports: &State<Ports>) -> Result<SeeOther, Fail
     begin(ports, store, Screen::SignUp, NextPage::profile()).await
 }
 
-async fn begin(ports: &Ports, store: Store<'_>, screen: Screen, next: NextPage) -> Result<SeeOther, Failure> {
+async fn begin(
+    ports: &Ports,
+    store: Store<'_>,
+    screen: Screen,
+    next: NextPage,
+) -> Result<SeeOther, Failure> {
     let begin = BeginLogin {
         identity: &*ports.identity,
         clock: &*ports.clock,
@@ -63,10 +72,9 @@ struct Answer {
 impl Answer {
     fn into_callback(self) -> Callback {
         let outcome = match (self.error, self.code) {
-            (None, Some(code)) => Ok(AuthorizationResponse {
-                code: AuthorizationCode::new(code),
-                issuer: self.iss,
-            }),
+            (None, Some(code)) => {
+                Ok(AuthorizationResponse { code: AuthorizationCode::new(code), issuer: self.iss })
+            }
             (error, _) => Err(ProviderRefusal {
                 error: error.unwrap_or_else(|| "no code".into()),
                 description: self.error_description,
@@ -77,22 +85,27 @@ impl Answer {
 }
 
 #[get("/callback?<answer..>")]
-async fn callback(answer: Answer, store: Store<'_>, ports: &State<Ports>) -> Result<SeeOther, Failure> {
+async fn callback(
+    answer: Answer,
+    store: Store<'_>,
+    ports: &State<Ports>,
+) -> Result<SeeOther, Failure> {
     complete(ports, store, answer).await
 }
 
 /// For `response_mode=form_post` (OAuth 2.0 Form Post Response Mode, section 2).
 #[post("/callback", data = "<answer>")]
-async fn callback_by_form(answer: Form<Answer>, store: Store<'_>, ports: &State<Ports>) -> Result<SeeOther, Failure> {
+async fn callback_by_form(
+    answer: Form<Answer>,
+    store: Store<'_>,
+    ports: &State<Ports>,
+) -> Result<SeeOther, Failure> {
     complete(ports, store, answer.into_inner()).await
 }
 
 async fn complete(ports: &Ports, store: Store<'_>, answer: Answer) -> Result<SeeOther, Failure> {
-    let complete = CompleteLogin {
-        identity: &*ports.identity,
-        users: &*ports.users,
-        clock: &*ports.clock,
-    };
+    let complete =
+        CompleteLogin { identity: &*ports.identity, users: &*ports.users, clock: &*ports.clock };
     let done = complete.run(&*store.0, answer.into_callback()).await;
     done.map(|next| SeeOther(next.to_string())).map_err(explain)
 }
@@ -107,7 +120,9 @@ fn explain(error: LoginError) -> Failure {
             "Your browser has no open login that fits this answer: it was finished or replaced already, or begun in another browser, or cookies are switched off.",
             AGAIN,
         ),
-        LoginError::Expired => bad("This login took too long", "A login has to be finished within ten minutes.", AGAIN),
+        LoginError::Expired => {
+            bad("This login took too long", "A login has to be finished within ten minutes.", AGAIN)
+        }
         LoginError::Refused(refusal) => refused(refusal),
         LoginError::Redeem(RedeemError::WrongIssuer(_) | RedeemError::WrongNonce) => bad(
             "This login cannot be trusted",
@@ -119,12 +134,14 @@ fn explain(error: LoginError) -> Failure {
             "The service that knows who you are no longer accepts the code that your browser brought.",
             AGAIN,
         ),
-        LoginError::Redeem(RedeemError::NotBelieved(_) | RedeemError::ProviderFault(_)) => Failure::new(
-            Status::BadGateway,
-            "Signing in failed",
-            "The service that knows who you are did not give a proper answer. You have not been signed in.",
-            "Log in again in a moment. If it happens once more, tell the people who run this site, with the reference.",
-        ),
+        LoginError::Redeem(RedeemError::NotBelieved(_) | RedeemError::ProviderFault(_)) => {
+            Failure::new(
+                Status::BadGateway,
+                "Signing in failed",
+                "The service that knows who you are did not give a proper answer. You have not been signed in.",
+                "Log in again in a moment. If it happens once more, tell the people who run this site, with the reference.",
+            )
+        }
         LoginError::Redeem(RedeemError::ProviderSilent(_)) => Failure::new(
             Status::GatewayTimeout,
             "Signing in takes too long",

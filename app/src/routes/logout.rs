@@ -19,7 +19,11 @@ enum Answer {
 }
 
 #[post("/logout")]
-async fn log_out(origin: SameOrigin, store: Store<'_>, ports: &State<Ports>) -> Result<Answer, Failure> {
+async fn log_out(
+    origin: SameOrigin,
+    store: Store<'_>,
+    ports: &State<Ports>,
+) -> Result<Answer, Failure> {
     // The cookie is `SameSite=Lax`, so that a foreign page's POST finds a stranger; other ports
     // of this host are the same site, though, and must not log people out either.
     match origin {

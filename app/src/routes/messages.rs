@@ -47,17 +47,30 @@ async fn read(
 ) -> Result<Page<MessageView>, Failure> {
     let (tab, heading, intro) = match topic {
         Topic::Public => (Tab::Public, "Public", "Everybody can read this message."),
-        Topic::Protected => (Tab::Protected, "Protected", "Only people who are signed in can read this message."),
-        Topic::Admin => (Tab::Admin, "Admin", "Only people with the permission read:admin-messages can read this message."),
+        Topic::Protected => {
+            (Tab::Protected, "Protected", "Only people who are signed in can read this message.")
+        }
+        Topic::Admin => (
+            Tab::Admin,
+            "Admin",
+            "Only people with the permission read:admin-messages can read this message.",
+        ),
     };
-    let page = |message, refusal| Page::new(MessageView { heading, intro, message, refusal }).under(tab);
+    let page =
+        |message, refusal| Page::new(MessageView { heading, intro, message, refusal }).under(tab);
     match (ReadMessage { api: &*ports.messages }).run(visitor, topic).await {
         Ok(message) => Ok(page(Some(message.text), None)),
         Err(MessageError::Refused { status, text }) => {
             let explanation = match status {
-                401 => "The API does not take your access token. It may have expired: log out, then log in again.",
-                403 => "Your account lacks the permission for this. An administrator of this site can grant it; it takes effect at your next login.",
-                404 => "The API does not know this message. The address in API_SERVER_URL may be wrong.",
+                401 => {
+                    "The API does not take your access token. It may have expired: log out, then log in again."
+                }
+                403 => {
+                    "Your account lacks the permission for this. An administrator of this site can grant it; it takes effect at your next login."
+                }
+                404 => {
+                    "The API does not know this message. The address in API_SERVER_URL may be wrong."
+                }
                 429 => "The API is asked too often. Wait a moment, then try again.",
                 _ => "The API does not accept this request.",
             };

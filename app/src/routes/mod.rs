@@ -10,5 +10,6 @@ use rocket::Route;
 
 /// All of them.
 pub fn all() -> Vec<Route> {
-    [pages::routes(), messages::routes(), login::routes(), logout::routes(), health::routes()].concat()
+    [pages::routes(), messages::routes(), login::routes(), logout::routes(), health::routes()]
+        .concat()
 }

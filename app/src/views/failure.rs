@@ -47,7 +47,12 @@ impl View for ErrorView {
 
 impl Failure {
     /// A page with this status and title: `what` happened and what the person can do (`todo`).
-    pub fn new(status: Status, title: &'static str, what: &'static str, todo: &'static str) -> Self {
+    pub fn new(
+        status: Status,
+        title: &'static str,
+        what: &'static str,
+        todo: &'static str,
+    ) -> Self {
         Self { status, title, what, todo, detail: None, action: None, cause: None }
     }
 
@@ -78,7 +83,12 @@ impl<'r> Responder<'r, 'static> for Failure {
             // A foreign text must not be able to write lines of its own into the log.
             let cause = cause.replace(char::is_control, " ");
             let level = if status.code >= 500 { log::Level::Error } else { log::Level::Warn };
-            log::log!(level, "{reference}: {} answered {}: {cause}", request.uri().path(), status.code);
+            log::log!(
+                level,
+                "{reference}: {} answered {}: {cause}",
+                request.uri().path(),
+                status.code
+            );
         }
         let reference = (status.code >= 500 || self.cause.is_some()).then(|| reference.to_string());
         let response = if is_page_navigation(request) {
@@ -93,7 +103,8 @@ impl<'r> Responder<'r, 'static> for Failure {
             };
             Page::new(view).with_status(status).respond_to(request)?
         } else {
-            let body = json!({ "message": self.title, "detail": self.what, "reference": reference });
+            let body =
+                json!({ "message": self.title, "detail": self.what, "reference": reference });
             let json = Json(body).respond_to(request)?;
             Response::build_from(json)
                 .status(status)

@@ -82,7 +82,10 @@ impl<'r, V: View> Responder<'r, 'static> for Page<V> {
             .status(self.status)
             .max_chunk_size(CHUNK)
             // A person's pages stay nowhere, so that Back after log-out shows nothing.
-            .header(Header::new("Cache-Control", if session.is_some() { "no-store" } else { "no-cache, private" }))
+            .header(Header::new(
+                "Cache-Control",
+                if session.is_some() { "no-store" } else { "no-cache, private" },
+            ))
             .header(Header::new("Vary", "Cookie, Accept, Sec-Fetch-Mode"))
             .ok()
     }
