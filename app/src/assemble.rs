@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use portico_adapters::{
     http::{HttpClient, HttpError, Limits},
-    identity::{ClientSecret, InvalidSetting, OidcProvider, OidcSettings, Vendor, auth0},
+    identity::{
+        ClientSecret, auth0,
+        oidc::{InvalidSetting, OidcProvider, OidcSettings, Vendor},
+    },
     messages::{HttpMessages, InvalidAddress, LocalMessages},
     sessions::{PrivateCookieSettings, PrivateCookies},
     system::{SystemClock, SystemRandomness},

@@ -2,7 +2,7 @@
 
 use portico_adapters::{
     development::{Client as Registered, World, WorldSettings},
-    identity::{ClientSecret, Vendor},
+    identity::{ClientSecret, oidc::Vendor},
 };
 use portico_domain::ports::Randomness;
 

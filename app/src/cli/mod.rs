@@ -10,7 +10,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use portico_adapters::system::SystemRandomness;
 
-use crate::{assemble, config::Settings, logging, secret_key};
+use crate::{config::Settings, logging, secret_key};
 
 /// The web application that Rust teams clone when people must sign in.
 #[derive(Parser)]

@@ -14,7 +14,7 @@ pub fn is_page_navigation(request: &Request<'_>) -> bool {
     }
     let prefers_json = request.accept().is_some_and(|accept| {
         let preferred = accept.preferred().media_type();
-        *preferred == MediaType::JSON || preferred.sub().ends_with("+json")
+        *preferred == MediaType::JSON || preferred.sub().as_str().ends_with("+json")
     });
     !prefers_json
 }
