@@ -1,1 +1,4 @@
 //! Adapters of the port `IdentityProvider`.
+
+pub mod auth0;
+pub mod oidc;
