@@ -12,9 +12,6 @@ mod settings;
 mod token;
 mod userinfo;
 
-#[cfg(test)]
-mod tests;
-
 use std::sync::Arc;
 
 use async_trait::async_trait;
