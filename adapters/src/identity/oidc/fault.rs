@@ -1,0 +1,75 @@
+//! Why the provider gave no answer that can be used.
+
+use portico_domain::ports::{ProviderUnavailable, RedeemError};
+use serde_json::{Map, Value};
+use url::Url;
+
+use crate::http::{HttpClient, HttpError};
+
+/// The provider did not do its part. The text is for the log and holds no token.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Fault {
+    /// No answer in time.
+    Silent(String),
+    /// Out of reach, or an answer that makes no sense.
+    Nonsense(String),
+}
+
+impl Fault {
+    pub(super) fn of_http(who: &str, error: &HttpError) -> Self {
+        let text = format!("{who}: {error}");
+        if *error == HttpError::Silent { Self::Silent(text) } else { Self::Nonsense(text) }
+    }
+}
+
+impl From<Fault> for ProviderUnavailable {
+    fn from(fault: Fault) -> Self {
+        let (Fault::Silent(text) | Fault::Nonsense(text)) = fault;
+        Self(text)
+    }
+}
+
+impl From<Fault> for RedeemError {
+    fn from(fault: Fault) -> Self {
+        match fault {
+            Fault::Silent(text) => Self::ProviderSilent(text),
+            Fault::Nonsense(text) => Self::ProviderFault(text),
+        }
+    }
+}
+
+/// Foreign text for the log: control characters escaped, cut after 200 characters.
+pub(super) fn quoted(text: &str) -> String {
+    format!("`{}`", text.chars().take(200).flat_map(char::escape_debug).collect::<String>())
+}
+
+/// Gets a JSON object. `who` names the endpoint in the error. Whatever the answer calls itself,
+/// it is taken when it is JSON: key sets come under several media types.
+pub(super) async fn get_object(
+    http: &HttpClient,
+    who: &str,
+    url: &Url,
+    bearer: Option<&str>,
+) -> Result<Map<String, Value>, Fault> {
+    let nonsense = |why: String| Fault::Nonsense(format!("{who}: {why}"));
+    let mut request =
+        http::Request::get(url.as_str()).header(http::header::ACCEPT, "application/json");
+    if let Some(token) = bearer {
+        request = request.header(http::header::AUTHORIZATION, format!("Bearer {token}"));
+    }
+    // The error of a header that cannot be sent does not say what is in it.
+    let request = request.body(Vec::new()).map_err(|error| nonsense(error.to_string()))?;
+    let answer = http.send(request).await.map_err(|error| Fault::of_http(who, &error))?;
+    if answer.status() != http::StatusCode::OK {
+        return Err(nonsense(format!("status {}", answer.status().as_u16())));
+    }
+    let kind = answer.headers().get(http::header::CONTENT_TYPE).and_then(|it| it.to_str().ok());
+    if kind.is_some_and(|kind| kind.to_ascii_lowercase().starts_with("application/jwt")) {
+        return Err(nonsense("it is signed (application/jwt), which is not supported".into()));
+    }
+    match serde_json::from_slice(answer.body()) {
+        Ok(Value::Object(object)) => Ok(object),
+        Ok(_) => Err(nonsense("the answer is no JSON object".into())),
+        Err(error) => Err(nonsense(format!("the answer is no JSON: {error}"))),
+    }
+}

@@ -1,0 +1,204 @@
+//! Any OpenID provider, by `openidconnect`.
+//!
+//! Liberal in what it reads, strict in what it believes. The library does the protocol; added
+//! here is what it leaves to its users: which algorithms are allowed, `azp`, `at_hash`, a
+//! plausible `iat`, leeway on `exp`, an empty `sub`, and keys that change.
+
+mod discovery;
+mod fault;
+mod id_token;
+mod metadata;
+mod settings;
+mod token;
+mod userinfo;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use chrono::{DateTime, TimeDelta, Utc};
+use openidconnect::{
+    ClientId, Nonce, OAuth2TokenResponse, TokenResponse,
+    core::{CoreIdToken, CoreTokenResponse},
+};
+use portico_domain::{
+    model::{
+        AccessToken, AuthorizationResponse, Claims, IdToken, Identity, LoginAttempt, Profile,
+        RefreshToken, Screen, State, Tokens,
+    },
+    ports::{Clock, IdentityProvider, ProviderUnavailable, RedeemError},
+};
+use serde_json::{Map, Value};
+use url::Url;
+
+pub use self::settings::{InvalidSetting, OidcSettings, Vendor};
+use self::{
+    discovery::{Discovery, Known},
+    fault::quoted,
+    id_token::{Expected, Refusal},
+};
+use super::auth0;
+use crate::http::HttpClient;
+
+/// An OpenID provider, of which this site is a relying party.
+pub struct OidcProvider {
+    settings: OidcSettings,
+    client_id: ClientId,
+    http: HttpClient,
+    clock: Arc<dyn Clock>,
+    discovery: Arc<Discovery>,
+}
+
+impl OidcProvider {
+    /// Asks the provider nothing yet: the site starts without it.
+    ///
+    /// # Errors
+    /// [`InvalidSetting`] for an empty client id or an address that is no absolute URL.
+    pub fn new(
+        settings: OidcSettings,
+        http: HttpClient,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, InvalidSetting> {
+        settings.validate()?;
+        let issuer = settings.issuer.clone();
+        let discovery = Arc::new(Discovery::new(issuer, http.clone(), Arc::clone(&clock)));
+        let client_id = ClientId::new(settings.client_id.clone());
+        Ok(Self { settings, client_id, http, clock, discovery })
+    }
+
+    /// The verified claims of the ID token, with newer keys when no known one fits.
+    async fn believe(
+        &self,
+        known: &Arc<Known>,
+        tokens: &CoreTokenResponse,
+        id_token: &CoreIdToken,
+        attempt: &LoginAttempt,
+    ) -> Result<Map<String, Value>, RedeemError> {
+        let nonce = Nonce::new(attempt.nonce.expose().to_owned());
+        let verify = |known: &Known| {
+            Expected {
+                metadata: &known.metadata,
+                client_id: &self.client_id,
+                nonce: &nonce,
+                access_token: tokens.access_token(),
+                now: self.clock.now(),
+            }
+            .verify(id_token, &known.keys)
+        };
+        let mut verdict = verify(known);
+        if verdict == Err(Refusal::Key)
+            && let Some(newer) = self.discovery.newer_keys(known).await?
+        {
+            verdict = verify(&newer);
+        }
+        verdict.map_err(|refusal| match refusal {
+            Refusal::Key => RedeemError::NotBelieved("no key of the provider fits".into()),
+            Refusal::Nonce => RedeemError::WrongNonce,
+            Refusal::Rule(why) => RedeemError::NotBelieved(why),
+        })
+    }
+}
+
+#[async_trait]
+impl IdentityProvider for OidcProvider {
+    async fn authorization_url(
+        &self,
+        attempt: &LoginAttempt,
+        screen: Screen,
+    ) -> Result<String, ProviderUnavailable> {
+        let known = self.discovery.provider().await?;
+        Ok(token::authorization_url(&self.settings, &known.metadata, attempt, screen)?)
+    }
+
+    async fn redeem(
+        &self,
+        response: &AuthorizationResponse,
+        attempt: &LoginAttempt,
+    ) -> Result<Identity, RedeemError> {
+        let known = self.discovery.provider().await?;
+        let metadata = &known.metadata;
+        match &response.issuer {
+            Some(issuer) if *issuer != metadata.issuer => {
+                return Err(RedeemError::WrongIssuer(quoted(issuer)));
+            }
+            None if metadata.names_itself => {
+                return Err(RedeemError::WrongIssuer("none is named".into()));
+            }
+            _ => {}
+        }
+        let tokens =
+            token::redeem(&self.settings, metadata, &self.http, &response.code, attempt).await?;
+        let received_at = self.clock.now();
+        let id_token = tokens
+            .id_token()
+            .ok_or_else(|| RedeemError::ProviderFault("there is no ID token".into()))?;
+        let mut claims = self.believe(&known, &tokens, id_token, attempt).await?;
+        if let Some(endpoint) = &metadata.userinfo_endpoint {
+            let access_token = tokens.access_token().secret();
+            claims = userinfo::add(&self.http, endpoint, access_token, claims).await?;
+        }
+        let text = |name: &str| claims.get(name).and_then(Value::as_str).map(str::to_owned);
+        Ok(Identity {
+            issuer: metadata.issuer.clone(),
+            subject: text("sub").unwrap_or_default(),
+            profile: Profile::from_claims(&claims),
+            claims: Claims::new(&claims),
+            provider_session: text("sid"),
+            tokens: Tokens {
+                id_token: IdToken::new(id_token.to_string()),
+                access_token: AccessToken::new(tokens.access_token().secret()),
+                access_token_expires_at: end_of(&tokens, received_at),
+                refresh_token: tokens.refresh_token().map(|it| RefreshToken::new(it.secret())),
+            },
+        })
+    }
+
+    async fn end_session_url(
+        &self,
+        id_token: Option<IdToken>,
+        state: &State,
+    ) -> Result<Option<String>, ProviderUnavailable> {
+        let known = self.discovery.provider().await?;
+        let (client_id, back) = (&self.settings.client_id, &self.settings.post_logout_redirect_uri);
+        let Some(mut url) = known.metadata.end_session_endpoint.clone() else {
+            return Ok(match self.settings.vendor {
+                Vendor::Auth0 => auth0::log_out_url(&known.metadata.issuer, client_id, back),
+                Vendor::Any => None,
+            }
+            .map(String::from));
+        };
+        {
+            let mut query = url.query_pairs_mut();
+            if let Some(hint) = &id_token {
+                query.append_pair("id_token_hint", hint.expose());
+            }
+            query
+                .append_pair("client_id", client_id)
+                .append_pair("post_logout_redirect_uri", back)
+                .append_pair("state", state.expose());
+        }
+        Ok(Some(url.into()))
+    }
+
+    fn end_session_origins(&self) -> Vec<String> {
+        let known = self.discovery.known();
+        let advertised = known.and_then(|known| known.metadata.end_session_endpoint.clone());
+        let issuer = Url::parse(&self.settings.issuer).ok();
+        let mut origins: Vec<_> = [issuer, advertised]
+            .into_iter()
+            .flatten()
+            .map(|url| url.origin().ascii_serialization())
+            .collect();
+        origins.dedup();
+        origins
+    }
+
+    async fn check(&self) -> Result<(), ProviderUnavailable> {
+        self.discovery.refresh().await?;
+        Ok(())
+    }
+}
+
+/// When the access token ends; `None` when the provider does not say, or says nonsense.
+fn end_of(tokens: &CoreTokenResponse, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+    now.checked_add_signed(TimeDelta::from_std(tokens.expires_in()?).ok()?)
+}

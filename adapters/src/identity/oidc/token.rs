@@ -1,0 +1,139 @@
+//! What goes to the authorization and token endpoints, and what comes back.
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use openidconnect::{
+    AuthType, AuthUrl, AuthorizationCode, ClientId, CsrfToken, EndpointNotSet, EndpointSet,
+    IssuerUrl, JsonWebKeySet, Nonce, OAuth2TokenResponse, PkceCodeVerifier, RedirectUrl,
+    RequestTokenError, Scope, TokenUrl,
+    core::{
+        CoreAuthenticationFlow, CoreClient, CoreErrorResponseType, CoreIdToken, CoreTokenResponse,
+        CoreTokenType,
+    },
+};
+use portico_domain::{
+    model::{self, LoginAttempt, Screen},
+    ports::RedeemError,
+};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+use url::ParseError;
+
+use super::{
+    fault::{Fault, quoted},
+    metadata::Metadata,
+    settings::OidcSettings,
+};
+use crate::http::{HttpClient, HttpError};
+
+type Client = CoreClient<
+    EndpointSet,
+    EndpointNotSet,
+    EndpointNotSet,
+    EndpointNotSet,
+    EndpointSet,
+    EndpointNotSet,
+>;
+
+fn client(settings: &OidcSettings, metadata: &Metadata) -> Result<Client, Fault> {
+    let nonsense = |error: ParseError| Fault::Nonsense(error.to_string());
+    let issuer = IssuerUrl::new(metadata.issuer.clone()).map_err(nonsense)?;
+    let redirect = RedirectUrl::new(settings.redirect_uri.clone()).map_err(nonsense)?;
+    let id = ClientId::new(settings.client_id.clone());
+    // The keys are looked after elsewhere; this client verifies nothing.
+    let client = CoreClient::new(id, issuer, JsonWebKeySet::new(Vec::new()))
+        .set_auth_uri(AuthUrl::from_url(metadata.authorization_endpoint.clone()))
+        .set_token_uri(TokenUrl::from_url(metadata.token_endpoint.clone()))
+        .set_redirect_uri(redirect)
+        .set_auth_type(match metadata.secret_in_body {
+            true => AuthType::RequestBody,
+            false => AuthType::BasicAuth,
+        });
+    Ok(match &settings.client_secret {
+        Some(secret) => client.set_client_secret(secret.clone()),
+        None => client,
+    })
+}
+
+/// The request for a code (OpenID Connect Core, section 3.1.2.1).
+pub(super) fn authorization_url(
+    settings: &OidcSettings,
+    metadata: &Metadata,
+    attempt: &LoginAttempt,
+    screen: Screen,
+) -> Result<String, Fault> {
+    let client = client(settings, metadata)?;
+    // RFC 7636, section 4.2. The library's own way panics on a verifier of an unusual length.
+    let challenge = URL_SAFE_NO_PAD.encode(Sha256::digest(attempt.code_verifier.expose()));
+    let state = CsrfToken::new(attempt.state.expose().to_owned());
+    let nonce = Nonce::new(attempt.nonce.expose().to_owned());
+    let mut request = client
+        .authorize_url(CoreAuthenticationFlow::AuthorizationCode, move || state, move || nonce)
+        // The library asks for `openid` itself.
+        .add_scopes(settings.scopes.iter().filter(|it| *it != "openid").cloned().map(Scope::new))
+        .add_extra_param("code_challenge", challenge)
+        .add_extra_param("code_challenge_method", "S256");
+    if let Some(audience) = &settings.audience {
+        request = request.add_extra_param("audience", audience.clone());
+    }
+    if screen == Screen::SignUp {
+        request = request.add_extra_param("screen_hint", "signup");
+        if metadata.prompt_create {
+            request = request.add_extra_param("prompt", "create");
+        }
+    }
+    Ok(request.url().0.into())
+}
+
+/// Hands the code in (OpenID Connect Core, section 3.1.3).
+pub(super) async fn redeem(
+    settings: &OidcSettings,
+    metadata: &Metadata,
+    http: &HttpClient,
+    code: &model::AuthorizationCode,
+    attempt: &LoginAttempt,
+) -> Result<CoreTokenResponse, RedeemError> {
+    let answer = client(settings, metadata)?
+        .exchange_code(AuthorizationCode::new(code.expose().to_owned()))
+        .set_pkce_verifier(PkceCodeVerifier::new(attempt.code_verifier.expose().to_owned()))
+        .request_async(http)
+        .await
+        .map_err(|error| why_not(error, code))?;
+    match answer.token_type() {
+        CoreTokenType::Bearer => Ok(answer),
+        _ => Err(RedeemError::ProviderFault("the token type is not Bearer".into())),
+    }
+}
+
+type TokenError =
+    RequestTokenError<HttpError, openidconnect::StandardErrorResponse<CoreErrorResponseType>>;
+
+/// Bodies are never quoted: they may hold tokens.
+fn why_not(error: TokenError, code: &model::AuthorizationCode) -> RedeemError {
+    let who = "the token endpoint";
+    match error {
+        RequestTokenError::ServerResponse(answer) => {
+            let said = answer.error_description().map_or("no reason given", String::as_str);
+            let text = format!("{} ({})", answer.error().as_ref(), said);
+            // Some providers repeat the code in the description.
+            let text = quoted(&text.replace(code.expose(), "…"));
+            match answer.error() {
+                CoreErrorResponseType::InvalidGrant => RedeemError::CodeRefused(text),
+                _ => RedeemError::ProviderFault(format!("{who} answers {text}")),
+            }
+        }
+        RequestTokenError::Request(error) => Fault::of_http(who, &error).into(),
+        RequestTokenError::Parse(_, body) if holds_a_malformed_id_token(&body) => {
+            RedeemError::NotBelieved("the ID token is malformed".into())
+        }
+        RequestTokenError::Parse(..) => {
+            RedeemError::ProviderFault(format!("{who} answers nonsense"))
+        }
+        RequestTokenError::Other(why) => RedeemError::ProviderFault(format!("{who}: {why}")),
+    }
+}
+
+fn holds_a_malformed_id_token(body: &[u8]) -> bool {
+    let answer: Option<Value> = serde_json::from_slice(body).ok();
+    let token = answer.as_ref().and_then(|answer| answer.get("id_token")?.as_str());
+    token.is_some_and(|token| token.parse::<CoreIdToken>().is_err())
+}
