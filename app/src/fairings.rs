@@ -14,7 +14,7 @@ use rocket::{
 use crate::ports::{About, Ports};
 
 /// The usual headers, by Rocket's own fairing.
-pub fn shield(https: bool) -> Shield {
+pub(crate) fn shield(https: bool) -> Shield {
     let shield = Shield::new()
         .enable(NoSniff::Enable)
         .enable(Frame::Deny)
@@ -30,7 +30,7 @@ pub fn shield(https: bool) -> Shield {
 }
 
 /// The Content-Security-Policy of every response.
-pub struct ContentSecurityPolicy;
+pub(crate) struct ContentSecurityPolicy;
 
 #[rocket::async_trait]
 impl Fairing for ContentSecurityPolicy {
@@ -57,7 +57,7 @@ impl Fairing for ContentSecurityPolicy {
 }
 
 /// One line a request: who, what, how it ended. Never a query: it may hold a code.
-pub struct AccessLog;
+pub(crate) struct AccessLog;
 
 #[rocket::async_trait]
 impl Fairing for AccessLog {
