@@ -9,4 +9,5 @@
 
 mod browser;
 mod dependencies;
+mod flows;
 mod hexagon;

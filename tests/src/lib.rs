@@ -3,6 +3,7 @@
 //! - [`person`]: somebody with a cookie jar who reads pages, follows links and redirects, and fills
 //!   in forms by their labels. Fast; the first choice.
 //! - [`browser`]: the same in headless Chromium, for what only a browser can tell.
+//! - [`site`]: Portico itself with the development provider and API around it.
 //! - [`tiny_server`]: answers on loopback as a test tells it to.
 //! - [`free_port`]: a port for a server that cannot choose one.
 //! - [`tools`]: where the machine's PostgreSQL, Redis and Chromium are.
@@ -28,6 +29,7 @@ mod form;
 pub mod free_port;
 pub mod page;
 pub mod person;
+pub mod site;
 pub mod tiny_server;
 /// Where the programs are that tests start.
 pub mod tools;

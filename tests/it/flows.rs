@@ -1,0 +1,342 @@
+//! What people do, from end to end over HTTP.
+
+use http::StatusCode;
+use portico::guards::{Needs, Permitted};
+use portico_tests::{
+    page::Page,
+    person::Person,
+    site::{Particular, Site, log_in},
+};
+
+const USER: &str = "user@example.com";
+const ADMIN: &str = "admin@example.com";
+
+/// The statuses on the way to a page.
+fn way(page: &Page) -> Vec<(u16, String)> {
+    page.hops.iter().map(|hop| (hop.status.as_u16(), hop.url.path().to_owned())).collect()
+}
+
+fn is_signed_in(page: &Page) -> bool {
+    let buttons = page.select("button");
+    buttons.iter().any(|text| text == "Log Out")
+}
+
+#[tokio::test]
+async fn the_whole_guide_from_sign_up_to_a_second_login() {
+    let site = Site::start().await;
+    let person = site.person();
+
+    let home = person.visit("/").await;
+    assert_eq!(home.status, StatusCode::OK);
+    assert!(home.link("Protected").is_none() && home.link("Admin").is_none());
+    let public = person.click(&home, "Public").await;
+    assert!(public.text().contains("This is a public message."), "{}", public.text());
+
+    let sign_up = person.click(&public, "Sign Up").await;
+    let profile = person
+        .submit(&sign_up, "Sign Up", &[("Email", "ann@example.com"), ("Password", "correct horse")])
+        .await;
+    assert_eq!(profile.url.path(), "/profile", "{}", profile.text());
+    assert!(profile.text().contains("ann@example.com"));
+    assert!(is_signed_in(&profile));
+
+    let protected = person.click(&profile, "Protected").await;
+    assert!(protected.text().contains("This is a protected message."), "{}", protected.text());
+    let admin = person.click(&protected, "Admin").await;
+    assert_eq!(admin.status, StatusCode::FORBIDDEN);
+    assert!(admin.text().contains("Permission denied"), "{}", admin.text());
+
+    let home = person.submit(&admin, "Log Out", &[]).await;
+    assert_eq!((home.url.origin(), home.url.path()), (site.url.origin(), "/"));
+    assert!(!is_signed_in(&home));
+    assert_eq!(person.get("/profile").await.status, StatusCode::SEE_OTHER);
+
+    let admin = log_in(&person, "/admin", ADMIN).await;
+    assert_eq!(admin.url.path(), "/admin");
+    assert!(admin.text().contains("This is an admin message."), "{}", admin.text());
+    let home = person.submit(&admin, "Log Out", &[]).await;
+    assert!(!is_signed_in(&home));
+
+    let profile = log_in(&person, "/profile", "user@example.com").await;
+    assert!(profile.text().contains(USER));
+    assert_eq!(profile.attribute("[aria-current=page]", "href").as_deref(), Some("/profile"));
+}
+
+#[tokio::test]
+async fn a_stranger_is_sent_to_login_and_back_with_the_query() {
+    let site = Site::start().await;
+    let person = site.person();
+    let to_login = person.get("/protected?tab=2&q=a%20b").await;
+    assert_eq!(to_login.status, StatusCode::SEE_OTHER);
+    assert_eq!(
+        to_login.header("location"),
+        Some("/login?next=%2Fprotected%3Ftab%3D2%26q%3Da%2520b")
+    );
+    let protected = log_in(&person, "/protected?tab=2&q=a%20b", USER).await;
+    assert_eq!(
+        (protected.url.path(), protected.url.query()),
+        ("/protected", Some("tab=2&q=a%20b"))
+    );
+}
+
+#[tokio::test]
+async fn what_is_no_page_navigation_gets_401_and_json() {
+    let site = Site::start().await;
+    let answer = site.person().get_json("/profile").await;
+    assert_eq!(answer.status, StatusCode::UNAUTHORIZED);
+    assert_eq!(answer.json()["message"], "Requires authentication");
+}
+
+#[tokio::test]
+async fn who_is_signed_in_goes_straight_on() {
+    let site = Site::start().await;
+    let (person, _) = site.signed_in(USER).await;
+    let login = person.get("/login?next=%2Fadmin%3Fa%3Db").await;
+    assert_eq!(
+        (login.status, login.header("location")),
+        (StatusCode::SEE_OTHER, Some("/admin?a=b"))
+    );
+    let signup = person.get("/signup").await;
+    assert_eq!(
+        (signup.status, signup.header("location")),
+        (StatusCode::SEE_OTHER, Some("/profile"))
+    );
+}
+
+#[tokio::test]
+async fn no_next_page_leads_off_the_site() {
+    let site = Site::start().await;
+    let (person, _) = site.signed_in(USER).await;
+    for trick in [
+        "%2F%2Fevil.example",
+        "%2F%5Cevil.example",
+        "%2F%255cevil.example",
+        "https%3A%2F%2Fevil.example",
+        "%2F%0D%0ALocation%3A%20https%3A%2F%2Fevil.example",
+        "http%3A%2F%2F127.0.0.1%40evil.example",
+        "%FF",
+    ] {
+        let login = person.get(&format!("/login?next={trick}")).await;
+        assert_eq!(login.header("location"), Some("/profile"), "{trick}");
+    }
+}
+
+#[tokio::test]
+async fn two_tabs_finish_their_logins_in_any_order() {
+    let site = Site::start().await;
+    let person = site.person();
+    let first = person.visit("/login?next=%2Fprotected").await;
+    let second = person.visit("/login?next=%2Fadmin").await;
+    let credentials = [("Email", USER), ("Password", "portico")];
+    let admin = person.submit(&second, "Log In", &credentials).await;
+    assert_eq!(admin.url.path(), "/admin");
+    let protected = person.submit(&first, "Log In", &credentials).await;
+    assert_eq!((protected.status, protected.url.path()), (StatusCode::OK, "/protected"));
+}
+
+#[tokio::test]
+async fn a_repeated_callback_leads_to_the_profile_while_signed_in_and_is_explained_otherwise() {
+    let site = Site::start().await;
+    let (person, profile) = site.signed_in(USER).await;
+    let callback = profile.hops.iter().find(|hop| hop.url.path() == "/callback").unwrap();
+    let again = person.get(callback.url.as_str()).await;
+    assert_eq!((again.status, again.header("location")), (StatusCode::SEE_OTHER, Some("/profile")));
+
+    let stranger = site.person().get(callback.url.as_str()).await;
+    assert_eq!(stranger.status, StatusCode::BAD_REQUEST);
+    assert!(stranger.text().contains("This login cannot be completed"), "{}", stranger.text());
+    assert!(stranger.link("Log in again").is_some());
+    assert_eq!(site.world.hits("token"), 1);
+}
+
+#[tokio::test]
+async fn odd_callbacks_are_explained() {
+    let site = Site::start().await;
+    for query in [
+        "",
+        "?state=x",
+        "?code=x",
+        "?state=x&code=y",
+        "?error=access_denied",
+        "?state=%FF&code=%00",
+    ] {
+        let page = site.person().get(&format!("/callback{query}")).await;
+        assert_eq!(page.status, StatusCode::BAD_REQUEST, "{query}");
+        assert!(page.text().contains("This login cannot be completed"), "{query}");
+    }
+    assert_eq!(site.world.hits("token"), 0);
+}
+
+#[tokio::test]
+async fn who_cancels_at_the_provider_is_told_so() {
+    let site = Site::start().await;
+    let person = site.person();
+    let form = person.visit("/login").await;
+    let page = person.click(&form, "Cancel").await;
+    assert_eq!((page.status, page.url.path()), (StatusCode::BAD_REQUEST, "/callback"));
+    assert!(page.text().contains("You were not let in"), "{}", page.text());
+    // The page holds the reference under which the log has the cause.
+    assert!(page.text().contains("Reference"), "{}", page.text());
+}
+
+#[tokio::test]
+async fn a_foreign_page_cannot_log_a_person_out() {
+    let site = Site::start().await;
+    let (person, _) = site.signed_in(USER).await;
+    // A walk that starts elsewhere: the browser says `cross-site` or nothing.
+    let confirm = get_from(&person, &site, "cross-site").await;
+    assert_eq!(confirm.0, StatusCode::OK);
+    assert!(confirm.1.contains("Log Out"));
+    assert_eq!(person.get("/profile").await.status, StatusCode::OK);
+    assert_eq!(get_from(&person, &site, "same-origin").await.0, StatusCode::SEE_OTHER);
+}
+
+/// `GET /logout` with the person's cookies and the given `Sec-Fetch-Site`.
+async fn get_from(person: &Person, site: &Site, from: &str) -> (StatusCode, String) {
+    let client = reqwest::Client::builder()
+        .tls_backend_preconfigured(portico_adapters::tls::client_config(None).unwrap())
+        .redirect(reqwest::redirect::Policy::none())
+        .build()
+        .unwrap();
+    let answer = client
+        .get(site.url.join("/logout").unwrap())
+        .header("Cookie", person.cookies().unwrap_or_default())
+        .header("Sec-Fetch-Mode", "navigate")
+        .header("Sec-Fetch-Site", from)
+        .send()
+        .await
+        .unwrap();
+    (answer.status(), answer.text().await.unwrap())
+}
+
+#[tokio::test]
+async fn a_stranger_who_logs_out_is_at_the_front_page() {
+    let site = Site::start().await;
+    let page = site.person().visit("/logout").await;
+    assert_eq!(way(&page), [(303, "/logout".into()), (200, "/".into())]);
+}
+
+#[tokio::test]
+async fn without_a_log_out_at_the_provider_people_are_told() {
+    let site = Site::start().await;
+    site.world.faults().set(portico_adapters::development::Fault::NoEndSessionEndpoint);
+    let (person, profile) = site.signed_in(USER).await;
+    let page = person.submit(&profile, "Log Out", &[]).await;
+    assert_eq!(page.status, StatusCode::OK);
+    assert!(page.text().contains("You are signed out of this site."), "{}", page.text());
+    assert_eq!(person.get("/profile").await.status, StatusCode::SEE_OTHER);
+}
+
+#[tokio::test]
+async fn a_broken_cookie_makes_a_stranger_and_is_cleared() {
+    let site = Site::start().await;
+    let (person, _) = site.signed_in(USER).await;
+    let cookies = person.cookies().unwrap();
+    let (name, value) = cookies
+        .split("; ")
+        .filter_map(|cookie| cookie.split_once('='))
+        .find(|(name, _)| name.starts_with("portico_session"))
+        .unwrap();
+    let mut tampered = value.to_owned();
+    let flipped = if tampered.ends_with("AA%3D") { "BB%3D" } else { "AA%3D" };
+    tampered.replace_range(40..45, flipped);
+    for broken in [&*tampered, &value[..20], "", "nonsense"] {
+        let person = site.person();
+        person.set_cookie(&format!("{name}={broken}; Path=/"));
+        let home = person.get("/").await;
+        assert_eq!(home.status, StatusCode::OK);
+        assert!(!is_signed_in(&home));
+        assert_eq!(person.cookies(), None, "{broken}");
+
+        person.set_cookie(&format!("{name}={broken}; Path=/"));
+        let profile = person.get("/profile").await;
+        assert_eq!(profile.status, StatusCode::SEE_OTHER);
+        assert_eq!(person.cookies(), None, "{broken}");
+    }
+}
+
+#[tokio::test]
+async fn a_person_with_very_large_claims_is_signed_in() {
+    let site = Site::start().await;
+    let person = site.person();
+    let form = person.visit("/signup").await;
+    let name = "Ann ".repeat(1_000);
+    let fields = [("Email", "large@example.com"), ("Password", "correct horse"), ("Name (optional)", &*name)];
+    let profile = person.submit(&form, "Sign Up", &fields).await;
+    assert_eq!(profile.url.path(), "/profile", "{}", profile.text());
+    let cookies = person.cookies().unwrap();
+    assert!(cookies.len() > 12_000, "{}", cookies.len());
+    assert!(cookies.split("; ").all(|cookie| cookie.len() < 4_096));
+    let protected = person.visit("/protected").await;
+    assert_eq!(protected.status, StatusCode::OK);
+    // Its chunks go when the session does.
+    person.submit(&protected, "Log Out", &[]).await;
+    assert!(person.cookies().is_none_or(|cookies| !cookies.contains("portico_session")));
+}
+
+#[tokio::test]
+async fn every_page_carries_the_headers_that_keep_a_browser_safe() {
+    let site = Site::start().await;
+    let (person, _) = site.signed_in(USER).await;
+    for (address, stays_nowhere) in [("/", true), ("/profile", true), ("/nowhere", true)] {
+        let page = person.get(address).await;
+        let policy = page.header("content-security-policy").unwrap();
+        assert!(policy.starts_with("default-src 'none';") && !policy.contains("unsafe-inline"));
+        assert!(
+            policy.contains(&format!("form-action 'self' {}", site.world.issuer())),
+            "{policy}"
+        );
+        assert_eq!(page.header("x-content-type-options"), Some("nosniff"));
+        assert_eq!(page.header("x-frame-options"), Some("DENY"));
+        assert_eq!(page.header("cache-control") == Some("no-store"), stays_nowhere, "{address}");
+    }
+}
+
+#[tokio::test]
+async fn an_unknown_address_gets_a_page_in_the_sites_layout() {
+    let site = Site::start().await;
+    let page = site.person().get("/nowhere").await;
+    assert_eq!(page.status, StatusCode::NOT_FOUND);
+    assert_eq!(page.heading(), "Page not found");
+    assert!(page.link("Log In").is_some());
+}
+
+struct ReadReports;
+
+impl Needs for ReadReports {
+    const PERMISSION: &'static str = "read:admin-messages";
+}
+
+#[rocket::get("/reports")]
+fn reports(person: Permitted<'_, ReadReports>) -> String {
+    person.subject.clone()
+}
+
+#[tokio::test]
+async fn a_page_may_need_a_permission() {
+    let routes = rocket::routes![reports];
+    let site = Site::start_with(Particular { routes, ..Particular::default() }).await;
+    let stranger = site.person().get("/reports").await;
+    assert_eq!(stranger.header("location"), Some("/login?next=%2Freports"));
+
+    let (user, _) = site.signed_in(USER).await;
+    let denied = user.get("/reports").await;
+    assert_eq!(
+        (denied.status, denied.heading().as_str()),
+        (StatusCode::FORBIDDEN, "Permission denied")
+    );
+
+    let (admin, _) = site.signed_in(ADMIN).await;
+    assert_eq!(admin.get("/reports").await.body, "dev|admin");
+}
+
+#[tokio::test]
+async fn each_login_is_counted() {
+    let site = Site::start().await;
+    for _ in 0..2 {
+        site.signed_in(USER).await;
+    }
+    let users = site.ports.users.list(10).await.unwrap();
+    assert_eq!(users.len(), 1);
+    assert_eq!((users[0].subject.as_str(), users[0].logins), ("dev|user", 2));
+}
