@@ -1,1 +1,3 @@
-fn main() {}
+//! Portico from the outside.
+
+mod users;
