@@ -22,8 +22,8 @@ async fn on_postgres() -> (Arc<dyn UserRepository>, Schema) {
 }
 
 user_repository_contract!(
+    on_postgres(),
     #[cfg_attr(not(postgres), ignore = "needs PostgreSQL: apt install postgresql")]
-    on_postgres()
 );
 
 #[tokio::test]

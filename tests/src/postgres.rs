@@ -1,4 +1,5 @@
 //! A PostgreSQL server to throw away.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test whose server is missing fails")]
 
 use std::{
     fs, io,

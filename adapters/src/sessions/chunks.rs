@@ -98,7 +98,7 @@ fn header(chunk: &str) -> Option<(usize, usize, &str)> {
     let number = |character: char| usize::try_from(character.to_digit(36)?).ok();
     let mut characters = header.chars();
     let (index, total) = (number(characters.next()?)?, number(characters.next()?)?);
-    (index < total && total <= MOST).then(|| (index, total, characters.as_str()))
+    (index < total && total <= MOST).then_some((index, total, characters.as_str()))
 }
 
 /// One character for a number up to [`MOST`].

@@ -1,4 +1,4 @@
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use diesel::{ConnectionError, ConnectionResult};
 use diesel_async::{
@@ -33,13 +33,13 @@ pub(super) type PostgresConnection = AsyncPgConnection;
 
 #[derive(Clone)]
 pub(super) struct Postgres {
-    server: Server,
+    server: Arc<Server>,
     pool: Pool<PostgresConnection>,
 }
 
 impl Postgres {
     pub(super) fn open(url: &str, tls: ClientConfig) -> Result<Self, UsersUnavailable> {
-        let server = Server::new(url, tls)?;
+        let server = Arc::new(Server::new(url, tls)?);
         let mut config = ManagerConfig::default();
         let for_pool = server.clone();
         config.custom_setup = Box::new(move |_| {
@@ -68,7 +68,6 @@ impl Postgres {
 }
 
 /// Where the server is, and how to tell that it is the right one.
-#[derive(Clone)]
 struct Server {
     config: Config,
     tls: MakeRustlsConnect,

@@ -18,14 +18,14 @@ pub const LIFETIMES: Lifetimes =
 
 type Store = Arc<dyn SessionStore>;
 
-/// Makes a named test of each clause. Takes attributes for all of them, if any, and an expression
-/// that is a future of `(Arc<dyn SessionStore>, Arc<SetClock>)`: the store of one new visitor under
-/// [`LIFETIMES`], and its clock.
+/// Makes a named test of each clause. Takes a future of `(Arc<dyn SessionStore>, Arc<SetClock>)`:
+/// the store of one new visitor under [`LIFETIMES`], and its clock; then attributes for all the
+/// tests, if any.
 ///
 /// [`LIFETIMES`]: crate::testing::contract::sessions::LIFETIMES
 #[macro_export]
 macro_rules! session_store_contract {
-    ($(#[$attribute:meta])* $fresh:expr) => {
+    ($fresh:expr $(, #[$attribute:meta])* $(,)?) => {
         $crate::session_store_contract! {
             @clauses [$(#[$attribute])*] $fresh;
             a_stranger_has_no_session

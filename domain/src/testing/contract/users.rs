@@ -16,12 +16,11 @@ use crate::{
 
 type Users = Arc<dyn UserRepository>;
 
-/// Makes a named test of each clause. Takes attributes for all of them, if any, and an expression
-/// that is a future of `(Arc<dyn UserRepository>, T)`: an empty repository, and whatever must live
-/// as long as it.
+/// Makes a named test of each clause. Takes a future of `(Arc<dyn UserRepository>, T)`: an empty
+/// repository, and whatever must live as long as it; then attributes for all the tests, if any.
 #[macro_export]
 macro_rules! user_repository_contract {
-    ($(#[$attribute:meta])* $fresh:expr) => {
+    ($fresh:expr $(, #[$attribute:meta])* $(,)?) => {
         $crate::user_repository_contract! {
             @clauses [$(#[$attribute])*] $fresh;
             the_first_login_makes_a_record
