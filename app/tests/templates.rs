@@ -219,6 +219,10 @@ fn no_template_has_an_inline_script_or_style_or_another_origin() {
                 folders.push(path);
                 continue;
             }
+            // The development provider's style sheet is served from a file of its own.
+            if path.extension().is_some_and(|extension| extension == "css") {
+                continue;
+            }
             let text = std::fs::read_to_string(&path).unwrap().to_lowercase();
             seen += 1;
             let name = path.display();

@@ -261,7 +261,11 @@ async fn a_person_with_very_large_claims_is_signed_in() {
     let person = site.person();
     let form = person.visit("/signup").await;
     let name = "Ann ".repeat(1_000);
-    let fields = [("Email", "large@example.com"), ("Password", "correct horse"), ("Name (optional)", &*name)];
+    let fields = [
+        ("Email", "large@example.com"),
+        ("Password", "correct horse"),
+        ("Name (optional)", &*name),
+    ];
     let profile = person.submit(&form, "Sign Up", &fields).await;
     assert_eq!(profile.url.path(), "/profile", "{}", profile.text());
     let cookies = person.cookies().unwrap();

@@ -11,3 +11,6 @@ mod browser;
 mod dependencies;
 mod flows;
 mod hexagon;
+mod outages;
+mod users;
+mod walk;

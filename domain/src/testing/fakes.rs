@@ -1,7 +1,7 @@
 use std::{
     collections::BTreeMap,
     sync::{
-        Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicI64, AtomicU64, Ordering},
     },
 };
@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::{
-    model::{LoginAttempt, Profile, Session, State, User},
+    model::{Lifetimes, LoginAttempt, Profile, Session, State, User},
     ports::{
         Clock, Randomness, RandomnessUnavailable, SessionStore, SessionsUnavailable,
         UserRepository, UsersUnavailable,
@@ -47,13 +47,27 @@ impl Randomness for CountingRandomness {
     }
 }
 
-/// One visitor's session and attempts, without lifetimes.
+/// One visitor's session and attempts. Sessions last for ever unless the store is made with
+/// [`InMemorySessions::lasting`].
 #[derive(Debug, Default)]
-pub struct InMemorySessions(Mutex<(Option<Session>, Vec<LoginAttempt>)>);
+pub struct InMemorySessions {
+    kept: Mutex<(Option<Session>, Vec<LoginAttempt>)>,
+    lifetimes: Option<(Lifetimes, Arc<SetClock>)>,
+}
 
 impl InMemorySessions {
+    /// Sessions end as the lifetimes and the clock say.
+    pub fn lasting(lifetimes: Lifetimes, clock: Arc<SetClock>) -> Self {
+        Self { lifetimes: Some((lifetimes, clock)), ..Self::default() }
+    }
+
+    /// What is kept, without a session that has passed its lifetimes.
     fn lock(&self) -> MutexGuard<'_, (Option<Session>, Vec<LoginAttempt>)> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((lifetimes, clock)) = &self.lifetimes {
+            kept.0.take_if(|session| !lifetimes.allow(session, clock.now()));
+        }
+        kept
     }
 }
 
@@ -155,4 +169,23 @@ impl UserRepository for InMemoryUsers {
     async fn check(&self) -> Result<(), UsersUnavailable> {
         Ok(())
     }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{session_store_contract, testing::contract, user_repository_contract};
+
+    async fn users() -> (Arc<dyn UserRepository>, ()) {
+        (Arc::new(InMemoryUsers::default()), ())
+    }
+
+    async fn sessions() -> (Arc<dyn SessionStore>, Arc<SetClock>) {
+        let clock = Arc::new(SetClock::default());
+        let lifetimes = contract::sessions::LIFETIMES;
+        (Arc::new(InMemorySessions::lasting(lifetimes, clock.clone())), clock)
+    }
+
+    user_repository_contract!(users());
+    session_store_contract!(sessions());
 }

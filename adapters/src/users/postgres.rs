@@ -1,0 +1,119 @@
+use std::{sync::Arc, time::Duration};
+
+use diesel::{ConnectionError, ConnectionResult};
+use diesel_async::{
+    AsyncPgConnection, SimpleAsyncConnection,
+    async_connection_wrapper::AsyncConnectionWrapper,
+    pooled_connection::{AsyncDieselConnectionManager, ManagerConfig, deadpool::Pool},
+};
+use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
+use portico_domain::ports::UsersUnavailable;
+use rustls::ClientConfig;
+use tokio_postgres::Config;
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+use super::unavailable;
+
+const MIGRATIONS: EmbeddedMigrations = embed_migrations!("../migrations/postgres");
+
+/// Connections at most, which are made when they are needed.
+const CONNECTIONS: usize = 10;
+
+/// Time for one host to answer.
+const CONNECT: Duration = Duration::from_secs(3);
+
+/// The server gives up as well, so that nothing runs on for someone who has gone.
+const SETUP: &str = "set statement_timeout = '5s'";
+
+/// For one who migrates at a time, held as long as the connection. The number is arbitrary, but
+/// must never change.
+const MIGRATION_SETUP: &str = "set statement_timeout = '60s'; select pg_advisory_lock(5710412864)";
+
+pub(super) type PostgresConnection = AsyncPgConnection;
+
+#[derive(Clone)]
+pub(super) struct Postgres {
+    server: Arc<Server>,
+    pool: Pool<PostgresConnection>,
+}
+
+impl Postgres {
+    pub(super) fn open(url: &str, tls: ClientConfig) -> Result<Self, UsersUnavailable> {
+        let server = Arc::new(Server::new(url, tls)?);
+        let mut config = ManagerConfig::default();
+        let for_pool = server.clone();
+        config.custom_setup = Box::new(move |_| {
+            let server = for_pool.clone();
+            Box::pin(async move { server.connect(SETUP).await })
+        });
+        let manager = AsyncDieselConnectionManager::new_with_config("", config);
+        let pool = Pool::builder(manager).max_size(CONNECTIONS).build().map_err(unavailable)?;
+        Ok(Self { server, pool })
+    }
+
+    pub(super) fn pool(&self) -> Pool<PostgresConnection> {
+        self.pool.clone()
+    }
+
+    pub(super) async fn migrate(&self) -> Result<(), UsersUnavailable> {
+        let connection = self.server.connect(MIGRATION_SETUP).await.map_err(unavailable)?;
+        // Diesel's migrations block while they run.
+        tokio::task::spawn_blocking(move || {
+            let mut connection = AsyncConnectionWrapper::<_>::from(connection);
+            connection.run_pending_migrations(MIGRATIONS).map(|_| ()).map_err(unavailable)
+        })
+        .await
+        .map_err(unavailable)?
+    }
+}
+
+/// Where the server is, and how to tell that it is the right one.
+struct Server {
+    config: Config,
+    tls: MakeRustlsConnect,
+}
+
+impl Server {
+    fn new(url: &str, tls: ClientConfig) -> Result<Self, UsersUnavailable> {
+        // The parser's own words may quote a piece of the address, and with it the password.
+        let malformed = |_| {
+            let why = "the PostgreSQL address is malformed or holds an unknown parameter";
+            UsersUnavailable(why.into())
+        };
+        let mut config: Config = with_known_sslmode(url).parse().map_err(malformed)?;
+        if config.get_connect_timeout().is_none() {
+            config.connect_timeout(CONNECT);
+        }
+        Ok(Self { config, tls: MakeRustlsConnect::new(tls) })
+    }
+
+    async fn connect(&self, setup: &str) -> ConnectionResult<PostgresConnection> {
+        let bad = |error: tokio_postgres::Error| {
+            // Its text names the kind only; the cause is in the source.
+            let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}"));
+            ConnectionError::BadConnection(format!("{error}{}", cause.unwrap_or_default()))
+        };
+        let (client, connection) = self.config.connect(self.tls.clone()).await.map_err(bad)?;
+        let mut connection =
+            PostgresConnection::try_from_client_and_connection(client, connection).await?;
+        connection
+            .batch_execute(setup)
+            .await
+            .map_err(ConnectionError::CouldntSetupConfiguration)?;
+        Ok(connection)
+    }
+}
+
+/// `verify-ca` and `verify-full` are words of libpq that `tokio-postgres` does not know. They mean
+/// no more than `require` here, where certificates are always verified.
+fn with_known_sslmode(url: &str) -> String {
+    let Some((address, parameters)) = url.split_once('?') else {
+        return url.into();
+    };
+    let known = |parameter| match parameter {
+        "sslmode=verify-ca" | "sslmode=verify-full" => "sslmode=require",
+        other => other,
+    };
+    let parameters: Vec<_> = parameters.split('&').map(known).collect();
+    format!("{address}?{}", parameters.join("&"))
+}

@@ -1,0 +1,100 @@
+//! How a person is kept. None of this leaves the folder.
+
+use chrono::{DateTime, Utc};
+use diesel::prelude::*;
+use portico_domain::model::{Profile, User};
+
+diesel::table! {
+    /// Times are whole seconds since the epoch: SQLite has no type for them, so that numbers let
+    /// one schema, and one body of queries, serve both databases.
+    users (issuer, subject) {
+        issuer -> Text,
+        subject -> Text,
+        name -> Nullable<Text>,
+        nickname -> Nullable<Text>,
+        picture -> Nullable<Text>,
+        email -> Nullable<Text>,
+        email_verified -> Nullable<Bool>,
+        first_seen -> BigInt,
+        last_login -> BigInt,
+        logins -> BigInt,
+    }
+}
+
+#[derive(Insertable, Queryable, Selectable)]
+#[diesel(table_name = users)]
+pub(super) struct UserRow {
+    issuer: String,
+    subject: String,
+    #[diesel(embed)]
+    profile: ProfileRow,
+    first_seen: i64,
+    last_login: i64,
+    logins: i64,
+}
+
+/// What each login refreshes. An absent value overwrites the one that was there.
+#[derive(AsChangeset, Clone, Insertable, Queryable, Selectable)]
+#[diesel(table_name = users, treat_none_as_null = true)]
+pub(super) struct ProfileRow {
+    name: Option<String>,
+    nickname: Option<String>,
+    picture: Option<String>,
+    email: Option<String>,
+    email_verified: Option<bool>,
+}
+
+impl UserRow {
+    /// The record of a first login.
+    pub(super) fn first(
+        issuer: &str,
+        subject: &str,
+        profile: ProfileRow,
+        now: DateTime<Utc>,
+    ) -> Self {
+        let now = now.timestamp();
+        Self {
+            issuer: issuer.into(),
+            subject: subject.into(),
+            profile,
+            first_seen: now,
+            last_login: now,
+            logins: 1,
+        }
+    }
+}
+
+impl From<&Profile> for ProfileRow {
+    /// Leaves out NUL characters, which PostgreSQL cannot keep.
+    fn from(profile: &Profile) -> Self {
+        let text = |value: &Option<String>| value.as_ref().map(|value| value.replace('\0', ""));
+        Self {
+            name: text(&profile.name),
+            nickname: text(&profile.nickname),
+            picture: text(&profile.picture),
+            email: text(&profile.email),
+            email_verified: profile.email_verified,
+        }
+    }
+}
+
+impl From<UserRow> for User {
+    fn from(row: UserRow) -> Self {
+        // Only someone who edits the table can make a second that is out of range.
+        let time = |seconds| DateTime::from_timestamp(seconds, 0).unwrap_or_default();
+        Self {
+            issuer: row.issuer,
+            subject: row.subject,
+            profile: Profile {
+                name: row.profile.name,
+                nickname: row.profile.nickname,
+                picture: row.profile.picture,
+                email: row.profile.email,
+                email_verified: row.profile.email_verified,
+            },
+            first_seen: time(row.first_seen),
+            last_login: time(row.last_login),
+            logins: row.logins,
+        }
+    }
+}

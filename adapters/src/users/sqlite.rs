@@ -1,0 +1,108 @@
+use std::{
+    fs::OpenOptions,
+    io::{self, ErrorKind},
+    path::Path,
+};
+
+use diesel::{Connection, SqliteConnection as Blocking, connection::SimpleConnection};
+use diesel_async::{
+    AsyncConnection, SimpleAsyncConnection,
+    pooled_connection::{AsyncDieselConnectionManager, ManagerConfig, deadpool::Pool},
+    sync_connection_wrapper::SyncConnectionWrapper,
+};
+use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
+use portico_domain::ports::UsersUnavailable;
+
+use super::unavailable;
+
+const MIGRATIONS: EmbeddedMigrations = embed_migrations!("../migrations/sqlite");
+
+/// What every connection is told first. The patience comes before all else: turning the
+/// write-ahead log on may itself have to wait.
+const SETUP: &str = "pragma busy_timeout = 5000; pragma journal_mode = wal; \
+     pragma synchronous = normal; pragma foreign_keys = on;";
+
+/// SQLite lets one connection write at a time; a few more let others read meanwhile.
+const CONNECTIONS: usize = 4;
+
+const IN_MEMORY: &str = ":memory:";
+
+pub(super) type SqliteConnection = SyncConnectionWrapper<Blocking>;
+
+#[derive(Clone)]
+pub(super) struct Sqlite {
+    path: String,
+    pool: Pool<SqliteConnection>,
+}
+
+impl Sqlite {
+    pub(super) fn open(path: &str) -> Result<Self, UsersUnavailable> {
+        if path.is_empty() || path.contains('\0') {
+            return Err(UsersUnavailable("the address names no SQLite file".into()));
+        }
+        let in_memory = path == IN_MEMORY;
+        if !in_memory {
+            create(Path::new(path))
+                .map_err(|error| UsersUnavailable(format!("SQLite file {path}: {error}")))?;
+        }
+        let mut config = ManagerConfig::default();
+        config.custom_setup = Box::new(|path| {
+            Box::pin(async move {
+                let mut connection = SqliteConnection::establish(path).await?;
+                connection
+                    .batch_execute(SETUP)
+                    .await
+                    .map_err(diesel::ConnectionError::CouldntSetupConfiguration)?;
+                Ok(connection)
+            })
+        });
+        let manager = AsyncDieselConnectionManager::new_with_config(path, config);
+        // Each connection to `:memory:` has a database of its own.
+        let size = if in_memory { 1 } else { CONNECTIONS };
+        let pool = Pool::builder(manager).max_size(size).build().map_err(unavailable)?;
+        Ok(Self { path: path.into(), pool })
+    }
+
+    pub(super) fn pool(&self) -> Pool<SqliteConnection> {
+        self.pool.clone()
+    }
+
+    pub(super) async fn migrate(&self) -> Result<(), UsersUnavailable> {
+        if self.path == IN_MEMORY {
+            let mut connection = self.pool.get().await.map_err(unavailable)?;
+            return connection.spawn_blocking(|c| Ok(migrate(c))).await.map_err(unavailable)?;
+        }
+        let path = self.path.clone();
+        tokio::task::spawn_blocking(move || {
+            let mut connection = Blocking::establish(&path).map_err(unavailable)?;
+            connection.batch_execute(SETUP).map_err(unavailable)?;
+            migrate(&mut connection)
+        })
+        .await
+        .map_err(unavailable)?
+    }
+}
+
+/// One transaction that is the only writer from its first word: of two processes that migrate at
+/// once, the second waits and then finds nothing left to do.
+fn migrate(connection: &mut Blocking) -> Result<(), UsersUnavailable> {
+    connection
+        .immediate_transaction(|connection| {
+            let done = connection.run_pending_migrations(MIGRATIONS);
+            done.map(|_| ()).map_err(diesel::result::Error::QueryBuilderError)
+        })
+        .map_err(unavailable)
+}
+
+/// Made before SQLite opens it, because SQLite would let everybody read it. A file that is there
+/// already keeps its mode.
+fn create(path: &Path) -> io::Result<()> {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    match options.open(path) {
+        Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(error),
+        _ => Ok(()),
+    }
+}

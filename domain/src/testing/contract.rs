@@ -1,1 +1,0 @@
-//! The promises of the ports, as clauses that every adapter runs.

@@ -1,0 +1,190 @@
+//! What people see while a part of the world is missing, and that all works again, without a
+//! restart, when it is back.
+
+use std::time::{Duration, Instant};
+
+use http::StatusCode;
+use portico_adapters::{development::Fault, sessions::Sessions};
+use portico_domain::ports::{MockSessionStore, SessionStore, SessionsUnavailable};
+use portico_tests::{
+    page::Page,
+    person::Person,
+    postgres::Postgres,
+    site::{Particular, Site, log_in},
+};
+use rocket::http::CookieJar;
+
+const USER: &str = "user@example.com";
+
+/// Asks for a page until it has the status; for a part of the world that is coming back.
+async fn until(person: &Person, address: &str, status: StatusCode) -> Page {
+    let begun = Instant::now();
+    loop {
+        let page = person.get(address).await;
+        if page.status == status {
+            return page;
+        }
+        assert!(begun.elapsed() < Duration::from_secs(15), "{address} stays {}", page.status);
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+/// A page that says what happened and what to do, under a reference.
+fn assert_explains(page: &Page, status: StatusCode, heading: &str) {
+    assert_eq!((page.status, page.heading().as_str()), (status, heading), "{}", page.text());
+    assert!(page.text().contains("Reference"), "{}", page.text());
+}
+
+#[tokio::test]
+async fn without_the_provider_the_site_serves_its_public_pages_and_login_says_503() {
+    let site = Site::start().await;
+    site.world.stop_provider().await;
+    let person = site.person();
+    assert_eq!(person.get("/").await.status, StatusCode::OK);
+    assert_eq!(person.get("/public").await.status, StatusCode::OK);
+    assert_eq!(person.get("/health/ready").await.status, StatusCode::OK);
+    for address in ["/login", "/signup"] {
+        let page = person.get(address).await;
+        assert_explains(
+            &page,
+            StatusCode::SERVICE_UNAVAILABLE,
+            "Signing in is not possible just now",
+        );
+        assert!(page.header("retry-after").is_some());
+    }
+    let json = person.get_json("/login").await;
+    assert_eq!(json.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert!(json.json()["reference"].is_string());
+
+    site.world.start_provider().await.unwrap();
+    until(&person, "/login", StatusCode::SEE_OTHER).await;
+    assert_eq!(log_in(&person, "/protected", USER).await.url.path(), "/protected");
+}
+
+#[tokio::test]
+async fn a_provider_that_stops_in_the_middle_of_a_login_is_at_fault() {
+    let site = Site::start().await;
+    let person = site.person();
+    let form = person.visit("/login").await;
+    site.world.faults().set(Fault::TokenFails);
+    let fields = [("Email", USER), ("Password", "portico")];
+    let page = person.submit(&form, "Log In", &fields).await;
+    assert_explains(&page, StatusCode::BAD_GATEWAY, "Signing in failed");
+    assert_eq!(person.get("/profile").await.status, StatusCode::SEE_OTHER);
+
+    site.world.faults().clear();
+    assert_eq!(person.visit("/protected").await.url.path(), "/protected");
+}
+
+#[tokio::test]
+async fn a_token_endpoint_that_says_nothing_is_a_504() {
+    let site = Site::start().await;
+    let person = site.person();
+    let form = person.visit("/login").await;
+    site.world.faults().set(Fault::TokenSlow(Duration::from_secs(60)));
+    let fields = [("Email", USER), ("Password", "portico")];
+    let page = person.submit(&form, "Log In", &fields).await;
+    assert_explains(&page, StatusCode::GATEWAY_TIMEOUT, "Signing in takes too long");
+}
+
+#[tokio::test]
+async fn people_stay_signed_in_and_can_log_out_while_the_provider_is_down() {
+    let site = Site::start().await;
+    let (person, _) = site.signed_in(USER).await;
+    site.world.stop_provider().await;
+    let profile = person.get("/profile").await;
+    assert_eq!(profile.status, StatusCode::OK);
+    // The metadata are known: the browser is sent there, whatever it then finds.
+    let client_side = person.get("/logout").await;
+    assert!(matches!(client_side.status, StatusCode::OK | StatusCode::SEE_OTHER));
+}
+
+#[tokio::test]
+async fn without_the_api_people_get_502_and_stay_signed_in() {
+    let site = Site::start().await;
+    let (person, _) = site.signed_in(USER).await;
+    assert_eq!(person.get("/protected").await.status, StatusCode::OK);
+    site.world.stop_api().await;
+    for address in ["/public", "/protected", "/admin"] {
+        let page = person.get(address).await;
+        assert_explains(&page, StatusCode::BAD_GATEWAY, "The messages are out of reach");
+    }
+    assert_eq!(person.get("/profile").await.status, StatusCode::OK);
+    site.world.start_api().await.unwrap();
+    let page = until(&person, "/protected", StatusCode::OK).await;
+    assert!(page.text().contains("This is a protected message."));
+}
+
+#[tokio::test]
+async fn an_api_that_says_nothing_is_a_504_and_one_that_talks_nonsense_a_502() {
+    let site = Site::start().await;
+    let person = site.person();
+    for fault in [Fault::ApiFails, Fault::ApiHtml] {
+        site.world.faults().set(fault);
+        let page = person.get("/public").await;
+        assert_explains(&page, StatusCode::BAD_GATEWAY, "The messages are out of reach");
+        site.world.faults().clear();
+    }
+    site.world.faults().set(Fault::ApiSlow(Duration::from_secs(60)));
+    let page = person.get("/public").await;
+    assert_explains(&page, StatusCode::GATEWAY_TIMEOUT, "The messages take too long");
+    site.world.faults().clear();
+    assert_eq!(person.get("/public").await.status, StatusCode::OK);
+}
+
+#[tokio::test]
+#[cfg_attr(not(postgres), ignore = "PostgreSQL is missing: apt-get install postgresql")]
+async fn without_the_database_nobody_signs_in_and_the_site_is_not_ready() {
+    let mut postgres = Postgres::start();
+    let settings = vec![("DATABASE_URL", postgres.url())];
+    let site = Site::start_with(Particular { settings, ..Particular::default() }).await;
+    let (signed_in_before, _) = site.signed_in("admin@example.com").await;
+
+    postgres.stop();
+    let person = site.person();
+    let page = log_in(&person, "/protected", USER).await;
+    assert_explains(&page, StatusCode::SERVICE_UNAVAILABLE, "Signing in is not possible just now");
+    assert_eq!(person.get("/profile").await.status, StatusCode::SEE_OTHER);
+    let ready = person.get("/health/ready").await;
+    assert_eq!(ready.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(ready.json()["failing"][0], "database");
+    assert_eq!(person.get("/health/live").await.status, StatusCode::OK);
+    // Whoever is signed in already needs no database.
+    assert_eq!(signed_in_before.get("/profile").await.status, StatusCode::OK);
+
+    postgres.start_again();
+    until(&person, "/health/ready", StatusCode::OK).await;
+    // Still signed in at the provider: it passes straight through.
+    assert_eq!(person.visit("/protected").await.url.path(), "/protected");
+}
+
+/// A session store that is out of reach.
+struct NoSessions;
+
+impl Sessions for NoSessions {
+    fn of<'r>(&'r self, _: &'r CookieJar<'_>) -> Box<dyn SessionStore + 'r> {
+        let mut store = MockSessionStore::new();
+        let down = || SessionsUnavailable("out of reach".into());
+        store.expect_current().returning(move || Err(down()));
+        store.expect_take_attempt().returning(move |_| Err(down()));
+        Box::new(store)
+    }
+}
+
+#[tokio::test]
+async fn without_the_session_store_nobody_is_taken_for_a_stranger() {
+    let ports = Some(Box::new(|ports: &mut portico::Ports| {
+        ports.sessions = std::sync::Arc::new(NoSessions);
+    }) as Box<dyn FnOnce(&mut portico::Ports) + Send>);
+    let site = Site::start_with(Particular { ports, ..Particular::default() }).await;
+    let person = site.person();
+    for address in
+        ["/", "/profile", "/public", "/protected", "/login", "/logout", "/callback?state=x&code=y"]
+    {
+        let page = person.get(address).await;
+        assert_eq!(page.status, StatusCode::SERVICE_UNAVAILABLE, "{address}");
+        assert!(page.text().contains("Reference"), "{address}: {}", page.text());
+    }
+    let json = person.get_json("/profile").await;
+    assert_eq!(json.status, StatusCode::SERVICE_UNAVAILABLE);
+}

@@ -1,0 +1,75 @@
+//! People on a real PostgreSQL server.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use chrono::DateTime;
+use portico_adapters::{tls, users::Database};
+use portico_domain::{model::Profile, ports::UserRepository, user_repository_contract};
+use portico_tests::postgres::{Postgres, Schema};
+
+fn open(url: &str) -> Database {
+    Database::open(url, tls::client_config(None).unwrap()).unwrap()
+}
+
+async fn on_postgres() -> (Arc<dyn UserRepository>, Schema) {
+    let schema = Schema::fresh();
+    let database = open(&schema.url());
+    database.migrate().await.unwrap();
+    (database.users(), schema)
+}
+
+user_repository_contract!(
+    on_postgres(),
+    #[cfg_attr(not(postgres), ignore = "PostgreSQL is missing: apt-get install postgresql")]
+);
+
+#[tokio::test]
+#[cfg_attr(not(postgres), ignore = "PostgreSQL is missing: apt-get install postgresql")]
+async fn processes_may_migrate_at_once() {
+    let schema = Schema::fresh();
+    let migrations: Vec<_> = (0..8)
+        .map(|_| open(&schema.url()))
+        .map(|database| tokio::spawn(async move { database.migrate().await }))
+        .collect();
+    for migration in migrations {
+        assert_eq!(migration.await.unwrap(), Ok(()));
+    }
+}
+
+#[tokio::test]
+#[cfg_attr(not(postgres), ignore = "PostgreSQL is missing: apt-get install postgresql")]
+async fn nul_characters_are_left_out_of_profiles_and_refused_in_keys() {
+    let (users, _schema) = on_postgres().await;
+    let profile = Profile { name: Some("J\0o".into()), ..Profile::default() };
+    let user = users.admit("i", "s", &profile, DateTime::UNIX_EPOCH).await.unwrap();
+    assert_eq!(user.profile.name.as_deref(), Some("Jo"));
+    let longest: String = ('!'..='~').cycle().take(1_000).collect();
+    assert!(users.admit(&longest, &longest, &profile, DateTime::UNIX_EPOCH).await.is_ok());
+    assert!(users.admit("i\0", "s", &profile, DateTime::UNIX_EPOCH).await.is_err());
+}
+
+#[tokio::test]
+#[cfg_attr(not(postgres), ignore = "PostgreSQL is missing: apt-get install postgresql")]
+async fn a_server_that_stops_is_said_so_soon_and_used_again_when_it_is_back() {
+    let mut server = Postgres::start();
+    let database = open(&server.url());
+    database.migrate().await.unwrap();
+    let users = database.users();
+    let profile = Profile::default();
+    assert_eq!(users.admit("i", "s", &profile, DateTime::UNIX_EPOCH).await.unwrap().logins, 1);
+
+    server.stop();
+    let begun = Instant::now();
+    for _ in 0..3 {
+        assert!(users.admit("i", "s", &profile, DateTime::UNIX_EPOCH).await.is_err());
+        assert!(users.check().await.is_err());
+    }
+    assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+
+    server.start_again();
+    assert_eq!(users.check().await, Ok(()));
+    assert_eq!(users.admit("i", "s", &profile, DateTime::UNIX_EPOCH).await.unwrap().logins, 2);
+}

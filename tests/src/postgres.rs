@@ -1,0 +1,226 @@
+//! A PostgreSQL server to throw away.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test whose server is missing fails")]
+
+use std::{
+    fs, io,
+    io::{Read, Write},
+    net::{Ipv4Addr, TcpListener, TcpStream},
+    os::unix::{
+        fs::{MetadataExt, chown},
+        process::CommandExt,
+    },
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    sync::{
+        Arc, Mutex, PoisonError, Weak,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use tempfile::TempDir;
+use tokio_postgres::NoTls;
+
+/// How long a server may take to start or to stop.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A server of its own, in a temporary folder and on a free port; stopped and removed when
+/// dropped.
+pub struct Postgres {
+    folder: TempDir,
+    port: u16,
+    account: Option<Account>,
+    server: Option<Child>,
+}
+
+/// Whom the server runs as where the tests run as root, which PostgreSQL refuses.
+#[derive(Clone, Copy)]
+struct Account {
+    user: u32,
+    group: u32,
+}
+
+impl Postgres {
+    /// Makes a data folder with `initdb` and starts `postgres` on it.
+    ///
+    /// # Panics
+    /// When the programs are missing, or the server does not answer within a minute.
+    pub fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let account = (folder.path().metadata().unwrap().uid() == 0).then(account);
+        if let Some(account) = account {
+            chown(folder.path(), Some(account.user), Some(account.group)).unwrap();
+        }
+        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let port = port.local_addr().unwrap().port();
+        let mut postgres = Self { folder, port, account, server: None };
+        let made = postgres
+            .command("initdb")
+            .args(["--username=postgres", "--auth=trust", "--encoding=UTF8", "--locale=C"])
+            .arg("--no-sync")
+            .output()
+            .unwrap();
+        assert!(made.status.success(), "initdb: {}", String::from_utf8_lossy(&made.stderr));
+        postgres.start_again();
+        postgres
+    }
+
+    /// Where it is: a superuser without a password, over TCP on loopback.
+    pub fn url(&self) -> String {
+        format!("postgres://postgres@127.0.0.1:{}/postgres", self.port)
+    }
+
+    /// Stops the server, which disconnects everybody, and waits until it has.
+    pub fn stop(&mut self) {
+        let Some(mut server) = self.server.take() else { return };
+        // SIGINT: without waiting for those who are connected.
+        let asked = Command::new("sh").args(["-c", &format!("kill -INT {}", server.id())]).status();
+        let begun = Instant::now();
+        while matches!(server.try_wait(), Ok(None)) {
+            if asked.is_err() || begun.elapsed() > PATIENCE {
+                let _ = server.kill();
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// Starts the server on the same port and the same data, and waits until it answers.
+    ///
+    /// # Panics
+    /// When it does not answer within a minute; with the server's own words.
+    pub fn start_again(&mut self) {
+        let log = fs::File::create(self.folder.path().join("log")).unwrap();
+        let server = self
+            .command("postgres")
+            .args(["-F", "-p", &self.port.to_string(), "-c", "listen_addresses=127.0.0.1", "-k"])
+            .arg(self.folder.path())
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        let server = self.server.insert(server);
+        let begun = Instant::now();
+        while !answers(self.port).unwrap_or(false) {
+            let over = begun.elapsed() > PATIENCE || server.try_wait().unwrap().is_some();
+            let log = self.folder.path().join("log");
+            assert!(!over, "postgres: {}", fs::read_to_string(log).unwrap_or_default());
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    fn command(&self, program: &str) -> Command {
+        let mut command = Command::new(find(program));
+        command.arg("-D").arg(self.folder.path().join("data")).current_dir(self.folder.path());
+        command.stdin(Stdio::null()).stdout(Stdio::null());
+        if let Some(account) = self.account {
+            command.uid(account.user).gid(account.group);
+        }
+        command
+    }
+}
+
+impl Drop for Postgres {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+/// Whether a server lets people in: `R`, a request to authenticate, is its first word then, and
+/// `E` while it is still starting (PostgreSQL, Message Formats).
+fn answers(port: u16) -> io::Result<bool> {
+    let mut connection = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
+    connection.set_read_timeout(Some(Duration::from_secs(1)))?;
+    connection.write_all(b"\0\0\0\x17\0\x03\0\0user\0postgres\0\0")?;
+    let mut word = [0];
+    connection.read_exact(&mut word)?;
+    Ok(word == *b"R")
+}
+
+/// `postgres` where there is such an account, else `nobody`.
+fn account() -> Account {
+    let accounts = fs::read_to_string("/etc/passwd").unwrap();
+    let numbers = |name: &str| {
+        let line = accounts.lines().find(|line| line.split(':').next() == Some(name))?;
+        let mut numbers = line.split(':').skip(2).map(str::parse);
+        Some(Account { user: numbers.next()?.ok()?, group: numbers.next()?.ok()? })
+    };
+    numbers("postgres").or_else(|| numbers("nobody")).unwrap()
+}
+
+/// On the `PATH`, or where Debian keeps PostgreSQL's servers.
+fn find(program: &str) -> PathBuf {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let versions = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+    std::env::split_paths(&path)
+        .chain(versions.map(|version| version.path().join("bin")))
+        .map(|folder| folder.join(program))
+        .find(|file| Path::is_file(file))
+        .unwrap_or_else(|| panic!("{program} is missing: apt install postgresql"))
+}
+
+/// An empty schema on a server that tests share while they run, or on `TEST_DATABASE_URL`.
+pub struct Schema {
+    url: String,
+    name: String,
+    /// Absent on `TEST_DATABASE_URL`; else it goes when the last schema is gone.
+    _server: Option<Arc<Postgres>>,
+}
+
+impl Schema {
+    /// Makes a schema that no other test uses; dropped when this is.
+    ///
+    /// # Panics
+    /// When the server is out of reach, or refuses.
+    pub fn fresh() -> Self {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let name = format!("portico_test_{}_{number}", std::process::id());
+        let (url, server) = match std::env::var("TEST_DATABASE_URL") {
+            Ok(url) => (url, None),
+            Err(_) => {
+                let server = shared();
+                (server.url(), Some(server))
+            }
+        };
+        run(&url, &format!("create schema {name}")).unwrap();
+        Self { url, name, _server: server }
+    }
+
+    /// The address with which this schema is all that is seen.
+    pub fn url(&self) -> String {
+        let separator = if self.url.contains('?') { '&' } else { '?' };
+        format!("{}{separator}options=-csearch_path%3D{}", self.url, self.name)
+    }
+}
+
+impl Drop for Schema {
+    fn drop(&mut self) {
+        let _ = run(&self.url, &format!("drop schema {} cascade", self.name));
+    }
+}
+
+/// Not a static server: that would never be dropped, and outlive the tests.
+fn shared() -> Arc<Postgres> {
+    static SHARED: Mutex<Weak<Postgres>> = Mutex::new(Weak::new());
+    let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
+    shared.upgrade().unwrap_or_else(|| {
+        let server = Arc::new(Postgres::start());
+        *shared = Arc::downgrade(&server);
+        server
+    })
+}
+
+/// Runs SQL from a thread of its own, because dropping cannot wait for a future.
+fn run(url: &str, sql: &str) -> Result<(), tokio_postgres::Error> {
+    let work = async {
+        let (client, connection) = tokio_postgres::connect(url, NoTls).await?;
+        let connection = tokio::spawn(connection);
+        let done = client.batch_execute(sql).await;
+        drop(client);
+        let _ = connection.await;
+        done
+    };
+    std::thread::scope(|scope| {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        scope.spawn(move || runtime.block_on(work)).join().unwrap()
+    })
+}
