@@ -1,4 +1,5 @@
 //! People on a real PostgreSQL server.
+#![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
 
 use std::{
     sync::Arc,

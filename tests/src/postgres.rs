@@ -51,8 +51,7 @@ impl Postgres {
         if let Some(account) = account {
             chown(folder.path(), Some(account.user), Some(account.group)).unwrap();
         }
-        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        let port = port.local_addr().unwrap().port();
+        let port = free_port();
         let mut postgres = Self { folder, port, account, server: None };
         let made = postgres
             .command("initdb")
@@ -133,6 +132,12 @@ fn answers(port: u16) -> io::Result<bool> {
     let mut word = [0];
     connection.read_exact(&mut word)?;
     Ok(word == *b"R")
+}
+
+/// Free now, and nothing but bad luck takes it before the server does.
+fn free_port() -> u16 {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    listener.local_addr().unwrap().port()
 }
 
 /// `postgres` where there is such an account, else `nobody`.

@@ -9,6 +9,7 @@ use diesel_async::{
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 use portico_domain::ports::UsersUnavailable;
 use rustls::ClientConfig;
+use tokio::time::timeout;
 use tokio_postgres::Config;
 use tokio_postgres_rustls::MakeRustlsConnect;
 
@@ -21,6 +22,9 @@ const CONNECTIONS: usize = 10;
 
 /// Time for one host to answer.
 const CONNECT: Duration = Duration::from_secs(3);
+
+/// Time for others to finish migrating.
+const MIGRATION: Duration = Duration::from_secs(60);
 
 /// The server gives up as well, so that nothing runs on for someone who has gone.
 const SETUP: &str = "set statement_timeout = '5s'";
@@ -56,7 +60,10 @@ impl Postgres {
     }
 
     pub(super) async fn migrate(&self) -> Result<(), UsersUnavailable> {
-        let connection = self.server.connect(MIGRATION_SETUP).await.map_err(unavailable)?;
+        let connection = timeout(MIGRATION, self.server.connect(MIGRATION_SETUP))
+            .await
+            .map_err(|_| UsersUnavailable("the database does not answer in time".into()))?
+            .map_err(unavailable)?;
         // Diesel's migrations block while they run.
         tokio::task::spawn_blocking(move || {
             let mut connection = AsyncConnectionWrapper::<_>::from(connection);
