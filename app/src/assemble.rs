@@ -187,11 +187,7 @@ impl Assembly {
         let about = About {
             development,
             https: self.settings.is_https(),
-            picture_origins: if development {
-                origin(&self.issuer).into_iter().collect()
-            } else {
-                Vec::new()
-            },
+            provider_origin: origin(&self.issuer).unwrap_or_default(),
             trusted_proxies: self.settings.trusted_proxies.clone(),
         };
         Ok(site(rocket, self.ports.clone(), about))

@@ -46,7 +46,7 @@ impl Fairing for ContentSecurityPolicy {
         };
         // Chromium applies `form-action` to redirects too: the log-out form leads to the provider.
         let forms = ports.identity.end_session_origins().join(" ");
-        let pictures = about.picture_origins.join(" ");
+        let pictures = &about.provider_origin;
         let policy = format!(
             "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' https: {pictures}; \
              form-action 'self' {forms}; base-uri 'none'; frame-ancestors 'none'"

@@ -34,8 +34,9 @@ pub struct About {
     pub development: bool,
     /// Whether browsers come by https.
     pub https: bool,
-    /// Origins beside https ones from which a person's picture may come.
-    pub picture_origins: Vec<String>,
+    /// The provider's origin (`http://host:port`): a person's picture may come from there as well
+    /// as from any https origin.
+    pub provider_origin: String,
     /// Whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<ipnet::IpNet>,
 }

@@ -1,20 +1,31 @@
 //! Ports for the servers that tests start.
 
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::{
+    net::{Ipv4Addr, TcpListener},
+    sync::atomic::{AtomicU16, Ordering},
+};
 
-/// A port on loopback that nobody listens on.
-///
-/// It is free when this returns, not for ever: a server that can take port 0 and say which one it
-/// got should do that instead.
+/// Below the ports that the system hands to outgoing connections: one of those could take a
+/// server's port while the server is stopped, and a client that knocks there could even meet
+/// itself.
+const FIRST: u16 = 10_000;
+const PORTS: u16 = 20_000;
+
+static HANDED_OUT: AtomicU16 = AtomicU16::new(0);
+
+/// A port on loopback that nobody listens on, and that this process hands out once.
 ///
 /// # Panics
 /// When the machine has no port left.
 #[must_use]
 pub fn free_port() -> u16 {
-    TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))
-        .and_then(|listener| listener.local_addr())
+    // Other test processes begin elsewhere.
+    let start = u16::try_from(std::process::id().wrapping_mul(101) % u32::from(PORTS)).unwrap_or(0);
+    (0..PORTS)
+        .map(|_| HANDED_OUT.fetch_add(1, Ordering::Relaxed))
+        .map(|count| FIRST + (start + count % PORTS) % PORTS)
+        .find(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok())
         .expect("a free port on 127.0.0.1")
-        .port()
 }
 
 #[cfg(test)]
@@ -22,7 +33,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_free_port_can_be_listened_on() {
-        assert!(TcpListener::bind((Ipv4Addr::LOCALHOST, free_port())).is_ok());
+    fn a_free_port_can_be_listened_on_and_is_handed_out_once() {
+        let (one, other) = (free_port(), free_port());
+        assert_ne!(one, other);
+        assert!(TcpListener::bind((Ipv4Addr::LOCALHOST, one)).is_ok());
     }
 }

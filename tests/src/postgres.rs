@@ -4,12 +4,12 @@
 use std::{
     fs, io,
     io::{Read, Write},
-    net::{Ipv4Addr, TcpListener, TcpStream},
+    net::{Ipv4Addr, TcpStream},
     os::unix::{
         fs::{MetadataExt, chown},
         process::CommandExt,
     },
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::{Child, Command, Stdio},
     sync::{
         Arc, Mutex, PoisonError, Weak,
@@ -20,6 +20,8 @@ use std::{
 
 use tempfile::TempDir;
 use tokio_postgres::NoTls;
+
+use crate::{free_port::free_port, tools};
 
 /// How long a server may take to start or to stop.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -107,7 +109,7 @@ impl Postgres {
     }
 
     fn command(&self, program: &str) -> Command {
-        let mut command = Command::new(find(program));
+        let mut command = Command::new(found(program));
         command.arg("-D").arg(self.folder.path().join("data")).current_dir(self.folder.path());
         command.stdin(Stdio::null()).stdout(Stdio::null());
         if let Some(account) = self.account {
@@ -134,10 +136,9 @@ fn answers(port: u16) -> io::Result<bool> {
     Ok(word == *b"R")
 }
 
-/// Free now, and nothing but bad luck takes it before the server does.
-fn free_port() -> u16 {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-    listener.local_addr().unwrap().port()
+fn found(program: &str) -> PathBuf {
+    let found = tools::find(&[program]);
+    found.unwrap_or_else(|| panic!("{program} is missing: apt-get install postgresql"))
 }
 
 /// `postgres` where there is such an account, else `nobody`.
@@ -149,17 +150,6 @@ fn account() -> Account {
         Some(Account { user: numbers.next()?.ok()?, group: numbers.next()?.ok()? })
     };
     numbers("postgres").or_else(|| numbers("nobody")).unwrap()
-}
-
-/// On the `PATH`, or where Debian keeps PostgreSQL's servers.
-fn find(program: &str) -> PathBuf {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let versions = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
-    std::env::split_paths(&path)
-        .chain(versions.map(|version| version.path().join("bin")))
-        .map(|folder| folder.join(program))
-        .find(|file| Path::is_file(file))
-        .unwrap_or_else(|| panic!("{program} is missing: apt install postgresql"))
 }
 
 /// An empty schema on a server that tests share while they run, or on `TEST_DATABASE_URL`.

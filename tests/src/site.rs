@@ -114,8 +114,9 @@ pub async fn log_in(person: &Person, address: &str, email: &str) -> Page {
 /// A development provider and API for the site at this address.
 pub async fn world_for(site: &Url) -> World {
     World::start(WorldSettings {
-        provider_port: 0,
-        api_port: 0,
+        // Not port 0: they stop and come back.
+        provider_port: free_port(),
+        api_port: free_port(),
         next_free: true,
         client: Client {
             id: "portico".into(),

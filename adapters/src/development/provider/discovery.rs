@@ -48,7 +48,13 @@ type Metadata = ProviderMetadata<
 >;
 
 pub(super) fn routes() -> Vec<Route> {
-    routes![configuration, jwks]
+    routes![configuration, jwks, no_icon]
+}
+
+/// Browsers ask for one on every site.
+#[get("/favicon.ico")]
+fn no_icon() -> Status {
+    Status::NoContent
 }
 
 #[get("/.well-known/openid-configuration")]
