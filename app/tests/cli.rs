@@ -1,0 +1,169 @@
+//! The command line, as an operator meets it.
+
+use std::{
+    io::{BufRead, BufReader},
+    net::TcpListener,
+    path::Path,
+    process::{Child, Command, Output, Stdio},
+};
+
+use tempfile::TempDir;
+
+/// The program in a folder of its own, with nothing set but what the test sets.
+fn portico(folder: &TempDir, arguments: &[&str], settings: &[(&str, &str)]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_portico"));
+    command.current_dir(folder).env_clear().args(arguments).envs(settings.iter().copied());
+    command
+}
+
+fn run(folder: &TempDir, arguments: &[&str], settings: &[(&str, &str)]) -> Output {
+    portico(folder, arguments, settings).output().unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+fn folder() -> TempDir {
+    tempfile::tempdir().unwrap()
+}
+
+#[test]
+fn secret_prints_a_new_key_each_time() {
+    let folder = folder();
+    let keys: Vec<_> = (0..2).map(|_| text(&run(&folder, &["secret"], &[]).stdout)).collect();
+    assert_ne!(keys[0], keys[1]);
+    let key = keys[0].trim();
+    assert!(portico::config::SecretKey::parse(key).is_some(), "{key}");
+}
+
+#[test]
+fn every_command_explains_itself() {
+    let folder = folder();
+    for command in [
+        &["--help"][..],
+        &["serve", "--help"],
+        &["check", "--help"],
+        &["migrate", "--help"],
+        &["secret", "--help"],
+        &["users", "list", "--help"],
+    ] {
+        let output = run(&folder, command, &[]);
+        assert!(output.status.success(), "{command:?}");
+        assert!(text(&output.stdout).contains("Usage: portico"), "{command:?}");
+    }
+}
+
+#[test]
+fn all_problems_with_the_settings_are_told_at_once() {
+    let folder = folder();
+    let settings =
+        [("ROCKET_PORT", "eighty"), ("OIDC_CLIENT_SECRET", "hunter2"), ("AUTO_MIGRATE", "hunter2")];
+    let output = run(&folder, &[], &settings);
+    assert_eq!(output.status.code(), Some(1));
+    let told = text(&output.stderr);
+    for key in ["ROCKET_PORT", "OIDC_ISSUER_URL", "OIDC_CLIENT_ID", "AUTO_MIGRATE"] {
+        assert!(told.contains(key), "{key}: {told}");
+    }
+    assert!(!told.contains("hunter2"), "{told}");
+}
+
+#[test]
+fn the_release_profile_refuses_the_development_provider_and_names_the_settings_to_give() {
+    let folder = folder();
+    let output = run(&folder, &["serve"], &[("ROCKET_PROFILE", "release")]);
+    assert_eq!(output.status.code(), Some(1));
+    let told = text(&output.stderr);
+    for key in ["AUTH0_DOMAIN", "OIDC_ISSUER_URL", "ROCKET_SECRET_KEY"] {
+        assert!(told.contains(key), "{key}: {told}");
+    }
+}
+
+#[test]
+fn migrate_makes_a_database_for_its_owner_only_and_can_be_repeated() {
+    let folder = folder();
+    for _ in 0..2 {
+        let output = run(&folder, &["migrate"], &[("ROCKET_PROFILE", "debug")]);
+        assert!(output.status.success(), "{}", text(&output.stderr));
+    }
+    assert_owner_only(&folder.path().join("portico.db"));
+}
+
+#[cfg(unix)]
+fn assert_owner_only(file: &Path) {
+    use std::os::unix::fs::PermissionsExt;
+    assert_eq!(std::fs::metadata(file).unwrap().permissions().mode() & 0o777, 0o600);
+}
+
+#[cfg(not(unix))]
+fn assert_owner_only(_: &Path) {}
+
+#[test]
+fn users_can_be_listed_and_nobody_is_told_as_such() {
+    let folder = folder();
+    run(&folder, &["migrate"], &[]);
+    let list = run(&folder, &["users", "list"], &[]);
+    assert!(list.status.success() && list.stdout.is_empty(), "{}", text(&list.stderr));
+    for command in ["show", "delete"] {
+        let output = run(&folder, &["users", command, "https://id.example", "nobody"], &[]);
+        assert_eq!(output.status.code(), Some(1));
+        assert!(text(&output.stderr).contains("nobody with that issuer"), "{command}");
+    }
+}
+
+#[test]
+fn check_tries_everything_and_fails_when_one_part_does() {
+    let folder = folder();
+    run(&folder, &["migrate"], &[]);
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("http://{}", taken.local_addr().unwrap());
+    drop(taken);
+    let settings =
+        [("OIDC_ISSUER_URL", &*address), ("OIDC_CLIENT_ID", "x"), ("API_SERVER_URL", &*address)];
+    let output = run(&folder, &["check"], &settings);
+    assert_eq!(output.status.code(), Some(1));
+    let lines = text(&output.stdout);
+    let fails =
+        |what: &str| lines.lines().any(|line| line.starts_with(what) && line.contains("FAIL"));
+    assert!(fails("provider") && fails("API") && !fails("database"), "{lines}");
+}
+
+#[test]
+fn check_is_content_with_the_development_world() {
+    let folder = folder();
+    let output = run(&folder, &["check"], &[("ROCKET_PROFILE", "debug")]);
+    assert!(output.status.success(), "{}{}", text(&output.stdout), text(&output.stderr));
+}
+
+/// Ends the program with the test.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn without_settings_it_serves_and_a_taken_port_is_told_as_such() {
+    let folder = folder();
+    let free = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = free.local_addr().unwrap().port().to_string();
+    drop(free);
+    let settings = [("ROCKET_PORT", &*port), ("ROCKET_PROFILE", "debug")];
+    let mut child = portico(&folder, &[], &settings)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let _running = Running(child);
+    assert_eq!(line.trim(), format!("Portico is at http://127.0.0.1:{port}"));
+    assert_owner_only(&folder.path().join("portico.key"));
+
+    let second = run(&folder, &["serve"], &settings);
+    assert_eq!(second.status.code(), Some(1));
+    assert!(text(&second.stderr).contains("set ROCKET_PORT"), "{}", text(&second.stderr));
+}
