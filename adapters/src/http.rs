@@ -42,6 +42,8 @@ impl HttpClient {
             .tls_backend_preconfigured(tls)
             .connect_timeout(limits.connect)
             .timeout(limits.total)
+            // Many servers hang up after 5 s, and a request on its way then is lost.
+            .pool_idle_timeout(Duration::from_secs(2))
             .redirect(redirect::Policy::none())
             .user_agent(concat!("portico/", env!("CARGO_PKG_VERSION")))
             .build()
@@ -49,7 +51,8 @@ impl HttpClient {
         Ok(Self { client, limits })
     }
 
-    /// Sends the request and reads the whole answer, whatever its status.
+    /// Sends the request and reads the whole answer, whatever its status. A GET is sent once more
+    /// when the server hung up on a connection that was kept for it (RFC 9110, section 9.2.2).
     ///
     /// # Errors
     /// An [`HttpError`] when there is no answer, or too much of it.
@@ -57,7 +60,12 @@ impl HttpClient {
         &self,
         request: http::Request<Vec<u8>>,
     ) -> Result<http::Response<Vec<u8>>, HttpError> {
-        let mut answer = self.client.execute(request.try_into()?).await?;
+        let request = reqwest::Request::try_from(request)?;
+        let again = request.try_clone().filter(|request| request.method() == http::Method::GET);
+        let mut answer = match (self.client.execute(request).await, again) {
+            (Err(error), Some(again)) if is_hang_up(&error) => self.client.execute(again).await?,
+            (answer, _) => answer?,
+        };
         let mut body = Vec::new();
         while let Some(chunk) = answer.chunk().await? {
             if body.len() + chunk.len() > self.limits.bytes {
@@ -70,6 +78,10 @@ impl HttpClient {
         *response.headers_mut() = std::mem::take(answer.headers_mut());
         Ok(response)
     }
+}
+
+fn is_hang_up(error: &reqwest::Error) -> bool {
+    error.is_request() && !error.is_connect() && !error.is_timeout()
 }
 
 impl<'c> AsyncHttpClient<'c> for HttpClient {
@@ -110,5 +122,70 @@ impl From<reqwest::Error> for HttpError {
             source = cause.source();
         }
         Self::Unreachable(text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt},
+        net::{TcpListener, TcpStream},
+    };
+
+    use super::*;
+    use crate::tls;
+
+    fn client(limits: Limits) -> HttpClient {
+        HttpClient::new(tls::client_config(None).unwrap(), limits).unwrap()
+    }
+
+    async fn read_request(stream: &mut TcpStream) {
+        let mut request = Vec::new();
+        while !request.ends_with(b"\r\n\r\n") {
+            request.push(stream.read_u8().await.unwrap());
+        }
+    }
+
+    /// Answers one request on each connection and hangs up on the second.
+    async fn a_server_that_hangs_up() -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = format!("http://{}/", listener.local_addr().unwrap());
+        tokio::spawn(async move {
+            loop {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                read_request(&mut stream).await;
+                stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").await.unwrap();
+                read_request(&mut stream).await;
+            }
+        });
+        address
+    }
+
+    fn request(method: http::Method, address: &str) -> http::Request<Vec<u8>> {
+        http::Request::builder().method(method).uri(address).body(Vec::new()).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_get_survives_a_server_that_hangs_up_and_a_post_is_never_sent_twice() {
+        let address = a_server_that_hangs_up().await;
+        let client = client(Limits::default());
+        for _ in 0..3 {
+            let answer = client.send(request(http::Method::GET, &address)).await.unwrap();
+            assert_eq!(answer.body(), b"ok");
+        }
+        let posted = client.send(request(http::Method::POST, &address)).await;
+        assert!(matches!(posted, Err(HttpError::Unreachable(_))), "{posted:?}");
+    }
+
+    #[tokio::test]
+    async fn an_answer_past_the_limit_is_refused_and_no_query_is_told() {
+        let address = a_server_that_hangs_up().await;
+        let small = client(Limits { bytes: 1, ..Limits::default() });
+        let answer = small.send(request(http::Method::GET, &address)).await;
+        assert_eq!(answer.unwrap_err(), HttpError::TooLarge(1));
+
+        let nobody = "http://127.0.0.1:1/?code=hunter2";
+        let error = small.send(request(http::Method::GET, nobody)).await.unwrap_err();
+        assert!(!format!("{error}{error:?}").contains("hunter2"), "{error:?}");
     }
 }

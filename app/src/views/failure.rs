@@ -80,8 +80,6 @@ impl<'r> Responder<'r, 'static> for Failure {
         let reference = Reference::of(request);
         let status = self.status;
         if let Some(cause) = &self.cause {
-            // A foreign text must not be able to write lines of its own into the log.
-            let cause = cause.replace(char::is_control, " ");
             let level = if status.code >= 500 { log::Level::Error } else { log::Level::Warn };
             log::log!(
                 level,
