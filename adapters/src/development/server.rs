@@ -55,7 +55,14 @@ impl Server {
                 let _ = lifted.send(rocket.config().port);
             })
         });
-        let rocket = rocket.attach(liftoff).ignite().await.map_err(|error| why(&error, asked))?;
+        // Rocket hangs up after each answer but does not say so: a client that keeps the connection
+        // would lose its next request.
+        let close = AdHoc::on_response("connection: close", |_, response| {
+            Box::pin(async move {
+                response.set_raw_header("Connection", "close");
+            })
+        });
+        let rocket = rocket.attach(liftoff).attach(close).ignite().await.map_err(|error| why(&error, asked))?;
         let shutdown = rocket.shutdown();
         let task = tokio::spawn(async move {
             rocket.launch().await.map(drop).map_err(|error| why(&error, asked))
