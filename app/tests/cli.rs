@@ -1,5 +1,7 @@
 //! The command line, as an operator meets it.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests may fail like tests")]
+
 use std::{
     io::{BufRead, BufReader},
     net::TcpListener,

@@ -1,7 +1,10 @@
 //! What people see while a part of the world is missing, and that all works again, without a
 //! restart, when it is back.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use http::StatusCode;
 use portico_adapters::{development::Fault, sessions::Sessions};
@@ -10,7 +13,7 @@ use portico_tests::{
     page::Page,
     person::Person,
     postgres::Postgres,
-    site::{Particular, Site, log_in},
+    site::{Change, Particular, Site, log_in},
 };
 use rocket::http::CookieJar;
 
@@ -173,9 +176,8 @@ impl Sessions for NoSessions {
 
 #[tokio::test]
 async fn without_the_session_store_nobody_is_taken_for_a_stranger() {
-    let ports = Some(Box::new(|ports: &mut portico::Ports| {
-        ports.sessions = std::sync::Arc::new(NoSessions);
-    }) as Box<dyn FnOnce(&mut portico::Ports) + Send>);
+    let change: Change = Box::new(|ports| ports.sessions = Arc::new(NoSessions));
+    let ports = Some(change);
     let site = Site::start_with(Particular { ports, ..Particular::default() }).await;
     let person = site.person();
     for address in

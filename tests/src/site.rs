@@ -19,6 +19,9 @@ pub const CLIENT_SECRET: &str = "the client's secret of the tests";
 /// The API that access tokens are for.
 pub const AUDIENCE: &str = "https://api.portico.test";
 
+/// Puts something else behind a port.
+pub type Change = Box<dyn FnOnce(&mut Ports) + Send>;
+
 /// What is particular about a site under test.
 #[derive(Default)]
 pub struct Particular {
@@ -27,7 +30,7 @@ pub struct Particular {
     /// Routes beside the site's own.
     pub routes: Vec<Route>,
     /// Changes the ports after they were assembled.
-    pub ports: Option<Box<dyn FnOnce(&mut Ports) + Send>>,
+    pub ports: Option<Change>,
 }
 
 /// A running site. It and its world end when it is dropped.

@@ -62,7 +62,12 @@ impl Server {
                 response.set_raw_header("Connection", "close");
             })
         });
-        let rocket = rocket.attach(liftoff).attach(close).ignite().await.map_err(|error| why(&error, asked))?;
+        let rocket = rocket
+            .attach(liftoff)
+            .attach(close)
+            .ignite()
+            .await
+            .map_err(|error| why(&error, asked))?;
         let shutdown = rocket.shutdown();
         let task = tokio::spawn(async move {
             rocket.launch().await.map(drop).map_err(|error| why(&error, asked))

@@ -64,7 +64,7 @@ where
     F: Future<Output = Result<ExitCode, Failed>>,
 {
     let settings = Settings::load()?;
-    logging::start(settings.rocket.extract_inner::<String>("log_level").ok().as_deref());
+    logging::start(settings.log_level.as_deref());
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(command(settings))
 }

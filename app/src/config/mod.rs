@@ -44,6 +44,8 @@ pub struct Settings {
     pub lifetimes: Lifetimes,
     /// `TRUSTED_PROXIES`: whose forwarded headers are believed.
     pub trusted_proxies: Vec<IpNet>,
+    /// `ROCKET_LOG_LEVEL`, as it was set; `None` where it was not.
+    pub log_level: Option<String>,
     /// `SSL_CERT_FILE`.
     pub ssl_cert_file: Option<PathBuf>,
 }
@@ -125,7 +127,15 @@ impl Settings {
     /// # Errors
     /// [`Problems`]: every unknown key, malformed value and missing setting at once.
     pub fn load() -> Result<Self, Problems> {
-        Self::from_figment(sources::figment())
+        let (figment, broken) = sources::figment();
+        match (Self::from_figment(figment), broken) {
+            (settings, None) => settings,
+            (Ok(_), Some(broken)) => Err(Problems(vec![broken])),
+            (Err(Problems(mut all)), Some(broken)) => {
+                all.insert(0, broken);
+                Err(Problems(all))
+            }
+        }
     }
 
     /// Like [`Settings::load`], from values given as text by their keys: for tests.
@@ -204,6 +214,7 @@ impl Settings {
                 auto_migrate,
                 lifetimes,
                 trusted_proxies,
+                log_level: read.text("ROCKET_LOG_LEVEL"),
                 ssl_cert_file,
             }),
             (_, _, problems) => Err(problems.unwrap_or(Problems(Vec::new()))),

@@ -8,16 +8,37 @@ use figment::{
     value::{Dict, Map, Value},
 };
 
-use super::reader::{KEYS, ROCKET};
+use super::reader::{KEYS, Problem, ROCKET};
 
-/// `Portico.toml`, under `.env`, under the environment.
-pub(super) fn figment() -> Figment {
-    let dotenv = dotenvy::dotenv_iter().into_iter().flatten().flatten();
-    Figment::from(Toml::file("Portico.toml")).merge(Text::new(".env", dotenv)).merge(Text::new(
-        "the environment",
-        std::env::vars_os()
-            .filter_map(|(key, value)| Some((key.into_string().ok()?, value.into_string().ok()?))),
-    ))
+/// `Portico.toml`, under `.env`, under the environment; and what is wrong with `.env`.
+pub(super) fn figment() -> (Figment, Option<Problem>) {
+    let mut broken = None;
+    let mut dotenv = Vec::new();
+    // Without the file there is nothing to read.
+    for line in dotenvy::dotenv_iter().into_iter().flatten() {
+        match line {
+            Ok(pair) => dotenv.push(pair),
+            // The error quotes the line, and that may hold a secret.
+            Err(_) => {
+                let after = dotenv.last().map(|(key, _): &(String, String)| key.as_str());
+                broken = Some(Problem {
+                    key: ".env".into(),
+                    source: Some(match after {
+                        Some(key) => format!("the line after {key}"),
+                        None => "its first line".into(),
+                    }),
+                    expected: "KEY=value, the value in quotes where it holds spaces".into(),
+                });
+                break;
+            }
+        }
+    }
+    let environment = std::env::vars_os()
+        .filter_map(|(key, value)| Some((key.into_string().ok()?, value.into_string().ok()?)));
+    let figment = Figment::from(Toml::file("Portico.toml"))
+        .merge(Text::new(".env", dotenv))
+        .merge(Text::new("the environment", environment));
+    (figment, broken)
 }
 
 /// Known keys with their values verbatim: figment's own reader would take a client secret like

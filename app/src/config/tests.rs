@@ -1,3 +1,5 @@
+#![expect(clippy::result_large_err, reason = "the error of figment's test jail is large")]
+
 use super::*;
 
 fn problems(pairs: &[(&str, &str)]) -> Vec<Problem> {
@@ -179,6 +181,21 @@ fn the_environment_wins_over_the_files() {
         assert_eq!(settings.rocket.extract_inner::<u16>("port").unwrap(), 5003);
         assert_eq!(settings.address_of("/"), "http://b.example/");
         assert_eq!(settings.scopes, ["openid"]);
+        Ok(())
+    });
+}
+
+#[test]
+fn a_broken_line_of_the_env_file_is_told_and_not_shown() {
+    figment::Jail::expect_with(|jail| {
+        jail.create_file(".env", "OIDC_CLIENT_ID=x\nOIDC_SCOPES=openid hunter2 email\n")?;
+        let found = Settings::load().unwrap_err();
+        assert_eq!(found.0[0].key, ".env");
+        let told = found.to_string();
+        assert!(
+            told.contains("the line after OIDC_CLIENT_ID") && !told.contains("hunter2"),
+            "{told}"
+        );
         Ok(())
     });
 }

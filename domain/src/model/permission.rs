@@ -2,8 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// A permission such as `read:admin-messages`, as the provider names it in the claim
-/// `permissions`.
+/// A permission such as `read:admin-messages`, as the provider names it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Permission(String);

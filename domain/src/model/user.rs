@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-use super::{Claims, Profile, Tokens};
+use super::{Claims, Permission, Profile, Tokens};
 
 /// Who signed in, as the provider told it and the adapter verified it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,6 +15,8 @@ pub struct Identity {
     pub profile: Profile,
     /// All claims: those of the ID token, with userinfo's over them.
     pub claims: Claims,
+    /// What the person may do, as far as the provider tells the site; often nothing.
+    pub permissions: Vec<Permission>,
     /// What the token endpoint handed out.
     pub tokens: Tokens,
     /// The session at the provider (`sid`); `None` where it does not say.

@@ -2,8 +2,8 @@ use chrono::DateTime;
 use serde_json::json;
 
 use crate::model::{
-    AccessToken, Claims, CodeVerifier, IdToken, Identity, LoginAttempt, NextPage, Nonce, Profile,
-    Session, State, Tokens, User,
+    AccessToken, Claims, CodeVerifier, IdToken, Identity, LoginAttempt, NextPage, Nonce,
+    Permission, Profile, Session, State, Tokens, User,
 };
 
 /// The issuer of the examples.
@@ -19,6 +19,7 @@ pub fn identity() -> Identity {
         subject: "user-1".into(),
         profile: Profile::from_claims(&claims),
         claims: Claims::new(&claims),
+        permissions: vec![Permission::new("read:messages")],
         tokens: Tokens {
             id_token: IdToken::new("id-token"),
             access_token: AccessToken::new("access-token"),

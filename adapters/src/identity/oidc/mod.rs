@@ -8,6 +8,7 @@ mod discovery;
 mod fault;
 mod id_token;
 mod metadata;
+mod permissions;
 mod settings;
 mod token;
 mod userinfo;
@@ -142,6 +143,7 @@ impl IdentityProvider for OidcProvider {
             subject: text("sub").unwrap_or_default(),
             profile: Profile::from_claims(&claims),
             claims: Claims::new(&claims),
+            permissions: permissions::permissions(&claims, tokens.access_token().secret()),
             provider_session: text("sid"),
             tokens: Tokens {
                 id_token: IdToken::new(id_token.to_string()),
