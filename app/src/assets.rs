@@ -15,7 +15,7 @@ const FOR_EVER: &str = "public, max-age=31536000, immutable";
 /// For files whose name stays: a day, in seconds.
 const A_DAY: &str = "public, max-age=86400";
 
-/// The embedded files under their hashed names. Managed by the Rocket that mounts [`routes`].
+/// The embedded files under their hashed names. Managed by the Rocket that mounts [`routes()`].
 #[derive(Debug)]
 pub struct Assets {
     css: Asset,
