@@ -10,3 +10,4 @@
 mod browser;
 mod dependencies;
 mod hexagon;
+mod identity;

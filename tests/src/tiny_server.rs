@@ -46,6 +46,13 @@ impl Answer {
         Self { status, headers, body: body.into() }
     }
 
+    /// JSON, given as text.
+    #[must_use]
+    pub fn json(status: u16, body: impl ToString) -> Self {
+        let headers = vec![("Content-Type".into(), "application/json".into())];
+        Self { status, headers, body: body.to_string() }
+    }
+
     /// A redirect.
     #[must_use]
     pub fn redirect(status: u16, location: impl Into<String>) -> Self {
