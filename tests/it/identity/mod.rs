@@ -7,6 +7,7 @@ mod keys;
 mod outages;
 mod requests;
 mod script;
+mod token_endpoint;
 
 use std::{path::PathBuf, sync::Arc};
 

@@ -9,9 +9,10 @@ use portico_domain::{
     ports::{IdentityProvider, RedeemError::ProviderFault},
     testing::SetClock,
 };
+use serde_json::json;
 use tokio::time::{sleep, timeout};
 
-use super::{Outside, assert_refused, attempt, clock_at_now, provider, settings};
+use super::{Outside, assert_refused, attempt, clock_at_now, provider, script::Script, settings};
 
 #[tokio::test]
 async fn metadata_that_make_no_sense_pass() {
@@ -36,6 +37,33 @@ async fn metadata_that_make_no_sense_pass() {
         outside.world.faults().clear();
         clock.advance(TimeDelta::seconds(1));
         outside.log_in(&oidc).await.unwrap_or_else(|error| panic!("after {fault:?}: {error}"));
+    }
+}
+
+#[tokio::test]
+async fn the_slash_at_the_end_of_a_bare_host_is_the_providers_to_choose() {
+    let scripted = Script::default().start().await;
+    let issuer = scripted.issuer();
+    for (written, found) in [("", true), ("/", true), ("//", false), ("/tenant", false)] {
+        let oidc = scripted.provider_with(settings(&format!("{issuer}{written}")));
+        let outcome = scripted.redeem(&oidc).await;
+        assert_eq!(outcome.is_ok(), found, "{written:?}: {outcome:?}");
+        assert!(outcome.is_ok_and(|identity| identity.issuer == issuer) || !found);
+    }
+}
+
+#[tokio::test]
+async fn metadata_must_name_what_a_login_needs() {
+    for (change, why) in [
+        (json!({ "issuer": null }), "names no issuer"),
+        (json!({ "authorization_endpoint": null }), "no authorization_endpoint"),
+        (json!({ "token_endpoint": "/token" }), "token_endpoint is no absolute URL"),
+        (json!({ "userinfo_endpoint": "file:///etc/passwd" }), "userinfo_endpoint is no absolute"),
+        (json!({ "jwks_uri": null }), "no jwks_uri"),
+    ] {
+        let scripted = Script { metadata: change.clone(), ..Script::default() }.start().await;
+        let refused = scripted.provider().check().await.unwrap_err();
+        assert!(refused.0.contains(why), "{change}: {refused}");
     }
 }
 

@@ -118,6 +118,8 @@ pub(super) struct Script {
     pub(super) claims: Value,
     /// The token endpoint's answer.
     pub(super) token: Value,
+    /// What the token endpoint's answer calls itself.
+    pub(super) token_media_type: &'static str,
     /// The token endpoint's answer, when it is not the usual one.
     pub(super) instead_of_token: Option<Answer>,
     pub(super) userinfo: Answer,
@@ -134,6 +136,7 @@ impl Default for Script {
             header: json!({}),
             claims: json!({}),
             token: json!({}),
+            token_media_type: "application/json; charset=utf-8",
             instead_of_token: None,
             userinfo: Answer::json(200, json!({ "sub": "ann" })),
         }
@@ -182,7 +185,8 @@ impl Script {
                     "token_type": "Bearer",
                     "id_token": self.id_token(&issuer),
                 });
-                Answer::json(200, changed(usual, &self.token))
+                let tokens = changed(usual, &self.token).to_string();
+                Answer::of(200, self.token_media_type, tokens)
             }),
             "/userinfo" => self.userinfo.clone(),
             _ => Answer::html(404, "nothing here"),
