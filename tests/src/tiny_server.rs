@@ -39,11 +39,23 @@ pub struct Answer {
 }
 
 impl Answer {
+    /// A body of some media type.
+    #[must_use]
+    pub fn of(status: u16, media_type: &str, body: impl Into<String>) -> Self {
+        let headers = vec![("Content-Type".into(), media_type.into())];
+        Self { status, headers, body: body.into() }
+    }
+
     /// An HTML page with this body.
     #[must_use]
     pub fn html(status: u16, body: impl Into<String>) -> Self {
-        let headers = vec![("Content-Type".into(), "text/html; charset=utf-8".into())];
-        Self { status, headers, body: body.into() }
+        Self::of(status, "text/html; charset=utf-8", body)
+    }
+
+    /// JSON: a value, or text that may be broken.
+    #[must_use]
+    pub fn json(status: u16, body: impl ToString) -> Self {
+        Self::of(status, "application/json", body.to_string())
     }
 
     /// A redirect.

@@ -37,7 +37,9 @@ pub(super) struct Metadata {
     pub(super) end_session_endpoint: Option<Url>,
     /// The algorithms that are both listed and allowed here; RS256 where none is listed.
     pub(super) algorithms: Vec<Algorithm>,
-    /// The secret goes into the body, because the provider takes it nowhere else.
+    /// Takes the client's secret by HTTP Basic, as it does where it does not say.
+    pub(super) secret_in_header: bool,
+    /// Takes the client's secret in the body.
     pub(super) secret_in_body: bool,
     /// Knows `prompt=create` (Initiating User Registration via OpenID Connect, section 4.1).
     pub(super) prompt_create: bool,
@@ -87,8 +89,8 @@ impl Metadata {
             end_session_endpoint: endpoint("end_session_endpoint")?,
             algorithms: list("id_token_signing_alg_values_supported")
                 .map_or_else(|| vec![Algorithm::RsaSsaPkcs1V15Sha256], |all| allowed(all)),
-            secret_in_body: lists(methods, "client_secret_post")
-                && !lists(methods, "client_secret_basic"),
+            secret_in_header: list(methods).is_none() || lists(methods, "client_secret_basic"),
+            secret_in_body: lists(methods, "client_secret_post"),
             prompt_create: lists("prompt_values_supported", "create"),
             names_itself: document.get("authorization_response_iss_parameter_supported")
                 == Some(&Value::Bool(true)),

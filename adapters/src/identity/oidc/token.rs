@@ -16,7 +16,7 @@ use portico_domain::{
 };
 use serde_json::Value;
 use sha2::{Digest, Sha256};
-use url::ParseError;
+use url::{ParseError, form_urlencoded};
 
 use super::{
     fault::{Fault, quoted},
@@ -44,14 +44,25 @@ fn client(settings: &OidcSettings, metadata: &Metadata) -> Result<Client, Fault>
         .set_auth_uri(AuthUrl::from_url(metadata.authorization_endpoint.clone()))
         .set_token_uri(TokenUrl::from_url(metadata.token_endpoint.clone()))
         .set_redirect_uri(redirect)
-        .set_auth_type(match metadata.secret_in_body {
-            true => AuthType::RequestBody,
-            false => AuthType::BasicAuth,
-        });
+        .set_auth_type(place_of_the_secret(settings, metadata));
     Ok(match &settings.client_secret {
         Some(secret) => client.set_client_secret(secret.clone()),
         None => client,
     })
+}
+
+/// By Basic, unless the provider takes the secret in the body only, or in both and Basic would
+/// change it: RFC 6749, section 2.3.1, has it form-encoded there, which not every provider undoes.
+fn place_of_the_secret(settings: &OidcSettings, metadata: &Metadata) -> AuthType {
+    let is_encoded =
+        |text: &str| form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>() != text;
+    let secret = settings.client_secret.as_ref().map_or("", |secret| secret.secret());
+    let changed = is_encoded(&settings.client_id) || is_encoded(secret);
+    if metadata.secret_in_body && (changed || !metadata.secret_in_header) {
+        AuthType::RequestBody
+    } else {
+        AuthType::BasicAuth
+    }
 }
 
 /// The request for a code (OpenID Connect Core, section 3.1.2.1).
@@ -92,30 +103,55 @@ pub(super) async fn redeem(
     code: &model::AuthorizationCode,
     attempt: &LoginAttempt,
 ) -> Result<CoreTokenResponse, RedeemError> {
+    let verifier = attempt.code_verifier.expose();
+    let secret = settings.client_secret.as_ref().map_or("", |secret| secret.secret());
+    let send = |request| {
+        let http = http.clone();
+        async move { http.send(request).await.map(readable) }
+    };
     let answer = client(settings, metadata)?
         .exchange_code(AuthorizationCode::new(code.expose().to_owned()))
-        .set_pkce_verifier(PkceCodeVerifier::new(attempt.code_verifier.expose().to_owned()))
-        .request_async(http)
+        .set_pkce_verifier(PkceCodeVerifier::new(verifier.to_owned()))
+        .request_async(&send)
         .await
-        .map_err(|error| why_not(error, code))?;
+        .map_err(|error| why_not(error, [code.expose(), verifier, secret]))?;
     match answer.token_type() {
         CoreTokenType::Bearer => Ok(answer),
         _ => Err(RedeemError::ProviderFault("the token type is not Bearer".into())),
     }
 }
 
+/// The answer, with what providers get wrong put right: its media type is not JSON's, or its
+/// `expires_in` is text. One that is no number at all is left out: it is a hint only.
+fn readable(mut answer: http::Response<Vec<u8>>) -> http::Response<Vec<u8>> {
+    answer.headers_mut().remove(http::header::CONTENT_TYPE);
+    if let Ok(Value::Object(mut fields)) = serde_json::from_slice(answer.body())
+        && let Some(given) = fields.remove("expires_in")
+    {
+        let seconds = given.as_u64().or_else(|| given.as_str()?.parse().ok());
+        if let Some(seconds) = seconds {
+            fields.insert("expires_in".into(), seconds.into());
+        }
+        *answer.body_mut() = Value::Object(fields).to_string().into_bytes();
+    }
+    answer
+}
+
 type TokenError =
     RequestTokenError<HttpError, openidconnect::StandardErrorResponse<CoreErrorResponseType>>;
 
-/// Bodies are never quoted: they may hold tokens.
-fn why_not(error: TokenError, code: &model::AuthorizationCode) -> RedeemError {
+/// Bodies are never quoted: they may hold tokens. `secrets` are what was sent.
+fn why_not(error: TokenError, secrets: [&str; 3]) -> RedeemError {
     let who = "the token endpoint";
     match error {
         RequestTokenError::ServerResponse(answer) => {
             let said = answer.error_description().map_or("no reason given", String::as_str);
-            let text = format!("{} ({})", answer.error().as_ref(), said);
+            let mut text = format!("{} ({})", answer.error().as_ref(), said);
             // Some providers repeat the code in the description.
-            let text = quoted(&text.replace(code.expose(), "…"));
+            for secret in secrets.into_iter().filter(|secret| !secret.is_empty()) {
+                text = text.replace(secret, "…");
+            }
+            let text = quoted(&text);
             match answer.error() {
                 CoreErrorResponseType::InvalidGrant => RedeemError::CodeRefused(text),
                 _ => RedeemError::ProviderFault(format!("{who} answers {text}")),

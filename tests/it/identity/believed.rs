@@ -1,0 +1,292 @@
+//! What is believed, and what is not: tokens and answers of scripted providers.
+
+use chrono::Duration;
+use portico_adapters::system::SystemClock;
+use portico_domain::ports::{
+    Clock,
+    RedeemError::{self, NotBelieved, ProviderFault, WrongNonce},
+};
+use portico_tests::tiny_server::Answer;
+use serde_json::json;
+
+use super::{
+    CLIENT_ID, assert_refused,
+    script::{ACCESS_TOKEN, ATTEMPT, Key, Script},
+};
+
+type Change = fn(&mut Script);
+
+/// Seconds since the epoch, this many from now.
+fn in_seconds(seconds: i64) -> i64 {
+    (SystemClock.now() + Duration::seconds(seconds)).timestamp()
+}
+
+fn sign_with(script: &mut Script, algorithm: &'static str) {
+    script.sign_with(Key::new(algorithm, Some("two")));
+    script.claims = json!({ "at_hash": script.signer.access_token_hash() });
+}
+
+#[tokio::test]
+async fn providers_may_be_odd() {
+    let rows: &[(&str, Change)] = &[
+        ("nothing odd", |_| {}),
+        ("ES256 with at_hash", |script| sign_with(script, "ES256")),
+        ("ES384 with at_hash", |script| sign_with(script, "ES384")),
+        ("EdDSA with at_hash", |script| sign_with(script, "EdDSA")),
+        ("one audience, in an array", |script| script.claims = json!({ "aud": [CLIENT_ID] })),
+        ("a second audience, and the token made for us", |script| {
+            script.claims = json!({ "aud": [CLIENT_ID, "api"], "azp": CLIENT_ID });
+        }),
+        ("no kid in the token, several keys with one", |script| {
+            script.keys.insert(0, Key::new("ES256", Some("zero")).public());
+            script.header = json!({ "kid": null });
+        }),
+        ("no kid anywhere, several keys", |script| {
+            let key = Key::new("ES256", None);
+            script.keys = vec![
+                Key::new("ES256", None).public(),
+                Key::new("ES384", None).public(),
+                key.public(),
+                Key::new("EdDSA", None).public(),
+            ];
+            script.signer = key;
+        }),
+        ("keys of a kind that nobody knows", |script| {
+            script.keys.insert(0, json!({ "kty": "AKP", "alg": "ML-DSA-44", "pub": "AA" }));
+            script.keys.insert(1, json!("not even a key"));
+        }),
+        ("clocks that differ by half a minute: expired", |script| {
+            script.claims = json!({ "exp": in_seconds(-30) });
+        }),
+        ("clocks that differ by half a minute: issued in the future", |script| {
+            script.claims = json!({ "iat": in_seconds(30) });
+        }),
+        ("metadata that say little, and strange things", |script| {
+            script.metadata = json!({
+                "response_types_supported": "code",
+                "subject_types_supported": null,
+                "token_endpoint_auth_methods_supported": ["attest_jwt_client_auth", 7],
+                "prompt_values_supported": {},
+                "end_session_endpoint": null,
+            });
+        }),
+        ("the token's type in another case", |script| {
+            script.token = json!({ "token_type": "bEARER", "not_before_policy": 0 });
+        }),
+        ("an end of the access token that is no number", |script| {
+            script.token = json!({ "expires_in": "soon" });
+        }),
+        ("an end of the access token beyond all time", |script| {
+            script.token = json!({ "expires_in": u64::MAX });
+        }),
+        ("tokens under another media type", |script| {
+            script.token_media_type = "text/plain";
+        }),
+        ("claims in the ways of Auth0 and others", |script| {
+            script.claims = json!({
+                "updated_at": "2026-11-23T10:00:00.000Z",
+                "email_verified": "true",
+                "https://site.example/roles": ["a"],
+            });
+        }),
+        ("no userinfo endpoint", |script| {
+            script.metadata = json!({ "userinfo_endpoint": null });
+            script.userinfo = Answer::json(500, "{}");
+        }),
+    ];
+    for (row, change) in rows {
+        let mut script = Script::default();
+        change(&mut script);
+        let scripted = script.start().await;
+        let outcome = scripted.redeem(&scripted.provider()).await;
+        let identity = outcome.unwrap_or_else(|error| panic!("{row}: {error}"));
+        assert_eq!((identity.issuer, identity.subject.as_str()), (scripted.issuer(), "ann"));
+        assert_eq!(scripted.asked("/jwks").len(), 1, "{row}");
+    }
+}
+
+/// What makes it so, how the refusal reads, and how often keys and userinfo are asked in all.
+type Row = (&'static str, Change, RedeemError, [usize; 2]);
+
+#[tokio::test]
+async fn what_breaks_a_rule_is_refused_for_that_reason() {
+    let not_believed = |why: &str| NotBelieved(why.into());
+    let at_fault = |why: &str| ProviderFault(why.into());
+    let rows: [Row; 21] = [
+        (
+            "an extension that must be understood",
+            |script| script.header = json!({ "crit": ["exp"], "exp": 1 }),
+            not_believed("critical"),
+            [1, 0],
+        ),
+        (
+            "an access token instead of an ID token",
+            |script| script.header = json!({ "typ": "at+jwt" }),
+            not_believed("at+jwt"),
+            [1, 0],
+        ),
+        (
+            "a second audience, and nobody says for whom the token was made",
+            |script| script.claims = json!({ "aud": [CLIENT_ID, "other"] }),
+            not_believed("several audiences"),
+            [1, 0],
+        ),
+        (
+            "a second audience, for whom the token was made",
+            |script| script.claims = json!({ "aud": [CLIENT_ID, "other"], "azp": "other" }),
+            not_believed("another party"),
+            [1, 0],
+        ),
+        (
+            "no audience",
+            |script| script.claims = json!({ "aud": [] }),
+            not_believed("audience"),
+            [1, 0],
+        ),
+        (
+            "expired by more than clocks may differ",
+            |script| script.claims = json!({ "exp": in_seconds(-90) }),
+            not_believed("expired"),
+            [1, 0],
+        ),
+        (
+            "issued later than clocks may differ",
+            |script| script.claims = json!({ "iat": in_seconds(90) }),
+            not_believed("future"),
+            [1, 0],
+        ),
+        ("no nonce", |script| script.claims = json!({ "nonce": null }), WrongNonce, [1, 0]),
+        (
+            "no end",
+            |script| script.claims = json!({ "exp": null }),
+            not_believed("malformed"),
+            [1, 0],
+        ),
+        (
+            "no subject",
+            |script| script.claims = json!({ "sub": null }),
+            not_believed("malformed"),
+            [1, 0],
+        ),
+        (
+            "an algorithm that the provider does not list",
+            |script| {
+                let listed = json!(["RS256"]);
+                script.metadata = json!({ "id_token_signing_alg_values_supported": listed });
+            },
+            not_believed("not allowed"),
+            [1, 0],
+        ),
+        (
+            "the algorithm of another kind of key",
+            |script| script.header = json!({ "alg": "EdDSA" }),
+            not_believed("no key"),
+            [2, 0],
+        ),
+        (
+            "a key that the provider does not publish",
+            |script| script.signer = Key::new("ES256", Some("one")),
+            not_believed("no key"),
+            [2, 0],
+        ),
+        (
+            "the right key under another name",
+            |script| script.header = json!({ "kid": "two" }),
+            not_believed("no key"),
+            [2, 0],
+        ),
+        (
+            "a key that is meant for something else",
+            |script| script.keys[0]["use"] = "enc".into(),
+            not_believed("no key"),
+            [2, 0],
+        ),
+        (
+            "the hash of another access token",
+            |script| {
+                sign_with(script, "EdDSA");
+                script.token = json!({ "access_token": "another" });
+            },
+            not_believed("at_hash"),
+            [1, 0],
+        ),
+        (
+            "an access token that is no bearer token",
+            |script| script.token = json!({ "token_type": "DPoP" }),
+            at_fault("Bearer"),
+            [1, 0],
+        ),
+        (
+            "no ID token but a text",
+            |script| script.token = json!({ "id_token": "a text" }),
+            not_believed("malformed"),
+            [1, 0],
+        ),
+        (
+            "a page instead of tokens",
+            |script| script.instead_of_token = Some(Answer::html(200, "<title>Down</title>")),
+            at_fault("token endpoint"),
+            [1, 0],
+        ),
+        (
+            "userinfo about nobody",
+            |script| script.userinfo = Answer::json(200, json!({ "name": "Ann" })),
+            not_believed("another person"),
+            [1, 1],
+        ),
+        (
+            "userinfo that is signed",
+            |script| {
+                script.userinfo = Answer::of(200, "application/jwt", "e30.e30.");
+            },
+            at_fault("signed"),
+            [1, 1],
+        ),
+    ];
+    for (row, change, expected, asked) in rows {
+        let mut script = Script::default();
+        change(&mut script);
+        let scripted = script.start().await;
+        assert_refused(scripted.redeem(&scripted.provider()).await, &expected, row);
+        assert_eq!(["/jwks", "/userinfo"].map(|path| scripted.asked(path).len()), asked, "{row}");
+        assert_eq!(scripted.asked("/token").len(), 1, "{row}");
+    }
+}
+
+#[tokio::test]
+async fn userinfo_adds_to_the_person_and_not_to_the_login() {
+    let scripted = Script {
+        claims: json!({ "name": "A.", "email": "ann@example.com", "sid": "session-1" }),
+        userinfo: Answer::json(
+            200,
+            json!({
+                "sub": "ann", "name": "Ann", "email": null, "nickname": "annie",
+                "permissions": ["a"], "iss": "https://evil.example", "aud": "other", "exp": 0,
+                "nonce": "other", "sid": "session-2", "azp": "other", "amr": ["mfa"],
+            }),
+        ),
+        ..Script::default()
+    }
+    .start()
+    .await;
+    let identity = scripted.redeem(&scripted.provider()).await.unwrap();
+    let claims = identity.claims.to_map();
+    for (name, value) in [
+        ("name", json!("Ann")),
+        ("nickname", json!("annie")),
+        ("email", json!("ann@example.com")),
+        ("permissions", json!(["a"])),
+        ("iss", json!(scripted.issuer())),
+        ("aud", json!(CLIENT_ID)),
+        ("nonce", json!(super::attempt(ATTEMPT).nonce.expose())),
+        ("sid", json!("session-1")),
+    ] {
+        assert_eq!(claims.get(name), Some(&value), "{name}");
+    }
+    assert!(claims["exp"].as_i64() > Some(in_seconds(0)));
+    assert!(!claims.contains_key("azp") && !claims.contains_key("amr"));
+    assert_eq!(identity.profile.name.as_deref(), Some("Ann"));
+    assert_eq!(identity.provider_session.as_deref(), Some("session-1"));
+    let bearer = format!("Bearer {ACCESS_TOKEN}");
+    assert_eq!(scripted.asked("/userinfo")[0].header("authorization"), Some(bearer.as_str()));
+}

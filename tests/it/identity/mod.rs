@@ -1,0 +1,170 @@
+//! The OpenID Connect adapter, against a provider that misbehaves on demand and against scripted
+//! ones.
+
+mod believed;
+mod faults;
+mod keys;
+mod outages;
+mod requests;
+mod script;
+mod token_endpoint;
+
+use std::{path::PathBuf, sync::Arc};
+
+use chrono::DateTime;
+use portico_adapters::{
+    development::{Client, World, WorldSettings},
+    http::{HttpClient, Limits},
+    identity::{
+        ClientSecret,
+        oidc::{OidcProvider, OidcSettings, Vendor},
+    },
+    system::SystemClock,
+    tls,
+};
+use portico_domain::{
+    model::{
+        AuthorizationCode, AuthorizationResponse, CodeVerifier, Identity, LoginAttempt, Screen,
+    },
+    ports::{Clock, IdentityProvider, RedeemError},
+    testing::{self, SetClock},
+};
+use portico_tests::{
+    person::Person,
+    tiny_server::{Answer, TinyServer},
+};
+use url::Url;
+
+const CLIENT_ID: &str = "portico";
+/// With characters that HTTP Basic wants form-encoded.
+const SECRET: &str = "a secret: 100 % + some";
+const AUDIENCE: &str = "https://messages.example";
+
+/// Two attempts differ in state, nonce and verifier when their names do.
+fn attempt(name: &str) -> LoginAttempt {
+    let code_verifier = CodeVerifier::new(format!("{name:-<43}"));
+    LoginAttempt { code_verifier, ..testing::attempt(name, "/profile") }
+}
+
+/// A clock at this very second, that only the test moves.
+fn clock_at_now() -> Arc<SetClock> {
+    let clock = SetClock::default();
+    clock.advance(SystemClock.now() - DateTime::UNIX_EPOCH);
+    Arc::new(clock)
+}
+
+fn settings(issuer: &str) -> OidcSettings {
+    OidcSettings {
+        issuer: issuer.into(),
+        client_id: CLIENT_ID.into(),
+        client_secret: Some(ClientSecret::new(SECRET.into())),
+        audience: None,
+        scopes: ["openid", "profile", "email"].map(str::to_owned).into(),
+        redirect_uri: "https://site.example/callback".into(),
+        post_logout_redirect_uri: "https://site.example/".into(),
+        vendor: Vendor::Any,
+    }
+}
+
+fn provider(settings: OidcSettings, limits: Limits, clock: Arc<dyn Clock>) -> OidcProvider {
+    let http = HttpClient::new(tls::client_config(None).unwrap(), limits).unwrap();
+    OidcProvider::new(settings, http, clock).unwrap()
+}
+
+/// The development provider, a place to come back to, and somebody with an account.
+struct Outside {
+    world: World,
+    site: TinyServer,
+    person: Person,
+}
+
+impl Outside {
+    async fn start() -> Self {
+        let site = TinyServer::start(|_| Answer::html(200, "back")).await;
+        let world = World::start(WorldSettings {
+            provider_port: 0,
+            api_port: 0,
+            next_free: false,
+            client: Client {
+                id: CLIENT_ID.into(),
+                secret: SECRET.into(),
+                redirect_uri: site.url().join("callback").unwrap().into(),
+                post_logout_redirect_uri: site.url().into(),
+            },
+            audience: AUDIENCE.into(),
+            template_dir: PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../templates")),
+        })
+        .await
+        .unwrap();
+        let person = Person::new(Url::parse(world.issuer()).unwrap());
+        Self { world, site, person }
+    }
+
+    fn settings(&self) -> OidcSettings {
+        OidcSettings {
+            redirect_uri: self.site.url().join("callback").unwrap().into(),
+            post_logout_redirect_uri: self.site.url().into(),
+            ..settings(self.world.issuer())
+        }
+    }
+
+    /// A relying party that has asked nothing yet.
+    fn provider(&self) -> OidcProvider {
+        provider(self.settings(), Limits::default(), Arc::new(SystemClock))
+    }
+
+    fn provider_by(&self, clock: &Arc<SetClock>) -> OidcProvider {
+        provider(self.settings(), Limits::default(), clock.clone())
+    }
+
+    /// Walks to the provider, logs in where it asks, and comes back with a code.
+    async fn answer(&self, oidc: &OidcProvider, attempt: &LoginAttempt) -> AuthorizationResponse {
+        let url = oidc.authorization_url(attempt, Screen::LogIn).await.unwrap();
+        let mut page = self.person.visit(&url).await;
+        if page.url.origin() != self.site.url().origin() {
+            let account = [("Email", "user@example.com"), ("Password", "portico")];
+            page = self.person.submit(&page, "Log In", &account).await;
+        }
+        let given = |name| page.url.query_pairs().find(|(key, _)| key == name);
+        let (_, code) = given("code").unwrap_or_else(|| panic!("no code in {}", page.url));
+        AuthorizationResponse {
+            code: AuthorizationCode::new(code),
+            issuer: given("iss").map(|(_, issuer)| issuer.into()),
+        }
+    }
+
+    /// A whole login.
+    async fn log_in(&self, oidc: &OidcProvider) -> Result<Identity, RedeemError> {
+        let attempt = attempt("login");
+        oidc.redeem(&self.answer(oidc, &attempt).await, &attempt).await
+    }
+
+    /// How often discovery, keys, token endpoint and userinfo were asked so far.
+    fn asked(&self) -> [usize; 4] {
+        ["discovery", "jwks", "token", "userinfo"].map(|endpoint| self.world.hits(endpoint))
+    }
+
+    fn asked_since(&self, before: [usize; 4]) -> [usize; 4] {
+        let now = self.asked();
+        std::array::from_fn(|i| now[i] - before[i])
+    }
+}
+
+/// It must be this refusal, and for this reason: the cause holds the expected words.
+#[track_caller]
+fn assert_refused(outcome: Result<Identity, RedeemError>, expected: &RedeemError, row: &str) {
+    let found = outcome.map(|identity| identity.subject).expect_err(row);
+    let same_kind = std::mem::discriminant(&found) == std::mem::discriminant(expected);
+    assert!(same_kind && cause(&found).contains(cause(expected)), "{row}: {found:?}");
+}
+
+fn cause(error: &RedeemError) -> &str {
+    match error {
+        RedeemError::WrongNonce => "",
+        RedeemError::WrongIssuer(why)
+        | RedeemError::CodeRefused(why)
+        | RedeemError::NotBelieved(why)
+        | RedeemError::ProviderFault(why)
+        | RedeemError::ProviderSilent(why) => why,
+    }
+}

@@ -1,0 +1,188 @@
+//! Providers that go away and come back: the site is never started anew for it.
+
+use std::{sync::Arc, time::Duration};
+
+use chrono::TimeDelta;
+use portico_adapters::{development::Fault, http::Limits, system::SystemClock};
+use portico_domain::{
+    model::{Screen, State},
+    ports::{IdentityProvider, RedeemError::ProviderFault},
+    testing::SetClock,
+};
+use serde_json::json;
+use tokio::time::{sleep, timeout};
+
+use super::{Outside, assert_refused, attempt, clock_at_now, provider, script::Script, settings};
+
+#[tokio::test]
+async fn metadata_that_make_no_sense_pass() {
+    let outside = Outside::start().await;
+    for (fault, why) in [
+        (Fault::DiscoveryFails, "status 500"),
+        (Fault::DiscoveryHtml, "no JSON"),
+        (Fault::DiscoveryWrongIssuer, "of another issuer"),
+    ] {
+        let clock = clock_at_now();
+        let oidc = outside.provider_by(&clock);
+        outside.world.faults().set(fault);
+        let before = outside.asked();
+        for _ in 0..3 {
+            let refused = oidc.authorization_url(&attempt("a"), Screen::LogIn).await.unwrap_err();
+            assert!(refused.0.contains(why), "{fault:?}: {refused}");
+        }
+        assert!(oidc.end_session_url(None, &State::new("s")).await.is_err(), "{fault:?}");
+        let asked = outside.asked_since(before);
+        assert_eq!(asked, [1, 0, 0, 0], "a storm of visitors is one question: {fault:?}");
+
+        outside.world.faults().clear();
+        clock.advance(TimeDelta::seconds(1));
+        outside.log_in(&oidc).await.unwrap_or_else(|error| panic!("after {fault:?}: {error}"));
+    }
+}
+
+#[tokio::test]
+async fn the_slash_at_the_end_of_a_bare_host_is_the_providers_to_choose() {
+    let scripted = Script::default().start().await;
+    let issuer = scripted.issuer();
+    for (written, found) in [("", true), ("/", true), ("//", false), ("/tenant", false)] {
+        let oidc = scripted.provider_with(settings(&format!("{issuer}{written}")));
+        let outcome = scripted.redeem(&oidc).await;
+        assert_eq!(outcome.is_ok(), found, "{written:?}: {outcome:?}");
+        assert!(outcome.is_ok_and(|identity| identity.issuer == issuer) || !found);
+    }
+}
+
+#[tokio::test]
+async fn metadata_must_name_what_a_login_needs() {
+    for (change, why) in [
+        (json!({ "issuer": null }), "names no issuer"),
+        (json!({ "authorization_endpoint": null }), "no authorization_endpoint"),
+        (json!({ "token_endpoint": "/token" }), "token_endpoint is no absolute URL"),
+        (json!({ "userinfo_endpoint": "file:///etc/passwd" }), "userinfo_endpoint is no absolute"),
+        (json!({ "jwks_uri": null }), "no jwks_uri"),
+    ] {
+        let scripted = Script { metadata: change.clone(), ..Script::default() }.start().await;
+        let refused = scripted.provider().check().await.unwrap_err();
+        assert!(refused.0.contains(why), "{change}: {refused}");
+    }
+}
+
+#[tokio::test]
+async fn everybody_who_comes_at_once_waits_for_the_same_answer() {
+    let outside = Outside::start().await;
+    let oidc = outside.provider();
+    let attempt = attempt("a");
+    let one = || oidc.authorization_url(&attempt, Screen::LogIn);
+    let all = tokio::join!(one(), one(), one(), one());
+    assert!(all.0.is_ok() && all.1.is_ok() && all.2.is_ok() && all.3.is_ok());
+    assert_eq!(outside.asked(), [1, 1, 0, 0]);
+}
+
+#[tokio::test]
+async fn a_provider_that_is_away_is_found_when_it_is_back() {
+    let outside = Outside::start().await;
+    let clock = clock_at_now();
+    let oidc = outside.provider_by(&clock);
+
+    outside.world.stop_provider().await;
+    assert!(oidc.authorization_url(&attempt("a"), Screen::LogIn).await.is_err());
+    outside.world.start_provider().await.unwrap();
+    clock.advance(TimeDelta::seconds(1));
+    outside.log_in(&oidc).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_provider_that_goes_away_during_a_login_takes_the_code_when_it_is_back() {
+    let outside = Outside::start().await;
+    let oidc = outside.provider();
+    let attempt = attempt("login");
+    let response = outside.answer(&oidc, &attempt).await;
+
+    outside.world.stop_provider().await;
+    let refused = oidc.redeem(&response, &attempt).await;
+    assert_refused(refused, &ProviderFault("token endpoint".into()), "stopped");
+    // What is known already needs no provider.
+    oidc.authorization_url(&attempt, Screen::LogIn).await.unwrap();
+    assert!(oidc.end_session_url(None, &State::new("s")).await.unwrap().is_some());
+
+    outside.world.start_provider().await.unwrap();
+    oidc.redeem(&response, &attempt).await.unwrap();
+}
+
+#[tokio::test]
+async fn old_metadata_stay_in_use_until_there_are_newer() {
+    let outside = Outside::start().await;
+    let clock = clock_at_now();
+    let oidc = outside.provider_by(&clock);
+    let end = || async { oidc.end_session_url(None, &State::new("s")).await.unwrap() };
+    assert!(end().await.is_some());
+
+    outside.world.faults().set(Fault::DiscoveryFails);
+    clock.advance(TimeDelta::hours(2));
+    let before = outside.asked();
+    assert!(end().await.is_some());
+    until(|| outside.asked_since(before)[0] == 1).await;
+    assert!(end().await.is_some(), "the failure changes nothing");
+
+    outside.world.faults().clear();
+    outside.world.faults().set(Fault::NoEndSessionEndpoint);
+    timeout(Duration::from_secs(20), async {
+        while end().await.is_some() {
+            // However long the fetch in the background takes, the clock lets the next one begin.
+            clock.advance(TimeDelta::seconds(1));
+            sleep(Duration::from_millis(20)).await;
+        }
+    })
+    .await
+    .expect("the metadata are refreshed");
+}
+
+#[tokio::test]
+async fn a_check_asks_anew_each_time() {
+    let outside = Outside::start().await;
+    let oidc = outside.provider();
+    for _ in 0..2 {
+        let before = outside.asked();
+        oidc.check().await.unwrap();
+        assert_eq!(outside.asked_since(before), [1, 1, 0, 0]);
+    }
+    outside.world.faults().set(Fault::DiscoveryFails);
+    assert!(oidc.check().await.unwrap_err().0.contains("status 500"));
+    outside.world.faults().clear();
+    oidc.check().await.unwrap();
+    outside.world.stop_provider().await;
+    assert!(oidc.check().await.is_err());
+    outside.world.start_provider().await.unwrap();
+    oidc.check().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_provider_that_accepts_and_says_nothing_is_given_up() {
+    // The kernel accepts for a listener that nobody serves.
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let issuer = format!("http://{}", listener.local_addr().unwrap());
+    let limits = Limits { total: Duration::from_millis(300), ..Limits::default() };
+    let oidc = provider(settings(&issuer), limits, Arc::new(SystemClock));
+    let refused = oidc.check().await.unwrap_err();
+    assert!(refused.0.contains("no answer in time"), "{refused}");
+}
+
+#[tokio::test]
+async fn an_answer_without_end_is_not_read_to_its_end() {
+    let outside = Outside::start().await;
+    let limits = Limits { bytes: 100, ..Limits::default() };
+    let oidc = provider(outside.settings(), limits, Arc::<SetClock>::default());
+    let refused = oidc.check().await.unwrap_err();
+    assert!(refused.0.contains("larger than 100 bytes"), "{refused}");
+}
+
+/// Waits for something that happens in the background.
+async fn until(happened: impl Fn() -> bool) {
+    timeout(Duration::from_secs(20), async {
+        while !happened() {
+            sleep(Duration::from_millis(10)).await;
+        }
+    })
+    .await
+    .expect("it happens");
+}

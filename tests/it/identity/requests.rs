@@ -1,0 +1,149 @@
+//! Where browsers are sent: to log in, to sign up, to log out.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD as BASE64};
+use portico_adapters::{
+    development::Fault,
+    http::Limits,
+    identity::oidc::{OidcSettings, Vendor},
+    system::SystemClock,
+};
+use portico_domain::{
+    model::{Screen, State},
+    ports::IdentityProvider,
+};
+use ring::digest::{SHA256, digest};
+use serde_json::json;
+use url::Url;
+
+use super::{AUDIENCE, CLIENT_ID, Outside, attempt, provider, script::Script};
+
+fn query(url: &str) -> BTreeMap<String, String> {
+    let url = Url::parse(url).unwrap();
+    let pairs: Vec<_> = url.query_pairs().into_owned().collect();
+    let query: BTreeMap<_, _> = pairs.iter().cloned().collect();
+    assert_eq!(query.len(), pairs.len(), "a parameter came twice: {url}");
+    query
+}
+
+#[tokio::test]
+async fn a_login_is_tied_to_its_attempt() {
+    let outside = Outside::start().await;
+    let oidc = outside.provider();
+    let attempt = attempt("a");
+    let url = oidc.authorization_url(&attempt, Screen::LogIn).await.unwrap();
+    let challenge = BASE64.encode(digest(&SHA256, attempt.code_verifier.expose().as_bytes()));
+    let expected = [
+        ("response_type", "code"),
+        ("client_id", CLIENT_ID),
+        ("redirect_uri", &outside.settings().redirect_uri),
+        ("scope", "openid profile email"),
+        ("state", attempt.state.expose()),
+        ("nonce", attempt.nonce.expose()),
+        ("code_challenge", &challenge),
+        ("code_challenge_method", "S256"),
+    ];
+    let expected = expected.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    assert_eq!(query(&url), BTreeMap::from(expected));
+    assert!(url.starts_with(&format!("{}/authorize?", outside.world.issuer())), "{url}");
+}
+
+#[tokio::test]
+async fn somebody_without_an_account_lands_on_the_sign_up_page() {
+    let outside = Outside::start().await;
+    let oidc = outside.provider();
+    let url = oidc.authorization_url(&attempt("a"), Screen::SignUp).await.unwrap();
+    assert_eq!(query(&url)["screen_hint"], "signup");
+    assert_eq!(query(&url)["prompt"], "create");
+    let page = outside.person.visit(&url).await;
+    assert!(page.select("button").contains(&"Sign Up".into()), "{}", page.text());
+
+    // A provider that does not list `create` might refuse it.
+    let plain = Script::default().start().await;
+    let url = plain.provider().authorization_url(&attempt("a"), Screen::SignUp).await.unwrap();
+    assert_eq!(query(&url)["screen_hint"], "signup");
+    assert!(!query(&url).contains_key("prompt"));
+}
+
+#[tokio::test]
+async fn the_audience_goes_along_at_login_and_at_sign_up() {
+    let outside = Outside::start().await;
+    let settings = OidcSettings { audience: Some(AUDIENCE.into()), ..outside.settings() };
+    let oidc = provider(settings, Limits::default(), Arc::new(SystemClock));
+    for screen in [Screen::LogIn, Screen::SignUp] {
+        let url = oidc.authorization_url(&attempt("a"), screen).await.unwrap();
+        assert_eq!(query(&url)["audience"], AUDIENCE, "{screen:?}");
+    }
+    // A token for that API is a JWT, which the provider hands out for an audience only.
+    let identity = outside.log_in(&oidc).await.unwrap();
+    assert_eq!(identity.tokens.access_token.expose().split('.').count(), 3);
+}
+
+#[tokio::test]
+async fn a_log_out_ends_the_session_at_the_provider_and_comes_back() {
+    let outside = Outside::start().await;
+    let oidc = outside.provider();
+    let id_token = outside.log_in(&oidc).await.unwrap().tokens.id_token;
+    let state = State::new("good bye");
+    let hint = id_token.expose().to_owned();
+
+    let url = oidc.end_session_url(Some(id_token), &state).await.unwrap().unwrap();
+    let home = outside.site.url();
+    let expected = [
+        ("id_token_hint", hint.as_str()),
+        ("client_id", CLIENT_ID),
+        ("post_logout_redirect_uri", home.as_str()),
+        ("state", "good bye"),
+    ];
+    let expected = expected.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    assert_eq!(query(&url), BTreeMap::from(expected));
+    let back = outside.person.get(&url).await.location().unwrap();
+    assert_eq!(back.origin(), home.origin());
+    assert!(back.query().unwrap().contains("state=good"), "{back}");
+
+    let without_hint = oidc.end_session_url(None, &state).await.unwrap().unwrap();
+    assert!(!query(&without_hint).contains_key("id_token_hint"));
+    assert!(outside.person.get(&without_hint).await.location().is_some());
+}
+
+#[tokio::test]
+async fn without_an_end_session_endpoint_only_auth0_can_be_logged_out_of() {
+    let outside = Outside::start().await;
+    outside.world.faults().set(Fault::NoEndSessionEndpoint);
+    let state = State::new("good bye");
+    assert_eq!(outside.provider().end_session_url(None, &state).await, Ok(None));
+
+    let settings = OidcSettings { vendor: Vendor::Auth0, ..outside.settings() };
+    let auth0 = provider(settings, Limits::default(), Arc::new(SystemClock));
+    let url = auth0.end_session_url(None, &state).await.unwrap().unwrap();
+    assert!(url.starts_with(&format!("{}/v2/logout?", outside.world.issuer())), "{url}");
+    let expected = [("client_id", CLIENT_ID), ("returnTo", outside.site.url().as_str())]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()));
+    assert_eq!(query(&url), BTreeMap::from(expected));
+
+    // Where there is one, it is preferred.
+    outside.world.faults().clear();
+    auth0.check().await.unwrap();
+    let url = auth0.end_session_url(None, &state).await.unwrap().unwrap();
+    assert!(url.contains("/end-session?"), "{url}");
+}
+
+#[tokio::test]
+async fn the_origins_of_a_log_out_are_known_as_soon_as_the_provider_is() {
+    let metadata = json!({ "end_session_endpoint": "https://bye.example:8443/out?tenant=a" });
+    let scripted = Script { metadata, ..Script::default() }.start().await;
+    let oidc = scripted.provider();
+    let issuer = scripted.issuer();
+    assert_eq!(oidc.end_session_origins(), [issuer.clone()]);
+    oidc.check().await.unwrap();
+    assert_eq!(oidc.end_session_origins(), [issuer, "https://bye.example:8443".into()]);
+
+    let url = oidc.end_session_url(None, &State::new("s")).await.unwrap().unwrap();
+    assert_eq!(query(&url)["tenant"], "a", "the endpoint's own query stays");
+
+    let outside = Outside::start().await;
+    let oidc = outside.provider();
+    oidc.check().await.unwrap();
+    assert_eq!(oidc.end_session_origins(), [outside.world.issuer()], "named once");
+}
