@@ -1,6 +1,8 @@
 //! What goes wrong once the browser came back: each from a login that works, with one thing
 //! changed.
 
+use std::{sync::Arc, time::Duration};
+
 use portico_adapters::{
     development::Fault,
     http::Limits,
@@ -16,12 +18,14 @@ use portico_domain::{
         },
     },
 };
-use std::{sync::Arc, time::Duration};
 
 use super::{Outside, assert_refused, attempt, provider};
 
 /// How often discovery, keys, token endpoint and userinfo are asked.
 type Asked = [usize; 4];
+
+/// The fault, how the refusal reads, and who is asked.
+type Row = (Fault, fn(String) -> RedeemError, &'static str, Asked);
 
 /// The ID token was refused by a rule: nobody is asked any further.
 const REFUSED: Asked = [0, 0, 1, 0];
@@ -31,7 +35,7 @@ const ALL: Asked = [0, 0, 1, 1];
 
 #[tokio::test]
 async fn each_fault_of_the_provider_is_told_from_the_others_and_passes() {
-    let rows: [(Fault, fn(String) -> RedeemError, &str, Asked); 16] = [
+    let rows: [Row; 16] = [
         (Fault::TokenFails, ProviderFault, "token endpoint", REFUSED),
         (Fault::TokenInvalidGrant, CodeRefused, "invalid_grant", REFUSED),
         (Fault::NoIdToken, ProviderFault, "no ID token", REFUSED),

@@ -135,7 +135,7 @@ async fn the_origins_of_a_log_out_are_known_as_soon_as_the_provider_is() {
     let scripted = Script { metadata, ..Script::default() }.start().await;
     let oidc = scripted.provider();
     let issuer = scripted.issuer();
-    assert_eq!(oidc.end_session_origins(), [issuer.clone()]);
+    assert_eq!(oidc.end_session_origins(), std::slice::from_ref(&issuer));
     oidc.check().await.unwrap();
     assert_eq!(oidc.end_session_origins(), [issuer, "https://bye.example:8443".into()]);
 

@@ -19,10 +19,13 @@ use super::{
     settings,
 };
 
+/// What the provider says, the client's secret, the header's scheme, and whether it is in the body.
+type Row = (&'static str, Value, Option<&'static str>, Option<&'static str>, bool);
+
 #[tokio::test]
 async fn the_secret_goes_where_the_provider_takes_it() {
     let both = json!(["client_secret_post", "client_secret_basic"]);
-    let rows: [(&str, Value, Option<&str>, Option<&str>, bool); 6] = [
+    let rows: [Row; 6] = [
         ("what nobody says is Basic", Value::Null, Some(SECRET), Some("Basic"), false),
         ("Basic where there is a choice", both.clone(), Some("plain"), Some("Basic"), false),
         ("the body where Basic would need an encoding", both.clone(), Some(SECRET), None, true),
