@@ -344,3 +344,20 @@ async fn each_login_is_counted() {
     assert_eq!(users.len(), 1);
     assert_eq!((users[0].subject.as_str(), users[0].logins), ("dev|user", 2));
 }
+
+#[tokio::test]
+async fn addresses_and_cookies_go_by_the_public_url_and_not_by_the_request() {
+    let settings = vec![("PUBLIC_URL", "https://portico.test".to_owned())];
+    let site = Site::start_with(Particular { settings, ..Particular::default() }).await;
+    let login = site.person().get("/login").await;
+    let to = login.location().unwrap();
+    let redirect_uri = to.query_pairs().find(|(name, _)| name == "redirect_uri").unwrap().1;
+    assert_eq!(redirect_uri, "https://portico.test/callback");
+    let cookie = login.header("set-cookie").unwrap();
+    assert!(cookie.starts_with("__Host-portico_login_"), "{cookie}");
+    for attribute in ["HttpOnly", "SameSite=Lax", "Secure", "Path=/", "Max-Age=600"] {
+        assert!(cookie.split("; ").any(|part| part == attribute), "{attribute}: {cookie}");
+    }
+    assert!(!cookie.contains("Domain"));
+    assert!(login.header("strict-transport-security").is_some());
+}

@@ -26,12 +26,12 @@ use super::LoginRequired;
 /// }
 /// ```
 pub trait Needs {
-    /// As the provider names it in the claim `permissions`.
+    /// As the provider names it, such as `read:reports`.
     const PERMISSION: &'static str;
 }
 
-/// A person who is signed in and has the permission `N`, by the claim `permissions`. A stranger
-/// is sent to sign in; a person without the permission gets a page with status 403.
+/// A person who is signed in and has the permission `N`, by what the provider told at the login. A
+/// stranger is sent to sign in; a person without the permission gets a page with status 403.
 pub struct Permitted<'r, N>(pub &'r Session, PhantomData<N>);
 
 impl<N> Deref for Permitted<'_, N> {
