@@ -22,8 +22,8 @@ pub fn start(level: Option<&str>) {
         .filter_module("rocket", LevelFilter::Off)
         .filter_module("rocket_dyn_templates", LevelFilter::Error.min(level))
         .format(|out, record| {
-            // What Rocket's attributes generate speaks in the name of our modules.
-            if record.target().ends_with("::_") {
+            // What Rocket's attributes generate speaks in the name of our modules, and quotes queries.
+            if record.target().starts_with("portico") && record.target().ends_with("::_") {
                 return Ok(());
             }
             let (time, level, target) = (out.timestamp_millis(), record.level(), record.target());
