@@ -39,10 +39,11 @@ async fn forged_tokens_do_not_make_the_site_hammer_the_provider() {
         keys
     };
     assert_eq!(forged().await, 1);
+    clock.advance(TimeDelta::seconds(9));
     for _ in 0..4 {
         assert_eq!(forged().await, 0, "the keys are younger than ten seconds");
     }
-    clock.advance(TimeDelta::seconds(10));
+    clock.advance(TimeDelta::seconds(1));
     assert_eq!(forged().await, 1);
 
     // Nor do they keep anybody else from signing in.
