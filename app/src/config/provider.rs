@@ -1,0 +1,110 @@
+//! Who tells who people are.
+
+use portico_adapters::identity::{ClientSecret, auth0};
+use url::{Host, Url};
+
+use super::{reader::Reader, web_address};
+
+/// Which family of settings names the provider.
+#[derive(Clone, Debug)]
+pub enum Provider {
+    /// `AUTH0_…`
+    Auth0 {
+        /// `AUTH0_DOMAIN`, with or without scheme or slash.
+        domain: String,
+        /// `AUTH0_CLIENT_ID`.
+        client_id: String,
+        /// `AUTH0_CLIENT_SECRET`.
+        client_secret: ClientSecret,
+    },
+    /// `OIDC_…`
+    Oidc {
+        /// `OIDC_ISSUER_URL`.
+        issuer: String,
+        /// `OIDC_CLIENT_ID`.
+        client_id: String,
+        /// `OIDC_CLIENT_SECRET`; `None` for a public client.
+        client_secret: Option<ClientSecret>,
+    },
+    /// Neither: the development provider.
+    Development,
+}
+
+/// The provider and the audience; `None` where a problem was noted.
+pub(super) fn read(read: &mut Reader, debug_profile: bool) -> (Option<Provider>, Option<String>) {
+    let auth0 = ["AUTH0_DOMAIN", "AUTH0_CLIENT_ID", "AUTH0_CLIENT_SECRET"];
+    let oidc = ["OIDC_ISSUER_URL", "OIDC_CLIENT_ID", "OIDC_CLIENT_SECRET"];
+    let has = |read: &Reader, keys: [&str; 3]| keys.iter().any(|key| read.text(key).is_some());
+    let (has_auth0, has_oidc) = (has(read, auth0), has(read, oidc));
+    let auth0_audience = read.text("AUTH0_AUDIENCE");
+    let oidc_audience = read.text("OIDC_AUDIENCE");
+    match (has_auth0, has_oidc) {
+        (true, true) => {
+            read.missing("AUTH0_DOMAIN", "either the AUTH0_ settings or the OIDC_ ones, not both");
+            (None, None)
+        }
+        (true, false) => {
+            let domain = read.required(
+                "AUTH0_DOMAIN",
+                "the tenant's domain, such as example.eu.auth0.com",
+                |text| {
+                    let issuer = auth0::issuer(text);
+                    issuer_address(&issuer, debug_profile).map(|_| text.to_owned())
+                },
+            );
+            let client_id =
+                read.required("AUTH0_CLIENT_ID", "the application's client id", some_text);
+            let secret =
+                read.required("AUTH0_CLIENT_SECRET", "the application's client secret", some_text);
+            let provider =
+                domain.zip(client_id).zip(secret).map(|((domain, client_id), secret)| {
+                    Provider::Auth0 { domain, client_id, client_secret: ClientSecret::new(secret) }
+                });
+            (provider, auth0_audience)
+        }
+        (false, true) => {
+            let expected = "the provider's issuer: an https:// address, or http:// on loopback";
+            let issuer = read.required("OIDC_ISSUER_URL", expected, |text| {
+                issuer_address(text, debug_profile).map(|_| text.to_owned())
+            });
+            let client_id =
+                read.required("OIDC_CLIENT_ID", "the client id at the provider", some_text);
+            let client_secret = read.text("OIDC_CLIENT_SECRET").map(ClientSecret::new);
+            let provider = issuer.zip(client_id).map(|(issuer, client_id)| Provider::Oidc {
+                issuer,
+                client_id,
+                client_secret,
+            });
+            (provider, oidc_audience)
+        }
+        (false, false) if debug_profile && cfg!(feature = "development") => {
+            (Some(Provider::Development), auth0_audience.or(oidc_audience))
+        }
+        (false, false) => {
+            read.missing(
+                "AUTH0_DOMAIN",
+                "an identity provider: AUTH0_DOMAIN, AUTH0_CLIENT_ID and AUTH0_CLIENT_SECRET, or \
+                 OIDC_ISSUER_URL, OIDC_CLIENT_ID and OIDC_CLIENT_SECRET; the development provider \
+                 runs in the debug profile only",
+            );
+            (None, None)
+        }
+    }
+}
+
+fn some_text(text: &str) -> Option<String> {
+    Some(text.to_owned())
+}
+
+/// Tokens travel to the issuer: outside of the `debug` profile over TLS or not at all.
+fn issuer_address(text: &str, debug_profile: bool) -> Option<Url> {
+    let loopback = |url: &Url| match url.host() {
+        Some(Host::Ipv4(ip)) => ip.is_loopback(),
+        Some(Host::Ipv6(ip)) => ip.is_loopback(),
+        Some(Host::Domain(name)) => name == "localhost",
+        None => false,
+    };
+    web_address(text)
+        .filter(|url| url.query().is_none() && url.fragment().is_none())
+        .filter(|url| url.scheme() == "https" || debug_profile || loopback(url))
+}
