@@ -6,8 +6,8 @@ use std::{
 use async_trait::async_trait;
 use chrono::TimeDelta;
 use portico_domain::{
-    model::{Lifetimes, LoginAttempt, Session, State},
-    ports::{Clock, Randomness, SessionStore, SessionsUnavailable},
+    model::{Change, Lifetimes, LoginAttempt, Session, State},
+    ports::{Clock, Randomness, SessionStore, SessionsUnavailable, Turn},
 };
 use rocket::{
     http::{Cookie, CookieJar, SameSite},
@@ -196,12 +196,23 @@ impl SessionStore for Visitor<'_> {
         self.write(&mut self.known(), session)
     }
 
-    async fn update(&self, session: &Session) -> Result<(), SessionsUnavailable> {
+    async fn update(&self, change: &Change) -> Result<Option<Session>, SessionsUnavailable> {
         let mut known = self.known();
-        match self.session(&mut known) {
-            Some(_) => self.write(&mut known, session),
-            None => Ok(()),
-        }
+        let Some(session) = self.session(&mut known) else {
+            return Ok(None);
+        };
+        let session = session.with(change.clone());
+        self.write(&mut known, &session)?;
+        Ok(Some(session))
+    }
+
+    async fn take_turn(&self) -> Result<Turn, SessionsUnavailable> {
+        let session = self.session(&mut self.known());
+        Ok(session.map_or(Turn::Over(None), Turn::Yours))
+    }
+
+    async fn end_turn(&self) -> Result<(), SessionsUnavailable> {
+        Ok(())
     }
 
     async fn end(&self) -> Result<(), SessionsUnavailable> {

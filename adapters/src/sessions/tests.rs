@@ -7,10 +7,10 @@ use std::{
 };
 
 use async_trait::async_trait;
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta};
 use portico_domain::{
-    model::{Claims, IdToken, LoginAttempt, Session, State, Tokens},
-    ports::{Clock, SessionStore, SessionsUnavailable},
+    model::{Change, Claims, IdToken, LoginAttempt, Session, State, Tokens},
+    ports::{Clock, SessionStore, SessionsUnavailable, Turn},
     session_store_contract,
     testing::{self, SetClock, contract::sessions::LIFETIMES},
 };
@@ -145,9 +145,17 @@ impl SessionStore for Browser {
         self.visit(|store| Box::pin(async move { store.start(&session).await })).await
     }
 
-    async fn update(&self, session: &Session) -> Result<(), SessionsUnavailable> {
-        let session = session.clone();
-        self.visit(|store| Box::pin(async move { store.update(&session).await })).await
+    async fn update(&self, change: &Change) -> Result<Option<Session>, SessionsUnavailable> {
+        let change = change.clone();
+        self.visit(|store| Box::pin(async move { store.update(&change).await })).await
+    }
+
+    async fn take_turn(&self) -> Result<Turn, SessionsUnavailable> {
+        self.visit(|store| store.take_turn()).await
+    }
+
+    async fn end_turn(&self) -> Result<(), SessionsUnavailable> {
+        self.visit(|store| store.end_turn()).await
     }
 
     async fn end(&self) -> Result<(), SessionsUnavailable> {
@@ -224,12 +232,11 @@ async fn cookies_are_shut_to_scripts_and_last_as_long_as_what_they_hold() {
     assert!(attributes.len() + "__Host-portico_session_0=; ".len() < 150);
 
     clock.advance(TimeDelta::seconds(90));
-    let session = testing::session().seen(clock.now());
     for seconds in [90, 30] {
-        browser.update(&session.clone().seen(clock.now())).await.unwrap();
+        browser.update(&Change::Seen(clock.now())).await.unwrap();
         clock.advance(TimeDelta::seconds(seconds));
     }
-    browser.update(&session.seen(clock.now())).await.unwrap();
+    browser.update(&Change::Seen(clock.now())).await.unwrap();
     assert!(browser.lines.lock().unwrap()[0].ends_with("Max-Age=40"));
 
     browser.remember(&testing::attempt("a", "/")).await.unwrap();
@@ -349,7 +356,7 @@ async fn what_a_request_writes_it_also_reads() {
                 assert_eq!(store.current().await, Ok(Some(large)));
                 store.end().await.unwrap();
                 assert_eq!(store.current().await, Ok(None));
-                store.update(&testing::session()).await.unwrap();
+                assert_eq!(store.update(&Change::Seen(DateTime::UNIX_EPOCH)).await, Ok(None));
                 assert_eq!(store.current().await, Ok(None));
                 store.start(&testing::session()).await.unwrap();
                 let attempt = testing::attempt("a", "/");

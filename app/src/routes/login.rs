@@ -104,9 +104,13 @@ async fn callback_by_form(
 }
 
 async fn complete(ports: &Ports, store: Store<'_>, answer: Answer) -> Result<SeeOther, Failure> {
-    let complete =
-        CompleteLogin { identity: &*ports.identity, users: &*ports.users, clock: &*ports.clock };
-    let done = complete.run(&*store.0, answer.into_callback()).await;
+    let complete = CompleteLogin {
+        identity: &*ports.identity,
+        users: &*ports.users,
+        clock: &*ports.clock,
+        randomness: &*ports.randomness,
+    };
+    let done = complete.run(&*store.0, answer.into_callback(), "A browser").await;
     done.map(|next| SeeOther(next.to_string())).map_err(explain)
 }
 
@@ -148,7 +152,9 @@ fn explain(error: LoginError) -> Failure {
             "The service that knows who you are did not answer in time. You have not been signed in.",
             "Log in again in a moment.",
         ),
-        LoginError::Sessions(_) | LoginError::Users(_) => return unavailable(error),
+        LoginError::Sessions(_) | LoginError::Users(_) | LoginError::Randomness(_) => {
+            return unavailable(error);
+        }
     };
     failure.with_action("Log in again", "/login").caused_by(error)
 }

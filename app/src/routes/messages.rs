@@ -1,12 +1,12 @@
 use portico_domain::{
     model::{Session, Topic},
     ports::MessageError,
-    use_cases::ReadMessage,
+    use_cases::{ReadMessage, ReadMessageError},
 };
 use rocket::{Route, State, get, http::Status, routes};
 
 use crate::{
-    guards::{LoginRequired, Visitor},
+    guards::{LoginRequired, Store, Visitor},
     ports::Ports,
     views::{Failure, MessageView, Page, RefusalView, Tab, View},
 };
@@ -20,28 +20,35 @@ impl View for MessageView {
 }
 
 #[get("/public")]
-async fn public(visitor: Visitor<'_>, ports: &State<Ports>) -> Result<Page<MessageView>, Failure> {
-    read(ports, visitor.session, Topic::Public).await
+async fn public(
+    visitor: Visitor<'_>,
+    store: Store<'_>,
+    ports: &State<Ports>,
+) -> Result<Page<MessageView>, Failure> {
+    read(ports, &store, visitor.session, Topic::Public).await
 }
 
 #[get("/protected")]
 async fn protected(
     person: LoginRequired<'_>,
+    store: Store<'_>,
     ports: &State<Ports>,
 ) -> Result<Page<MessageView>, Failure> {
-    read(ports, Some(person.0), Topic::Protected).await
+    read(ports, &store, Some(person.0), Topic::Protected).await
 }
 
 #[get("/admin")]
 async fn admin(
     person: LoginRequired<'_>,
+    store: Store<'_>,
     ports: &State<Ports>,
 ) -> Result<Page<MessageView>, Failure> {
-    read(ports, Some(person.0), Topic::Admin).await
+    read(ports, &store, Some(person.0), Topic::Admin).await
 }
 
 async fn read(
     ports: &Ports,
+    store: &Store<'_>,
     visitor: Option<&Session>,
     topic: Topic,
 ) -> Result<Page<MessageView>, Failure> {
@@ -58,9 +65,11 @@ async fn read(
     };
     let page =
         |message, refusal| Page::new(MessageView { heading, intro, message, refusal }).under(tab);
-    match (ReadMessage { api: &*ports.messages }).run(visitor, topic).await {
+    let read =
+        ReadMessage { api: &*ports.messages, identity: &*ports.identity, clock: &*ports.clock };
+    match read.run(&*store.0, visitor, topic).await {
         Ok(message) => Ok(page(Some(message.text), None)),
-        Err(MessageError::Refused { status, text }) => {
+        Err(ReadMessageError::Api(MessageError::Refused { status, text })) => {
             let explanation = match status {
                 401 => {
                     "The API does not take your access token. It may have expired: log out, then log in again."
@@ -77,18 +86,33 @@ async fn read(
             let refusal = RefusalView { status, text, explanation };
             Ok(page(None, Some(refusal)).with_status(Status::new(status)))
         }
-        Err(cause @ MessageError::AtFault(_)) => Err(Failure::new(
+        Err(cause @ ReadMessageError::Api(MessageError::AtFault(_))) => Err(Failure::new(
             Status::BadGateway,
             "The messages are out of reach",
             "The API that holds the messages cannot be reached, or did not answer properly.",
             "Try again in a moment. You are still signed in.",
         )
         .caused_by(cause)),
-        Err(cause @ MessageError::Silent) => Err(Failure::new(
+        Err(cause @ ReadMessageError::Api(MessageError::Silent)) => Err(Failure::new(
             Status::GatewayTimeout,
             "The messages take too long",
             "The API that holds the messages did not answer in time.",
             "Try again in a moment. You are still signed in.",
+        )
+        .caused_by(cause)),
+        Err(cause @ ReadMessageError::SessionEnded(_)) => Err(Failure::new(
+            Status::Unauthorized,
+            "Your session has ended",
+            "The service that knows who you are has ended it, so that nobody is signed in for longer than it should last.",
+            "Please log in again.",
+        )
+        .with_action("Log In", "/login")
+        .caused_by(cause)),
+        Err(cause @ ReadMessageError::Sessions(_)) => Err(Failure::new(
+            Status::ServiceUnavailable,
+            "We cannot see whether you are signed in",
+            "The place where sign-ins are kept is out of reach.",
+            "Try again in a moment. You have not been signed out.",
         )
         .caused_by(cause)),
     }

@@ -17,5 +17,8 @@ pub use permission::Permission;
 pub use secret::{
     AccessToken, AuthorizationCode, CodeVerifier, IdToken, Nonce, RefreshToken, State,
 };
-pub use session::{Lifetimes, Session, Tokens};
+pub use session::{
+    Change, Lifetimes, NotASessionId, Refreshed, Revocation, Session, SessionId, SessionSummary,
+    Tokens,
+};
 pub use user::{Identity, User};

@@ -1,13 +1,59 @@
 //! A person's being signed in.
 
+use std::{fmt, str::FromStr};
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::{AccessToken, Claims, IdToken, Identity, Permission, Profile, RefreshToken};
 
+/// Tells a session from all others, for listing and ending it. It opens nothing: what a browser
+/// holds is another value. As text it is 22 characters of base64url.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct SessionId([u8; 16]);
+
+impl SessionId {
+    /// Of random bytes, the first 128 bits.
+    pub fn new(random: [u8; 32]) -> Self {
+        let mut id = [0; 16];
+        id.copy_from_slice(&random[..16]);
+        Self(id)
+    }
+
+    /// Its 128 bits.
+    pub fn as_bytes(&self) -> &[u8; 16] {
+        &self.0
+    }
+}
+
+impl fmt::Display for SessionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&URL_SAFE_NO_PAD.encode(self.0))
+    }
+}
+
+/// The text names no session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not the id of a session")]
+pub struct NotASessionId;
+
+impl FromStr for SessionId {
+    type Err = NotASessionId;
+
+    fn from_str(text: &str) -> Result<Self, NotASessionId> {
+        let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| NotASessionId)?;
+        bytes.try_into().map(Self).map_err(|_| NotASessionId)
+    }
+}
+
 /// What Portico knows of a signed-in visitor.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Session {
+    /// Of this session alone.
+    pub id: SessionId,
+    /// Where the person signed in, in words: `Firefox on Linux`.
+    pub device: String,
     /// The provider, verbatim.
     pub issuer: String,
     /// The person at that provider, verbatim.
@@ -16,14 +62,15 @@ pub struct Session {
     pub profile: Profile,
     /// All claims.
     pub claims: Claims,
-    /// What the person may do, as the provider told at the login.
+    /// What the person may do, as the provider told at the login or since.
     pub permissions: Vec<Permission>,
     /// What the token endpoint handed out.
     pub tokens: Tokens,
     /// The session at the provider (`sid`); `None` where it does not say.
     pub provider_session: Option<String>,
-    /// When the person signed in.
-    #[serde(with = "chrono::serde::ts_seconds")]
+    /// When the person signed in, to the millisecond: what ends all earlier sessions must not end
+    /// one that began right after it.
+    #[serde(with = "chrono::serde::ts_milliseconds")]
     pub started_at: DateTime<Utc>,
     /// When the person was last here, give or take a minute.
     #[serde(with = "chrono::serde::ts_seconds")]
@@ -46,8 +93,10 @@ pub struct Tokens {
 
 impl Session {
     /// Begins a session for the person who just signed in.
-    pub fn new(identity: Identity, now: DateTime<Utc>) -> Self {
+    pub fn new(id: SessionId, device: &str, identity: Identity, now: DateTime<Utc>) -> Self {
         Self {
+            id,
+            device: device.into(),
             issuer: identity.issuer,
             subject: identity.subject,
             profile: identity.profile,
@@ -60,15 +109,129 @@ impl Session {
         }
     }
 
-    /// The same session, seen now.
+    /// The same session after the change.
     #[must_use]
-    pub fn seen(self, now: DateTime<Utc>) -> Self {
-        Self { seen_at: now, ..self }
+    pub fn with(self, change: Change) -> Self {
+        match change {
+            // Of two requests at once, the one that arrived first may be noted last.
+            Change::Seen(now) => Self { seen_at: self.seen_at.max(now), ..self },
+            Change::Refreshed(Refreshed { tokens, permissions }) => {
+                Self { tokens, permissions: permissions.unwrap_or(self.permissions), ..self }
+            }
+        }
     }
 
-    /// Whether the person has the permission, as of the login.
+    /// What a list of sessions shows of it.
+    pub fn summary(&self) -> SessionSummary {
+        let Self { id, device, started_at, seen_at, .. } = self;
+        SessionSummary {
+            id: *id,
+            device: device.clone(),
+            started_at: *started_at,
+            seen_at: *seen_at,
+        }
+    }
+
+    /// Whether it is this person's.
+    pub fn is_of(&self, issuer: &str, subject: &str) -> bool {
+        self.issuer == issuer && self.subject == subject
+    }
+
+    /// Whether the person has the permission, as of the login or the latest refresh.
     pub fn has(&self, permission: &Permission) -> bool {
         self.permissions.contains(permission)
+    }
+}
+
+impl Tokens {
+    /// Whether the access token ends within this time. False where the provider does not say when
+    /// it ends.
+    pub fn end_within(&self, time: TimeDelta, now: DateTime<Utc>) -> bool {
+        self.access_token_expires_at.is_some_and(|end| end <= now + time)
+    }
+}
+
+/// What may change in a session. A change says only what it changes, so that of two requests at
+/// once neither undoes what the other did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// The person was here.
+    Seen(DateTime<Utc>),
+    /// The provider handed out newer tokens.
+    Refreshed(Refreshed),
+}
+
+/// What a refresh brought (OpenID Connect Core, section 12.2). Who the person is stays as it was
+/// told at the login.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refreshed {
+    /// The newer tokens, with the earlier ID token or refresh token where the answer held none.
+    pub tokens: Tokens,
+    /// What the person may do now; `None` where the answer does not say.
+    pub permissions: Option<Vec<Permission>>,
+}
+
+/// What a list of sessions shows of one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SessionSummary {
+    /// Names it when it is to be ended.
+    pub id: SessionId,
+    /// Where the person signed in, in words.
+    pub device: String,
+    /// When the person signed in.
+    pub started_at: DateTime<Utc>,
+    /// When the person was last there, give or take a minute.
+    pub seen_at: DateTime<Utc>,
+}
+
+/// Which sessions are to end. Those that begin afterwards are not meant.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Revocation {
+    /// One session of the person.
+    Session {
+        /// The provider, verbatim.
+        issuer: String,
+        /// The person, verbatim: nobody ends another person's session.
+        subject: String,
+        /// The session.
+        id: SessionId,
+    },
+    /// All sessions of the person.
+    Person {
+        /// The provider, verbatim.
+        issuer: String,
+        /// The person, verbatim.
+        subject: String,
+        /// The one that stays, if any does.
+        except: Option<SessionId>,
+    },
+    /// The sessions that came of one session at the provider.
+    ProviderSession {
+        /// The provider, verbatim.
+        issuer: String,
+        /// That session (`sid`).
+        sid: String,
+        /// The person, where the provider says who.
+        subject: Option<String>,
+    },
+}
+
+impl Revocation {
+    /// Whether it means this session.
+    pub fn covers(&self, session: &Session) -> bool {
+        match self {
+            Self::Session { issuer, subject, id } => {
+                session.is_of(issuer, subject) && session.id == *id
+            }
+            Self::Person { issuer, subject, except } => {
+                session.is_of(issuer, subject) && *except != Some(session.id)
+            }
+            Self::ProviderSession { issuer, sid, subject } => {
+                session.issuer == *issuer
+                    && session.provider_session.as_ref() == Some(sid)
+                    && subject.as_ref().is_none_or(|subject| session.subject == *subject)
+            }
+        }
     }
 }
 
@@ -112,25 +275,25 @@ mod tests {
     fn a_session_ends_when_nobody_comes_or_when_it_is_old() {
         let start = DateTime::UNIX_EPOCH;
         let at = |seconds| start + TimeDelta::seconds(seconds);
-        let session = Session::new(testing::identity(), start);
+        let session = testing::session();
 
         assert!(LIFETIMES.allow(&session, at(99)));
         assert!(!LIFETIMES.allow(&session, at(100)));
 
-        let session = session.seen(at(200));
+        let session = session.with(Change::Seen(at(200)));
         assert!(LIFETIMES.allow(&session, at(249)));
         assert!(!LIFETIMES.allow(&session, at(250)));
     }
 
     #[test]
     fn a_session_from_the_future_is_refused() {
-        let session = Session::new(testing::identity(), DateTime::UNIX_EPOCH + TimeDelta::hours(1));
+        let session = testing::session_at(DateTime::UNIX_EPOCH + TimeDelta::hours(1));
         assert!(!LIFETIMES.allow(&session, DateTime::UNIX_EPOCH));
     }
 
     #[test]
     fn a_visit_is_noted_once_in_a_while() {
-        let session = Session::new(testing::identity(), DateTime::UNIX_EPOCH);
+        let session = testing::session();
         let at = |seconds| DateTime::UNIX_EPOCH + TimeDelta::seconds(seconds);
         assert!(!LIFETIMES.call_for_renewal(&session, at(9)));
         assert!(LIFETIMES.call_for_renewal(&session, at(10)));
@@ -138,9 +301,90 @@ mod tests {
 
     #[test]
     fn a_person_has_the_permissions_that_were_told_and_no_others() {
-        let session = Session::new(testing::identity(), DateTime::UNIX_EPOCH);
+        let session = testing::session();
         assert!(session.has(&Permission::new("read:messages")));
         assert!(!session.has(&Permission::new("read:admin-messages")));
         assert!(!session.has(&Permission::new("read")));
+    }
+
+    #[test]
+    fn a_visit_is_never_undone_by_an_earlier_one() {
+        let at = |seconds| DateTime::UNIX_EPOCH + TimeDelta::seconds(seconds);
+        let session = testing::session().with(Change::Seen(at(9))).with(Change::Seen(at(8)));
+        assert_eq!(session.seen_at, at(9));
+    }
+
+    #[test]
+    fn a_refresh_changes_the_tokens_and_what_is_permitted_if_it_says_so() {
+        let tokens =
+            Tokens { access_token: AccessToken::new("newer"), ..testing::session().tokens };
+        let refreshed = |permissions| {
+            let refreshed = Refreshed { tokens: tokens.clone(), permissions };
+            testing::session().with(Change::Refreshed(refreshed))
+        };
+        assert_eq!(refreshed(None), Session { tokens: tokens.clone(), ..testing::session() });
+        assert!(refreshed(Some(Vec::new())).permissions.is_empty());
+    }
+
+    #[test]
+    fn tokens_end_when_they_say_so_and_else_when_nobody_knows() {
+        let mut tokens = testing::session().tokens;
+        let now = DateTime::UNIX_EPOCH;
+        assert!(!tokens.end_within(TimeDelta::days(1), now));
+        tokens.access_token_expires_at = Some(now + TimeDelta::seconds(31));
+        assert!(!tokens.end_within(TimeDelta::seconds(30), now));
+        assert!(tokens.end_within(TimeDelta::seconds(31), now));
+    }
+
+    #[test]
+    fn an_id_is_read_as_it_was_written_and_nothing_else_is_one() {
+        let id = SessionId::new([7; 32]);
+        assert_eq!(id.to_string().parse(), Ok(id));
+        for text in
+            ["", "a", "BwcHBwcHBwcHBwcHBwcHB", "BwcHBwcHBwcHBwcHBwcHBwc", "../../etc/passwd"]
+        {
+            assert_eq!(text.parse::<SessionId>(), Err(NotASessionId), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_revocation_means_the_sessions_that_it_names_and_no_others() {
+        let session = testing::session();
+        let Session { issuer, subject, id, .. } = session.clone();
+        let sid = session.provider_session.clone().unwrap();
+        let another = || "another".to_owned();
+        let one = |issuer: &String, subject: &String, id| {
+            let (issuer, subject) = (issuer.clone(), subject.clone());
+            Revocation::Session { issuer, subject, id }
+        };
+        let all = |issuer: &String, subject: &String, except| {
+            let (issuer, subject) = (issuer.clone(), subject.clone());
+            Revocation::Person { issuer, subject, except }
+        };
+        let at = |issuer: &String, sid: &String, subject: Option<&String>| {
+            let (issuer, sid) = (issuer.clone(), sid.clone());
+            Revocation::ProviderSession { issuer, sid, subject: subject.cloned() }
+        };
+        let other_id = SessionId::new([9; 32]);
+        for (revocation, covers) in [
+            (one(&issuer, &subject, id), true),
+            (one(&issuer, &subject, other_id), false),
+            (one(&issuer, &another(), id), false),
+            (one(&another(), &subject, id), false),
+            (all(&issuer, &subject, None), true),
+            (all(&issuer, &subject, Some(other_id)), true),
+            (all(&issuer, &subject, Some(id)), false),
+            (all(&issuer, &another(), None), false),
+            (all(&another(), &subject, None), false),
+            (at(&issuer, &sid, None), true),
+            (at(&issuer, &sid, Some(&subject)), true),
+            (at(&issuer, &sid, Some(&another())), false),
+            (at(&issuer, &another(), None), false),
+            (at(&another(), &sid, None), false),
+        ] {
+            assert_eq!(revocation.covers(&session), covers, "{revocation:?}");
+        }
+        let without_sid = Session { provider_session: None, ..session };
+        assert!(!at(&issuer, &sid, None).covers(&without_sid));
     }
 }

@@ -1,6 +1,8 @@
 use async_trait::async_trait;
 
-use crate::model::{AuthorizationResponse, IdToken, Identity, LoginAttempt, Screen, State};
+use crate::model::{
+    AuthorizationResponse, IdToken, Identity, LoginAttempt, Refreshed, Screen, Session, State,
+};
 
 /// The OpenID provider, as its relying party sees it.
 #[cfg_attr(feature = "testing", mockall::automock)]
@@ -27,6 +29,14 @@ pub trait IdentityProvider: Send + Sync {
         response: &AuthorizationResponse,
         attempt: &LoginAttempt,
     ) -> Result<Identity, RedeemError>;
+
+    /// Renews the session's tokens with its refresh token (OpenID Connect Core, section 12). A new
+    /// ID token is held against the first one before anything else is done with it (section 12.2).
+    /// The tokens in the answer keep the earlier refresh token and ID token where it holds none.
+    ///
+    /// # Errors
+    /// A [`RefreshError`] for each way in which this fails.
+    async fn refresh(&self, session: &Session) -> Result<Refreshed, RefreshError>;
 
     /// Where to send the browser to end the session at the provider; it comes back to the site's
     /// front page (OpenID Connect RP-Initiated Logout, section 2). `None` when the provider has no
@@ -71,6 +81,24 @@ pub enum RedeemError {
     WrongNonce,
     /// The ID token or the userinfo answer breaks a rule.
     #[error("what the provider says about the person cannot be believed: {0}")]
+    NotBelieved(String),
+    /// The provider cannot be reached or answers nonsense.
+    #[error("the provider is at fault: {0}")]
+    ProviderFault(String),
+    /// The provider does not answer in time.
+    #[error("the provider does not answer in time: {0}")]
+    ProviderSilent(String),
+}
+
+/// Why tokens could not be renewed. The text is the cause for the log; it holds no token.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RefreshError {
+    /// The provider takes the refresh token no more (`invalid_grant`; RFC 6749, section 5.2), or
+    /// there is none: the person has to sign in again.
+    #[error("the provider refused the refresh token: {0}")]
+    Refused(String),
+    /// The new ID token breaks a rule, or speaks of someone else.
+    #[error("what the provider says at the refresh cannot be believed: {0}")]
     NotBelieved(String),
     /// The provider cannot be reached or answers nonsense.
     #[error("the provider is at fault: {0}")]

@@ -1,6 +1,6 @@
 use async_trait::async_trait;
 
-use crate::model::{LoginAttempt, Session, State};
+use crate::model::{Change, LoginAttempt, Session, State};
 
 /// The session of the visitor behind one request, and the visitor's login attempts, wherever they
 /// are kept.
@@ -23,11 +23,26 @@ pub trait SessionStore: Send + Sync {
     /// [`SessionsUnavailable`] when the store is out of reach or the session too large for it.
     async fn start(&self, session: &Session) -> Result<(), SessionsUnavailable>;
 
-    /// Changes the session if it still exists; a session that was ended stays ended.
+    /// Changes the session if it still exists, and answers it as it is now. `None` where it does
+    /// not exist: a session that was ended stays ended. What others changed meanwhile stays changed.
     ///
     /// # Errors
     /// [`SessionsUnavailable`] when the store is out of reach or the session too large for it.
-    async fn update(&self, session: &Session) -> Result<(), SessionsUnavailable>;
+    async fn update(&self, change: &Change) -> Result<Option<Session>, SessionsUnavailable>;
+
+    /// Asks for the turn to refresh the session's tokens, which one request at a time gets, as far
+    /// as the store reaches. Waits for the one that has it, 12 seconds at most. A turn that is not
+    /// given back ends after 30 seconds.
+    ///
+    /// # Errors
+    /// [`SessionsUnavailable`] when the store is out of reach.
+    async fn take_turn(&self) -> Result<Turn, SessionsUnavailable>;
+
+    /// Gives the turn back. Without a turn it does nothing.
+    ///
+    /// # Errors
+    /// [`SessionsUnavailable`] when the store is out of reach; the turn ends by itself.
+    async fn end_turn(&self) -> Result<(), SessionsUnavailable>;
 
     /// Ends the session. Ending twice is not an error.
     ///
@@ -49,6 +64,16 @@ pub trait SessionStore: Send + Sync {
         &self,
         state: &State,
     ) -> Result<Option<LoginAttempt>, SessionsUnavailable>;
+}
+
+/// Whose turn it is to refresh a session's tokens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Turn {
+    /// The caller's, with the session as it is now: another request may have refreshed it already.
+    Yours(Session),
+    /// Another request had it, and this is what it left: the session unchanged where its refresh
+    /// failed or takes longer, `None` where it has ended.
+    Over(Option<Session>),
 }
 
 /// The session store is out of reach, and why.

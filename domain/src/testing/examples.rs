@@ -1,9 +1,9 @@
-use chrono::DateTime;
+use chrono::{DateTime, Utc};
 use serde_json::json;
 
 use crate::model::{
     AccessToken, Claims, CodeVerifier, IdToken, Identity, LoginAttempt, NextPage, Nonce,
-    Permission, Profile, Session, State, Tokens, User,
+    Permission, Profile, Session, SessionId, State, Tokens, User,
 };
 
 /// The issuer of the examples.
@@ -32,7 +32,12 @@ pub fn identity() -> Identity {
 
 /// Their session, started at the epoch.
 pub fn session() -> Session {
-    Session::new(identity(), DateTime::UNIX_EPOCH)
+    session_at(DateTime::UNIX_EPOCH)
+}
+
+/// Their session, started at this time.
+pub fn session_at(start: DateTime<Utc>) -> Session {
+    Session::new(SessionId::new([1; 32]), "Firefox on Linux", identity(), start)
 }
 
 /// Their record, at the first login.

@@ -2,7 +2,7 @@ use std::{
     collections::BTreeMap,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicI64, AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering},
     },
 };
 
@@ -10,9 +10,9 @@ use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::{
-    model::{Lifetimes, LoginAttempt, Profile, Session, State, User},
+    model::{Change, Lifetimes, LoginAttempt, Profile, Session, State, User},
     ports::{
-        Clock, Randomness, RandomnessUnavailable, SessionStore, SessionsUnavailable,
+        Clock, Randomness, RandomnessUnavailable, SessionStore, SessionsUnavailable, Turn,
         UserRepository, UsersUnavailable,
     },
 };
@@ -52,6 +52,7 @@ impl Randomness for CountingRandomness {
 #[derive(Debug, Default)]
 pub struct InMemorySessions {
     kept: Mutex<(Option<Session>, Vec<LoginAttempt>)>,
+    turn: AtomicBool,
     lifetimes: Option<(Lifetimes, Arc<SetClock>)>,
 }
 
@@ -82,10 +83,22 @@ impl SessionStore for InMemorySessions {
         Ok(())
     }
 
-    async fn update(&self, session: &Session) -> Result<(), SessionsUnavailable> {
-        if let Some(current) = &mut self.lock().0 {
-            *current = session.clone();
-        }
+    async fn update(&self, change: &Change) -> Result<Option<Session>, SessionsUnavailable> {
+        let current = &mut self.lock().0;
+        *current = current.take().map(|session| session.with(change.clone()));
+        Ok(current.clone())
+    }
+
+    async fn take_turn(&self) -> Result<Turn, SessionsUnavailable> {
+        // A test needs no patience: whoever waits has waited long enough.
+        Ok(match self.current().await? {
+            Some(session) if !self.turn.swap(true, Ordering::SeqCst) => Turn::Yours(session),
+            session => Turn::Over(session),
+        })
+    }
+
+    async fn end_turn(&self) -> Result<(), SessionsUnavailable> {
+        self.turn.store(false, Ordering::SeqCst);
         Ok(())
     }
 

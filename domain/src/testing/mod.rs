@@ -5,5 +5,5 @@ pub mod contract;
 mod examples;
 mod fakes;
 
-pub use examples::{ISSUER, attempt, identity, session, user};
+pub use examples::{ISSUER, attempt, identity, session, session_at, user};
 pub use fakes::{CountingRandomness, InMemorySessions, InMemoryUsers, SetClock};

@@ -1,8 +1,8 @@
 use crate::{
-    model::{Callback, NextPage, ProviderRefusal, Session},
+    model::{Callback, NextPage, ProviderRefusal, Session, SessionId},
     ports::{
-        Clock, IdentityProvider, RedeemError, SessionStore, SessionsUnavailable, UserRepository,
-        UsersUnavailable,
+        Clock, IdentityProvider, Randomness, RandomnessUnavailable, RedeemError, SessionStore,
+        SessionsUnavailable, UserRepository, UsersUnavailable,
     },
 };
 
@@ -14,6 +14,8 @@ pub struct CompleteLogin<'a> {
     pub users: &'a dyn UserRepository,
     /// Dates the login.
     pub clock: &'a dyn Clock,
+    /// Makes the session's id.
+    pub randomness: &'a dyn Randomness,
 }
 
 /// Why nobody was signed in.
@@ -37,10 +39,13 @@ pub enum LoginError {
     /// The person cannot be remembered.
     #[error(transparent)]
     Users(#[from] UsersUnavailable),
+    /// No id can be made.
+    #[error(transparent)]
+    Randomness(#[from] RandomnessUnavailable),
 }
 
 impl CompleteLogin<'_> {
-    /// Answers the page that the person wanted. A callback that is repeated or stale leads to the
+    /// Answers the page that the person wanted. `device` says in words where the person is. A callback that is repeated or stale leads to the
     /// profile when the person is signed in: a reloaded page or a second click did nothing wrong.
     ///
     /// # Errors
@@ -50,6 +55,7 @@ impl CompleteLogin<'_> {
         &self,
         sessions: &dyn SessionStore,
         callback: Callback,
+        device: &str,
     ) -> Result<NextPage, LoginError> {
         // Taken before anything can fail: an attempt is good for one callback.
         let attempt = match sessions.take_attempt(&callback.state).await? {
@@ -64,9 +70,10 @@ impl CompleteLogin<'_> {
         };
         let response = callback.outcome.map_err(LoginError::Refused)?;
         let identity = self.identity.redeem(&response, &attempt).await?;
+        let id = SessionId::new(self.randomness.bytes()?);
         let now = self.clock.now();
         self.users.admit(&identity.issuer, &identity.subject, &identity.profile, now).await?;
-        sessions.start(&Session::new(identity, now)).await?;
+        sessions.start(&Session::new(id, device, identity, now)).await?;
         Ok(attempt.next)
     }
 }
@@ -77,7 +84,7 @@ mod tests {
     use crate::{
         model::{AuthorizationCode, AuthorizationResponse, LoginAttempt, State},
         ports::{MockIdentityProvider, MockSessionStore, MockUserRepository},
-        testing::{self, InMemorySessions, SetClock},
+        testing::{self, CountingRandomness, InMemorySessions, SetClock},
     };
     use chrono::TimeDelta;
 
@@ -120,7 +127,10 @@ mod tests {
         sessions: &dyn SessionStore,
         callback: Callback,
     ) -> Result<NextPage, LoginError> {
-        CompleteLogin { identity: &identity, users: &users, clock }.run(sessions, callback).await
+        let randomness = CountingRandomness::default();
+        let login =
+            CompleteLogin { identity: &identity, users: &users, clock, randomness: &randomness };
+        login.run(sessions, callback, "Firefox on Linux").await
     }
 
     #[tokio::test]
@@ -148,7 +158,8 @@ mod tests {
         let next = run(identity, users, &clock, &sessions, a_code()).await.unwrap();
         assert_eq!(next.as_str(), "/protected?a=b");
         let session = sessions.current().await.unwrap().unwrap();
-        assert_eq!(session, Session::new(testing::identity(), now));
+        let id = SessionId::new([0; 32]);
+        assert_eq!(session, Session { id, ..testing::session_at(now) });
     }
 
     #[tokio::test]

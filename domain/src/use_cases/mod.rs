@@ -3,13 +3,17 @@
 mod begin_login;
 mod complete_login;
 mod log_out;
+mod manage_sessions;
 mod read_message;
+mod refresh_session;
 mod who_is_visiting;
 
 pub use begin_login::{BeginLogin, BeginLoginError, Begun};
 pub use complete_login::{CompleteLogin, LoginError};
 pub use log_out::{LogOut, LoggedOut};
-pub use read_message::ReadMessage;
+pub use manage_sessions::ManageSessions;
+pub use read_message::{ReadMessage, ReadMessageError};
+pub use refresh_session::{RefreshFailed, RefreshSession};
 pub use who_is_visiting::WhoIsVisiting;
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};

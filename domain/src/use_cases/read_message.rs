@@ -1,34 +1,147 @@
+use chrono::TimeDelta;
+
+use super::{RefreshFailed, RefreshSession};
 use crate::{
     model::{Message, Session, Topic},
-    ports::{MessageApi, MessageError},
+    ports::{Clock, IdentityProvider, MessageApi, MessageError, SessionStore, SessionsUnavailable},
 };
 
 /// Reads a message of the API, as the visitor.
 pub struct ReadMessage<'a> {
     /// Where the messages are.
     pub api: &'a dyn MessageApi,
+    /// Renews an access token that is about to end.
+    pub identity: &'a dyn IdentityProvider,
+    /// Says which one is.
+    pub clock: &'a dyn Clock,
 }
 
+/// Why there is no message.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ReadMessageError {
+    /// The API does not give it.
+    #[error(transparent)]
+    Api(#[from] MessageError),
+    /// The visitor's session ended while it was refreshed: the cause, for the log.
+    #[error("{0}")]
+    SessionEnded(String),
+    /// The visitor's session cannot be read or kept.
+    #[error(transparent)]
+    Sessions(#[from] SessionsUnavailable),
+}
+
+/// The access token is renewed when it ends within this time, so that it does not end on its way.
+const SOON: TimeDelta = TimeDelta::seconds(30);
+
 impl ReadMessage<'_> {
-    /// Asks with the visitor's access token where there is one. Whether the visitor may read is
-    /// for the API to say.
+    /// Asks with the visitor's access token where there is one, renewed if it is about to end.
+    /// Whether the visitor may read is for the API to say; but where it answers 401 to a token that
+    /// looked good, the token is renewed once and the API asked once more.
     ///
     /// # Errors
-    /// The [`MessageError`] of the API.
+    /// A [`ReadMessageError`].
     pub async fn run(
         &self,
+        sessions: &dyn SessionStore,
         visitor: Option<&Session>,
         topic: Topic,
-    ) -> Result<Message, MessageError> {
-        let token = visitor.map(|session| session.tokens.access_token.clone());
-        self.api.read(topic, token).await
+    ) -> Result<Message, ReadMessageError> {
+        let Some(session) = visitor else {
+            return Ok(self.api.read(topic, None).await?);
+        };
+        let can_refresh = session.tokens.refresh_token.is_some();
+        if can_refresh && session.tokens.end_within(SOON, self.clock.now()) {
+            // Where it cannot be renewed now, the old one may still be good for a few seconds.
+            let renewed = self.refresh(sessions, session).await?;
+            return Ok(self.ask(renewed.as_ref().unwrap_or(session), topic).await?);
+        }
+        let refusal = match self.ask(session, topic).await {
+            Err(refusal @ MessageError::Refused { status: 401, .. }) if can_refresh => refusal,
+            answer => return Ok(answer?),
+        };
+        match self.refresh(sessions, session).await? {
+            Some(renewed) => Ok(self.ask(&renewed, topic).await?),
+            None => Err(refusal.into()),
+        }
+    }
+
+    async fn ask(&self, session: &Session, topic: Topic) -> Result<Message, MessageError> {
+        self.api.read(topic, Some(session.tokens.access_token.clone())).await
+    }
+
+    /// `None` where the session stays as it is.
+    async fn refresh(
+        &self,
+        sessions: &dyn SessionStore,
+        session: &Session,
+    ) -> Result<Option<Session>, ReadMessageError> {
+        match (RefreshSession { identity: self.identity }).run(sessions, session).await {
+            Ok(session) => Ok(Some(session)),
+            Err(RefreshFailed::NotNow(_)) => Ok(None),
+            Err(RefreshFailed::Ended(cause)) => Err(ReadMessageError::SessionEnded(cause)),
+            Err(RefreshFailed::Sessions(down)) => Err(down.into()),
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{ports::MockMessageApi, testing};
+    use crate::{
+        model::{AccessToken, RefreshToken, Refreshed, Tokens},
+        ports::{MockIdentityProvider, MockMessageApi, RefreshError},
+        testing::{self, InMemorySessions, SetClock},
+    };
+
+    fn hello() -> Message {
+        Message { text: "hello".into() }
+    }
+
+    fn refusal() -> MessageError {
+        MessageError::Refused { status: 401, text: "Bad credentials".into() }
+    }
+
+    /// Good for a minute from the epoch, and then to be renewed.
+    fn session() -> Session {
+        let mut session = testing::session();
+        session.tokens.refresh_token = Some(RefreshToken::new("refresh-token"));
+        session.tokens.access_token_expires_at = Some(session.started_at + TimeDelta::minutes(1));
+        session
+    }
+
+    fn refreshing(answer: Result<(), RefreshError>) -> MockIdentityProvider {
+        let mut identity = MockIdentityProvider::new();
+        identity.expect_refresh().once().returning(move |session| {
+            let access_token = AccessToken::new("newer");
+            let tokens = Tokens { access_token, ..session.tokens.clone() };
+            answer.clone().map(|()| Refreshed { tokens, permissions: None })
+        });
+        identity
+    }
+
+    /// Refuses any token but this one.
+    fn api_for(good: &'static str) -> MockMessageApi {
+        let mut api = MockMessageApi::new();
+        api.expect_read().returning(move |_, token| match token {
+            Some(token) if token.expose() == good => Ok(hello()),
+            _ => Err(refusal()),
+        });
+        api
+    }
+
+    async fn read(
+        api: &MockMessageApi,
+        identity: &MockIdentityProvider,
+        after: TimeDelta,
+        session: Session,
+    ) -> (Result<Message, ReadMessageError>, InMemorySessions) {
+        let clock = SetClock::default();
+        clock.advance(after);
+        let sessions = InMemorySessions::default();
+        sessions.start(&session).await.unwrap();
+        let read = ReadMessage { api, identity, clock: &clock };
+        (read.run(&sessions, Some(&session), Topic::Protected).await, sessions)
+    }
 
     #[tokio::test]
     async fn a_signed_in_person_asks_with_a_token_and_a_stranger_without() {
@@ -38,25 +151,87 @@ mod tests {
             api.expect_read()
                 .once()
                 .withf(move |topic, given| *topic == Topic::Public && *given == token)
-                .returning(|_, _| Ok(Message { text: "hello".into() }));
-            let message = ReadMessage { api: &api }.run(visitor.as_ref(), Topic::Public).await;
-            assert_eq!(message, Ok(Message { text: "hello".into() }));
+                .returning(|_, _| Ok(hello()));
+            let identity = MockIdentityProvider::new();
+            let read = ReadMessage { api: &api, identity: &identity, clock: &SetClock::default() };
+            let sessions = InMemorySessions::default();
+            assert_eq!(read.run(&sessions, visitor.as_ref(), Topic::Public).await, Ok(hello()));
         }
     }
 
     #[tokio::test]
     async fn what_the_api_refuses_or_fails_to_say_is_passed_on() {
         for error in [
+            refusal(),
             MessageError::Refused { status: 403, text: "Permission denied".into() },
             MessageError::AtFault("connection refused".into()),
             MessageError::Silent,
         ] {
             let mut api = MockMessageApi::new();
             let answer = error.clone();
-            api.expect_read().returning(move |_, _| Err(answer.clone()));
-            let message =
-                ReadMessage { api: &api }.run(Some(&testing::session()), Topic::Admin).await;
-            assert_eq!(message, Err(error));
+            api.expect_read().once().returning(move |_, _| Err(answer.clone()));
+            // Without a refresh token there is nothing else to try.
+            let identity = MockIdentityProvider::new();
+            let (message, _) = read(&api, &identity, TimeDelta::zero(), testing::session()).await;
+            assert_eq!(message, Err(ReadMessageError::Api(error)));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_token_that_is_about_to_end_is_renewed_first() {
+        let (message, sessions) =
+            read(&api_for("newer"), &refreshing(Ok(())), TimeDelta::seconds(30), session()).await;
+        assert_eq!(message, Ok(hello()));
+        let kept = sessions.current().await.unwrap().unwrap();
+        assert_eq!(kept.tokens.access_token, AccessToken::new("newer"));
+    }
+
+    #[tokio::test]
+    async fn a_token_that_is_good_for_a_while_is_used_as_it_is() {
+        let (message, _) = read(
+            &api_for("access-token"),
+            &MockIdentityProvider::new(),
+            TimeDelta::seconds(29),
+            session(),
+        )
+        .await;
+        assert_eq!(message, Ok(hello()));
+    }
+
+    #[tokio::test]
+    async fn a_token_that_cannot_be_renewed_now_is_tried_as_it_is() {
+        let identity = refreshing(Err(RefreshError::ProviderFault("500".into())));
+        let (message, sessions) =
+            read(&api_for("access-token"), &identity, TimeDelta::seconds(30), session()).await;
+        assert_eq!(message, Ok(hello()));
+        assert_eq!(sessions.current().await, Ok(Some(session())));
+    }
+
+    #[tokio::test]
+    async fn a_token_that_looked_good_and_was_refused_is_renewed_once() {
+        let (message, _) =
+            read(&api_for("newer"), &refreshing(Ok(())), TimeDelta::zero(), session()).await;
+        assert_eq!(message, Ok(hello()));
+
+        let (message, _) =
+            read(&api_for("another"), &refreshing(Ok(())), TimeDelta::zero(), session()).await;
+        assert_eq!(message, Err(ReadMessageError::Api(refusal())));
+    }
+
+    #[tokio::test]
+    async fn the_apis_refusal_stands_where_the_token_cannot_be_renewed() {
+        let identity = refreshing(Err(RefreshError::ProviderSilent("10 s".into())));
+        let (message, _) = read(&api_for("another"), &identity, TimeDelta::zero(), session()).await;
+        assert_eq!(message, Err(ReadMessageError::Api(refusal())));
+    }
+
+    #[tokio::test]
+    async fn a_session_that_the_provider_ends_is_said_so() {
+        for after in [TimeDelta::zero(), TimeDelta::seconds(30)] {
+            let identity = refreshing(Err(RefreshError::Refused("invalid_grant".into())));
+            let (message, sessions) = read(&api_for("another"), &identity, after, session()).await;
+            assert!(matches!(message, Err(ReadMessageError::SessionEnded(_))));
+            assert_eq!(sessions.current().await, Ok(None));
         }
     }
 }

@@ -1,5 +1,5 @@
 use crate::{
-    model::{Lifetimes, Session},
+    model::{Change, Lifetimes, Session},
     ports::{Clock, SessionStore, SessionsUnavailable},
 };
 
@@ -16,7 +16,7 @@ impl WhoIsVisiting<'_> {
     ///
     /// # Errors
     /// [`SessionsUnavailable`] when the store cannot say. That the visit could not be noted is no
-    /// error: the person is signed in all the same.
+    /// error: the person is signed in all the same. A session that ended meanwhile is none.
     pub async fn run(
         &self,
         sessions: &dyn SessionStore,
@@ -28,9 +28,10 @@ impl WhoIsVisiting<'_> {
         if !self.lifetimes.call_for_renewal(&session, now) {
             return Ok(Some(session));
         }
-        let session = session.seen(now);
-        let _ = sessions.update(&session).await;
-        Ok(Some(session))
+        match sessions.update(&Change::Seen(now)).await {
+            Ok(session) => Ok(session),
+            Err(_) => Ok(Some(session)),
+        }
     }
 }
 
@@ -73,12 +74,28 @@ mod tests {
     async fn a_person_who_comes_back_is_noted() {
         let clock = SetClock::default();
         clock.advance(TimeDelta::seconds(60));
-        let expected = testing::session().seen(clock.now());
-        let written = expected.clone();
+        let change = Change::Seen(clock.now());
+        let expected = testing::session().with(change.clone());
+        let answer = expected.clone();
         let mut sessions = MockSessionStore::new();
         sessions.expect_current().returning(|| Ok(Some(testing::session())));
-        sessions.expect_update().once().withf(move |s| *s == written).returning(|_| Ok(()));
+        sessions
+            .expect_update()
+            .once()
+            .withf(move |given| *given == change)
+            .returning(move |_| Ok(Some(answer.clone())));
         assert_eq!(run(&clock, &sessions).await, Ok(Some(expected)));
+    }
+
+    #[tokio::test]
+    async fn a_session_that_ended_meanwhile_is_no_session() {
+        let clock = SetClock::default();
+        clock.advance(TimeDelta::hours(1));
+        let mut sessions = MockSessionStore::new();
+        sessions.expect_current().returning(|| Ok(Some(testing::session())));
+        sessions.expect_update().returning(|_| Ok(None));
+
+        assert_eq!(run(&clock, &sessions).await, Ok(None));
     }
 
     #[tokio::test]

@@ -24,9 +24,9 @@ use openidconnect::{
 use portico_domain::{
     model::{
         AccessToken, AuthorizationResponse, Claims, IdToken, Identity, LoginAttempt, Profile,
-        RefreshToken, Screen, State, Tokens,
+        RefreshToken, Refreshed, Screen, Session, State, Tokens,
     },
-    ports::{Clock, IdentityProvider, ProviderUnavailable, RedeemError},
+    ports::{Clock, IdentityProvider, ProviderUnavailable, RedeemError, RefreshError},
 };
 use serde_json::{Map, Value};
 use url::Url;
@@ -152,6 +152,10 @@ impl IdentityProvider for OidcProvider {
                 refresh_token: tokens.refresh_token().map(|it| RefreshToken::new(it.secret())),
             },
         })
+    }
+
+    async fn refresh(&self, _session: &Session) -> Result<Refreshed, RefreshError> {
+        Err(RefreshError::ProviderFault("not built yet".into()))
     }
 
     async fn end_session_url(
