@@ -1,88 +1,91 @@
-use std::{
-    fmt::Write,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
-use chrono::TimeDelta;
+use chrono::{DateTime, Utc};
 use portico_domain::{
-    model::{Change, Lifetimes, LoginAttempt, Session, State},
-    ports::{Clock, Randomness, SessionStore, SessionsUnavailable, Turn},
+    model::{Change, LoginAttempt, Revocation, Session, SessionId, SessionSummary, State},
+    ports::{Clock, Randomness, SessionRegistry, SessionStore, SessionsUnavailable, Turn},
 };
-use rocket::{
-    http::{Cookie, CookieJar, SameSite},
-    time::{Duration, OffsetDateTime},
+use rocket::http::CookieJar;
+use tokio::time::{Instant, timeout};
+
+use super::{
+    SessionSettings, Sessions,
+    attempts::{Attempts, Once},
+    chunks, database, hash,
+    jar::{Cookies, Jar},
+    revocations::Revocations,
+    server_side::{PATIENCE, POLL},
+    turns::Turns,
+    unavailable,
 };
-use sha2::{Digest, Sha256};
+use crate::database::Database;
 
-use super::{Sessions, chunks};
-
-/// How the cookies are made.
-#[derive(Clone, Copy, Debug)]
-pub struct PrivateCookieSettings {
-    /// Whether browsers reach the site by https. The cookies are then `Secure`, and their names
-    /// begin with `__Host-`, so that no other host of the domain can set them (RFC 6265bis,
-    /// section 4.1.3.2).
-    pub secure: bool,
-    /// How long sessions last.
-    pub lifetimes: Lifetimes,
-}
-
-/// Whole sessions, sealed in the visitors' own cookies by Rocket: nothing is kept on this side.
-///
-/// What nobody keeps, nobody can revoke: a copy of the cookies is good until it expires, and a
-/// request that is under way while its visitor logs out may still answer with a renewed session.
-/// A site that minds keeps its sessions in a database.
+/// Whole sessions, sealed in the visitors' own cookies by Rocket. Of a session that was ended the
+/// database keeps a hash, until its cookies would have expired.
 pub struct PrivateCookies {
-    settings: PrivateCookieSettings,
+    settings: SessionSettings,
+    cookies: Cookies,
+    once: Arc<dyn Once>,
+    revocations: Arc<Revocations>,
+    turns: Turns,
     clock: Arc<dyn Clock>,
     randomness: Arc<dyn Randomness>,
 }
 
 impl PrivateCookies {
-    /// Sessions as the settings say, dated by the clock.
+    /// Sessions as the settings say, dated by the clock. The database holds the list of those that
+    /// were ended, and which login attempts were taken; it is not waited for. Two tasks, which end
+    /// with this value, read the list and tidy up: the caller is within a tokio runtime.
     pub fn new(
-        settings: PrivateCookieSettings,
+        settings: SessionSettings,
+        database: &Database,
         clock: Arc<dyn Clock>,
         randomness: Arc<dyn Randomness>,
-    ) -> Self {
-        Self { settings, clock, randomness }
-    }
-
-    fn name(&self, name: &str) -> String {
-        let prefix = if self.settings.secure { "__Host-" } else { "" };
-        format!("{prefix}portico_{name}")
-    }
-
-    /// Cookies are told apart by 64 bits of a hash: a state may hold characters that a name may not.
-    fn attempt_name(&self, state: &State) -> String {
-        let hash = Sha256::digest(state.expose());
-        let mut name = self.name("login_");
-        for byte in &hash[..8] {
-            // Writing to a text cannot fail.
-            let _ = write!(name, "{byte:02x}");
-        }
-        name
-    }
-
-    /// Lax, not Strict: the callback comes from another site. A removal needs the same attributes,
-    /// or browsers refuse it for a name with `__Host-`.
-    fn cookie(&self, name: String, value: String, lasts: TimeDelta) -> Cookie<'static> {
-        Cookie::build((name, value))
-            .path("/")
-            .http_only(true)
-            .same_site(SameSite::Lax)
-            .secure(self.settings.secure)
-            .max_age(Duration::seconds(lasts.num_seconds()))
-            // `Max-Age` says it; without this Rocket would add a week from now.
-            .expires(None::<OffsetDateTime>)
-            .build()
+    ) -> Arc<Self> {
+        let tables = database::tables(database, &clock);
+        let revocations = Revocations::new(tables.clone(), clock.clone(), settings.lifetimes);
+        let (cookies, turns) = (Cookies::new(&settings), Turns::default());
+        let once = tables;
+        Arc::new(Self { settings, cookies, once, revocations, turns, clock, randomness })
     }
 }
 
 impl Sessions for PrivateCookies {
     fn of<'r>(&'r self, jar: &'r CookieJar<'_>) -> Box<dyn SessionStore + 'r> {
-        Box::new(Visitor { site: self, jar, known: Mutex::default() })
+        let jar = self.cookies.of(jar);
+        let (once, clock, randomness) = (&*self.once, &*self.clock, &*self.randomness);
+        let attempts = Attempts { jar, once, clock, randomness, known: Mutex::default() };
+        let (known, turn) = (Mutex::default(), Mutex::default());
+        Box::new(Visitor { site: self, jar, attempts, known, turn })
+    }
+}
+
+#[async_trait]
+impl SessionRegistry for PrivateCookies {
+    async fn list(
+        &self,
+        _: &str,
+        _: &str,
+    ) -> Result<Option<Vec<SessionSummary>>, SessionsUnavailable> {
+        Ok(None)
+    }
+
+    async fn revoke(&self, revocation: &Revocation) -> Result<(), SessionsUnavailable> {
+        self.revocations.add(revocation).await
+    }
+
+    async fn first_use(
+        &self,
+        value: &str,
+        until: DateTime<Utc>,
+    ) -> Result<bool, SessionsUnavailable> {
+        let value = hash::hash("value", &[value.as_bytes()]);
+        self.once.first(value, until, self.clock.now()).await
+    }
+
+    async fn check(&self) -> Result<(), SessionsUnavailable> {
+        self.revocations.read().await
     }
 }
 
@@ -90,166 +93,194 @@ impl Sessions for PrivateCookies {
 /// so that it is remembered here.
 struct Visitor<'r> {
     site: &'r PrivateCookies,
-    jar: &'r CookieJar<'r>,
-    known: Mutex<Known>,
-}
-
-#[derive(Default)]
-struct Known {
+    jar: Jar<'r>,
+    attempts: Attempts<'r>,
     /// Absent until it was read or written.
-    session: Option<Option<Session>>,
-    /// Absent until they were read; the oldest first.
-    attempts: Option<Vec<LoginAttempt>>,
+    known: Mutex<Option<Option<Session>>>,
+    turn: Mutex<Option<(SessionId, u64)>>,
 }
 
 impl Visitor<'_> {
-    fn known(&self) -> MutexGuard<'_, Known> {
+    fn known(&self) -> MutexGuard<'_, Option<Option<Session>>> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn private(&self, name: &str) -> Option<String> {
-        Some(self.jar.get_private(name)?.value().to_owned())
-    }
-
-    fn remove(&self, name: String) {
-        self.jar.remove_private(self.site.cookie(name, String::new(), TimeDelta::zero()));
-    }
-
-    fn chunk_name(&self, index: usize) -> String {
-        self.site.name(&format!("session_{index}"))
-    }
-
-    /// The names that the browser sent with this beginning.
-    fn sent(&self, beginning: &str) -> Vec<String> {
-        let beginning = self.site.name(beginning);
-        let names = self.jar.iter().map(Cookie::name);
-        names.filter(|name| name.starts_with(&beginning)).map(str::to_owned).collect()
     }
 
     /// Removes the chunks from this index on: those that the browser sent, and those that were
     /// added in this request.
     fn clear_chunks(&self, from: usize) {
-        let kept: Vec<_> = (0..from).map(|index| self.chunk_name(index)).collect();
-        let mut gone = self.sent("session_");
-        gone.extend((from..chunks::MOST).map(|index| self.chunk_name(index)));
+        let kept: Vec<_> = (0..from).map(chunk_name).collect();
+        let mut gone = self.jar.sent("session_");
+        gone.extend((from..chunks::MOST).map(chunk_name));
         gone.retain(|name| !kept.contains(name));
-        gone.into_iter().for_each(|name| self.remove(name));
+        gone.iter().for_each(|name| self.jar.remove(name));
     }
 
-    /// Known, or as the browser sent it. What it sent and is not exactly right is cleared, each
-    /// time anew: a catcher that asks again clears again.
-    fn session(&self, known: &mut Known) -> Option<Session> {
-        let Some(session) = &known.session else {
-            let session = chunks::join(|index| self.private(&self.chunk_name(index)))
-                .filter(|session| self.allowed(session));
-            match session {
-                Some(_) => known.session = Some(session.clone()),
-                None if !self.sent("session_").is_empty() => self.clear_chunks(0),
-                None => {}
-            }
-            return session;
+    /// Known, or as the browser sent it, and whether it is to be written anew: it was sealed with
+    /// an earlier key, or another request refreshed it.
+    fn read(&self) -> Option<(Session, bool)> {
+        let now = self.site.clock.now();
+        let known = self.known().clone();
+        let (session, by_previous_key) = match known {
+            Some(session) => (session?, false),
+            None => self.sent()?,
         };
-        session.clone().filter(|session| self.allowed(session))
+        if !self.site.settings.lifetimes.allow(&session, now) {
+            return None;
+        }
+        Some(match self.site.turns.newer(&session, now) {
+            Some(newer) => (newer, true),
+            None => (session, by_previous_key),
+        })
     }
 
-    fn allowed(&self, session: &Session) -> bool {
-        self.site.settings.lifetimes.allow(session, self.site.clock.now())
+    fn sent(&self) -> Option<(Session, bool)> {
+        let mut by_previous_key = false;
+        let session = chunks::join(|index| {
+            let opened = self.jar.get(&chunk_name(index))?;
+            by_previous_key |= opened.by_previous_key;
+            Some(opened.text)
+        })?;
+        Some((session, by_previous_key))
     }
 
-    fn write(&self, known: &mut Known, session: &Session) -> Result<(), SessionsUnavailable> {
+    /// The session, unless it was revoked. What the browser sent and is not exactly right is
+    /// cleared, each time anew: a catcher that asks again clears again.
+    async fn session(&self) -> Result<Option<Session>, SessionsUnavailable> {
+        let Some((session, to_be_written)) = self.read() else {
+            if self.known().is_none() && !self.jar.sent("session_").is_empty() {
+                self.clear_chunks(0);
+            }
+            return Ok(None);
+        };
+        if self.site.revocations.cover(&session).await? {
+            self.clear_chunks(0);
+            *self.known() = Some(None);
+            return Ok(None);
+        }
+        if to_be_written {
+            self.write(&session)?;
+        } else {
+            *self.known() = Some(Some(session.clone()));
+        }
+        Ok(Some(session))
+    }
+
+    fn write(&self, session: &Session) -> Result<(), SessionsUnavailable> {
         let [a, b, c, d, e, f, g, h, ..] = self.site.randomness.bytes().map_err(unavailable)?;
         let chunks = chunks::cut(session, [a, b, c, d, e, f, g, h]).map_err(unavailable)?;
         let lasts = self.site.settings.lifetimes.end_of(session) - self.site.clock.now();
         self.clear_chunks(chunks.len());
         for (index, chunk) in chunks.into_iter().enumerate() {
-            self.jar.add_private(self.site.cookie(self.chunk_name(index), chunk, lasts));
+            self.jar.add(&chunk_name(index), chunk, lasts);
         }
-        known.session = Some(Some(session.clone()));
+        *self.known() = Some(Some(session.clone()));
         Ok(())
     }
 
-    /// Known, or as the browser sent them, the oldest first; those that are not exactly right are
-    /// cleared.
-    fn attempts<'k>(&self, known: &'k mut Known) -> &'k mut Vec<LoginAttempt> {
-        known.attempts.get_or_insert_with(|| {
-            let mut attempts = Vec::new();
-            for name in self.sent("login_") {
-                let attempt = self.private(&name).and_then(|text| chunks::from_text(&text));
-                match attempt {
-                    Some(attempt) => attempts.push(attempt),
-                    None => self.remove(name),
-                }
-            }
-            attempts.sort_by_key(|attempt: &LoginAttempt| attempt.started_at);
-            attempts
-        })
+    /// Tells everybody that the session has ended, lest a copy of its cookies bring it back.
+    async fn revoke(&self, session: &Session) {
+        if let Err(error) = self.site.revocations.end(session).await {
+            log::warn!("other instances hear later that a session has ended: {error}");
+        }
+        self.site.turns.forget(session.id);
+    }
+
+    fn give_turn_back(&self) {
+        let turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some((id, number)) = turn {
+            self.site.turns.give_back(id, number);
+        }
     }
 }
 
 #[async_trait]
 impl SessionStore for Visitor<'_> {
     async fn current(&self) -> Result<Option<Session>, SessionsUnavailable> {
-        Ok(self.session(&mut self.known()))
+        self.session().await
     }
 
     async fn start(&self, session: &Session) -> Result<(), SessionsUnavailable> {
-        self.write(&mut self.known(), session)
+        let earlier = self.read().map(|(earlier, _)| earlier);
+        self.write(session)?;
+        if let Some(earlier) = earlier.filter(|earlier| earlier.id != session.id) {
+            self.revoke(&earlier).await;
+        }
+        Ok(())
     }
 
     async fn update(&self, change: &Change) -> Result<Option<Session>, SessionsUnavailable> {
-        let mut known = self.known();
-        let Some(session) = self.session(&mut known) else {
+        let Some(session) = self.session().await? else {
             return Ok(None);
         };
+        let older = session.tokens.clone();
         let session = session.with(change.clone());
-        self.write(&mut known, &session)?;
+        self.write(&session)?;
+        if matches!(change, Change::Refreshed(_)) {
+            self.site.turns.refreshed(&older, &session, self.site.clock.now());
+        }
         Ok(Some(session))
     }
 
     async fn take_turn(&self) -> Result<Turn, SessionsUnavailable> {
-        let session = self.session(&mut self.known());
-        Ok(session.map_or(Turn::Over(None), Turn::Yours))
+        let Some(session) = self.session().await? else {
+            return Ok(Turn::Over(None));
+        };
+        let given_back = match self.site.turns.take(session.id, self.site.clock.now()) {
+            Ok(number) => {
+                let turn = Some((session.id, number));
+                *self.turn.lock().unwrap_or_else(PoisonError::into_inner) = turn;
+                // Another may have refreshed it just before.
+                let session = self.session().await?;
+                return Ok(session.map_or(Turn::Over(None), Turn::Yours));
+            }
+            Err(given_back) => given_back,
+        };
+        let begun = Instant::now();
+        while self.site.turns.is_taken(session.id, self.site.clock.now())
+            && begun.elapsed() < PATIENCE
+        {
+            // Asks again even when nobody says so: a turn may end by itself.
+            let _ = timeout(POLL, given_back.notified()).await;
+        }
+        Ok(Turn::Over(self.session().await?))
     }
 
     async fn end_turn(&self) -> Result<(), SessionsUnavailable> {
+        self.give_turn_back();
         Ok(())
     }
 
+    /// Also where the database is away: the cookies are cleared all the same.
     async fn end(&self) -> Result<(), SessionsUnavailable> {
+        let session = self.read();
         self.clear_chunks(0);
-        self.known().session = Some(None);
+        *self.known() = Some(None);
+        if let Some((session, _)) = session {
+            self.revoke(&session).await;
+        }
+        self.give_turn_back();
         Ok(())
     }
 
     async fn remember(&self, attempt: &LoginAttempt) -> Result<(), SessionsUnavailable> {
-        let text = chunks::to_text(attempt).map_err(unavailable)?;
-        let mut known = self.known();
-        let attempts = self.attempts(&mut known);
-        attempts.retain(|other| other.state != attempt.state);
-        while attempts.len() >= LoginAttempt::AT_A_TIME {
-            self.remove(self.site.attempt_name(&attempts.remove(0).state));
-        }
-        attempts.push(attempt.clone());
-        let name = self.site.attempt_name(&attempt.state);
-        self.jar.add_private(self.site.cookie(name, text, LoginAttempt::LIFETIME));
-        Ok(())
+        self.attempts.remember(attempt)
     }
 
     async fn take_attempt(
         &self,
         state: &State,
     ) -> Result<Option<LoginAttempt>, SessionsUnavailable> {
-        let mut known = self.known();
-        let attempts = self.attempts(&mut known);
-        // Comparing states takes the same time wherever they differ.
-        let Some(found) = attempts.iter().position(|attempt| attempt.state == *state) else {
-            return Ok(None);
-        };
-        self.remove(self.site.attempt_name(state));
-        Ok(Some(attempts.remove(found)))
+        self.attempts.take(state).await
     }
 }
 
-fn unavailable(cause: impl std::fmt::Display) -> SessionsUnavailable {
-    SessionsUnavailable(cause.to_string())
+impl Drop for Visitor<'_> {
+    /// A request that breaks off keeps nobody waiting.
+    fn drop(&mut self) {
+        self.give_turn_back();
+    }
+}
+
+fn chunk_name(index: usize) -> String {
+    format!("session_{index}")
 }

@@ -1,5 +1,3 @@
-use std::{future::Future, time::Duration};
-
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use diesel::{dsl::case_when, prelude::*, result::Error as DieselError, upsert::excluded};
@@ -11,20 +9,9 @@ use portico_domain::{
     model::{Profile, User},
     ports::{UserRepository, UsersUnavailable},
 };
-use tokio::time::timeout;
 
-use super::{
-    postgres::PostgresConnection,
-    rows::{ProfileRow, UserRow, users},
-    sqlite::SqliteConnection,
-    unavailable,
-};
-
-/// Time to be handed a working connection: waiting, connecting and trying it all count.
-const CONNECT: Duration = Duration::from_secs(3);
-
-/// Time for one statement.
-const STATEMENT: Duration = Duration::from_secs(5);
+use super::rows::{ProfileRow, UserRow, users};
+use crate::database::{self, PostgresConnection, SqliteConnection};
 
 /// The longest issuer and subject, in bytes: PostgreSQL's index takes about 2,700 for both. A
 /// subject has 255 at most (OpenID Connect Core, section 2).
@@ -48,10 +35,7 @@ fn can_be_kept(issuer: &str, subject: &str) -> bool {
 async fn in_time<T>(
     answer: impl Future<Output = Result<T, DieselError>>,
 ) -> Result<T, UsersUnavailable> {
-    timeout(STATEMENT, answer)
-        .await
-        .map_err(|_| UsersUnavailable("the database does not answer in time".into()))?
-        .map_err(unavailable)
+    database::in_time(answer).await.map_err(UsersUnavailable)
 }
 
 // The bodies are the same for both databases, but bounds that say so to the compiler would be
@@ -60,10 +44,7 @@ macro_rules! user_repository_on {
     ($connection:ty) => {
         impl DieselUsers<Pool<$connection>> {
             async fn connection(&self) -> Result<Object<$connection>, UsersUnavailable> {
-                timeout(CONNECT, self.0.get())
-                    .await
-                    .map_err(|_| UsersUnavailable("no connection in time".into()))?
-                    .map_err(unavailable)
+                database::connection(self.0.get()).await.map_err(UsersUnavailable)
             }
         }
 

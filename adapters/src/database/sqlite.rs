@@ -27,7 +27,7 @@ const CONNECTIONS: usize = 4;
 
 const IN_MEMORY: &str = ":memory:";
 
-pub(super) type SqliteConnection = SyncConnectionWrapper<Blocking>;
+pub(crate) type SqliteConnection = SyncConnectionWrapper<Blocking>;
 
 #[derive(Clone)]
 pub(super) struct Sqlite {

@@ -33,7 +33,7 @@ const SETUP: &str = "set statement_timeout = '5s'";
 /// must never change.
 const MIGRATION_SETUP: &str = "set statement_timeout = '60s'; select pg_advisory_lock(5710412864)";
 
-pub(super) type PostgresConnection = AsyncPgConnection;
+pub(crate) type PostgresConnection = AsyncPgConnection;
 
 #[derive(Clone)]
 pub(super) struct Postgres {

@@ -1,0 +1,3 @@
+drop table revocations;
+drop table used_values;
+drop table sessions;
