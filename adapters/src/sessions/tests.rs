@@ -3,14 +3,15 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, OnceLock},
 };
 
 use async_trait::async_trait;
+use base64::{Engine, engine::general_purpose::STANDARD};
 use chrono::{DateTime, TimeDelta};
 use portico_domain::{
-    model::{Change, Claims, IdToken, LoginAttempt, Session, State, Tokens},
-    ports::{Clock, SessionStore, SessionsUnavailable, Turn},
+    model::{Change, Claims, IdToken, LoginAttempt, Session, SessionId, State, Tokens},
+    ports::{Clock, Randomness, SessionStore, SessionsUnavailable, Turn},
     session_store_contract,
     testing::{self, SetClock, contract::sessions::LIFETIMES},
 };
@@ -24,15 +25,17 @@ use rocket::{
     time::Duration,
 };
 
+use tempfile::TempDir;
+
 use super::*;
-use crate::system::SystemRandomness;
+use crate::{database::Database, system::SystemRandomness};
 
 type Step = Box<dyn for<'a> FnOnce(&'a dyn SessionStore) -> BoxFuture<'a, ()> + Send>;
 
 /// A site whose one page does what the test says, and whose other page fails.
 #[derive(Clone)]
 struct Site {
-    sessions: Arc<PrivateCookies>,
+    sessions: Arc<dyn Sessions>,
     step: Arc<Mutex<Option<Step>>>,
 }
 
@@ -65,21 +68,69 @@ struct Browser {
     cookies: Mutex<BTreeMap<String, Cookie<'static>>>,
     /// The `Set-Cookie` lines of the last answer.
     lines: Mutex<Vec<String>>,
+    /// Kept as long as the browser, where nobody else keeps it.
+    place: OnceLock<Place>,
+}
+
+/// How the site keeps its sessions, in a SQLite database.
+#[derive(Clone, Copy)]
+enum Kept {
+    InCookies,
+    InDatabase,
+}
+
+/// A place where sites keep their sessions.
+struct Place {
+    database: Database,
+    _folder: TempDir,
+    clock: Arc<SetClock>,
+}
+
+impl Place {
+    async fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite://{}", folder.path().join("portico.db").display());
+        let database = Database::open(&url, crate::tls::client_config(None).unwrap()).unwrap();
+        database.migrate().await.unwrap();
+        Self { database, _folder: folder, clock: Arc::default() }
+    }
+
+    /// A site with these keys, the current one first.
+    async fn site(&self, kept: Kept, secure: bool, keys: &[[u8; 32]]) -> (Client, Site) {
+        let settings = SessionSettings {
+            secure,
+            lifetimes: LIFETIMES,
+            keys: SiteKeys::new(keys[0], keys[1..].to_vec()),
+        };
+        let (database, clock, randomness) =
+            (&self.database, self.clock.clone(), Arc::new(SystemRandomness));
+        let sessions: Arc<dyn Sessions> = match kept {
+            Kept::InCookies => PrivateCookies::new(settings, database, clock, randomness),
+            Kept::InDatabase => ServerSide::in_database(settings, database, clock, randomness),
+        };
+        let site = Site { sessions, step: Arc::default() };
+        let config = Figment::from(rocket::Config::debug_default());
+        let rocket = rocket::custom(config.merge(("secret_key", STANDARD.encode(keys[0]))))
+            .mount("/", [Route::new(Method::Get, "/<_..>", site.clone())])
+            .register("/", [Catcher::new(None, site.clone())]);
+        (Client::untracked(rocket).await.unwrap(), site)
+    }
+
+    /// A browser that is new to such a site.
+    async fn browser(&self, kept: Kept, secure: bool, keys: &[[u8; 32]]) -> Arc<Browser> {
+        let (client, site) = self.site(kept, secure, keys).await;
+        let (cookies, lines, place) = Default::default();
+        Arc::new(Browser { client, site, cookies, lines, place })
+    }
 }
 
 impl Browser {
-    async fn new(secure: bool) -> (Arc<Self>, Arc<SetClock>) {
-        let clock = Arc::new(SetClock::default());
-        let settings = PrivateCookieSettings { secure, lifetimes: LIFETIMES };
-        let sessions = PrivateCookies::new(settings, clock.clone(), Arc::new(SystemRandomness));
-        let site = Site { sessions: Arc::new(sessions), step: Arc::default() };
-        // Without a key Rocket makes one, so that each site has another.
-        let rocket = rocket::custom(Figment::from(rocket::Config::debug_default()))
-            .mount("/", [Route::new(Method::Get, "/<_..>", site.clone())])
-            .register("/", [Catcher::new(None, site.clone())]);
-        let client = Client::untracked(rocket).await.unwrap();
-        let browser = Self { client, site, cookies: Mutex::default(), lines: Mutex::default() };
-        (Arc::new(browser), clock)
+    /// At a site with a key and a database of its own.
+    async fn new(secure: bool) -> (Arc<Self>, Arc<SetClock>, Place) {
+        let place = Place::new().await;
+        let key = SystemRandomness.bytes().unwrap();
+        let browser = place.browser(Kept::InCookies, secure, &[key]).await;
+        (browser, place.clock.clone(), place)
     }
 
     async fn get(&self, path: &str) {
@@ -176,19 +227,27 @@ impl SessionStore for Browser {
     }
 }
 
-async fn in_cookies(secure: bool) -> (Arc<dyn SessionStore>, Arc<SetClock>) {
-    let (browser, clock) = Browser::new(secure).await;
+async fn visiting(kept: Kept, secure: bool) -> (Arc<dyn SessionStore>, Arc<SetClock>) {
+    let place = Place::new().await;
+    let browser = place.browser(kept, secure, &[[1; 32]]).await;
+    let clock = place.clock.clone();
+    browser.place.set(place).ok();
     (browser, clock)
 }
 
-mod plain {
+mod in_cookies {
     use super::*;
-    session_store_contract!(in_cookies(false));
+    session_store_contract!(visiting(Kept::InCookies, false));
 }
 
-mod secure {
+mod in_secure_cookies {
     use super::*;
-    session_store_contract!(in_cookies(true));
+    session_store_contract!(visiting(Kept::InCookies, true));
+}
+
+mod in_the_database {
+    use super::*;
+    session_store_contract!(visiting(Kept::InDatabase, false));
 }
 
 fn session_of(bytes: usize, token: &str) -> Session {
@@ -201,7 +260,7 @@ fn session_of(bytes: usize, token: &str) -> Session {
 async fn no_cookie_is_longer_than_browsers_keep() {
     for secure in [false, true] {
         for (bytes, token) in [(12_000, "a"), (30_000, "z"), (12_000, "\u{e9}"), (2_400, "x")] {
-            let (browser, _) = Browser::new(secure).await;
+            let (browser, _, _place) = Browser::new(secure).await;
             browser.start(&session_of(bytes, token)).await.unwrap();
             let lines = browser.lines.lock().unwrap().clone();
             assert!(!lines.is_empty());
@@ -223,7 +282,7 @@ fn only_chance_far_out_of_reach_makes_a_cookie_too_long() {
 
 #[tokio::test]
 async fn cookies_are_shut_to_scripts_and_last_as_long_as_what_they_hold() {
-    let (browser, clock) = Browser::new(true).await;
+    let (browser, clock, _place) = Browser::new(true).await;
     browser.start(&testing::session()).await.unwrap();
     let line = browser.lines.lock().unwrap()[0].clone();
     assert!(line.starts_with("__Host-portico_session_0="), "{line}");
@@ -254,7 +313,7 @@ async fn cookies_are_shut_to_scripts_and_last_as_long_as_what_they_hold() {
 
 #[tokio::test]
 async fn no_cookie_shows_what_it_holds() {
-    let (browser, _) = Browser::new(false).await;
+    let (browser, _, _place) = Browser::new(false).await;
     browser.start(&session_of(4_000, "secret")).await.unwrap();
     browser.remember(&testing::attempt("a", "/")).await.unwrap();
     for name in browser.names() {
@@ -295,7 +354,7 @@ async fn what_is_not_exactly_right_makes_a_stranger_and_is_cleared() {
         }),
     ];
     for (name, tamper) in tamperings {
-        let (browser, _) = Browser::new(false).await;
+        let (browser, _, _place) = Browser::new(false).await;
         browser.start(&session_of(8_000, "abcdefgh")).await.unwrap();
         assert_eq!(browser.names().len(), 4);
         tamper(&browser);
@@ -306,7 +365,7 @@ async fn what_is_not_exactly_right_makes_a_stranger_and_is_cleared() {
 
 #[tokio::test]
 async fn chunks_of_two_sessions_do_not_mix() {
-    let (browser, _) = Browser::new(false).await;
+    let (browser, _, _place) = Browser::new(false).await;
     browser.start(&session_of(8_000, "abcdefgh")).await.unwrap();
     let old = browser.value("portico_session_1");
     browser.start(&session_of(8_000, "ijklmnop")).await.unwrap();
@@ -317,8 +376,8 @@ async fn chunks_of_two_sessions_do_not_mix() {
 
 #[tokio::test]
 async fn cookies_sealed_with_another_key_are_cleared() {
-    let (browser, _) = Browser::new(false).await;
-    let (other, _) = Browser::new(false).await;
+    let (browser, _, _place) = Browser::new(false).await;
+    let (other, _, _other_place) = Browser::new(false).await;
     let attempt = testing::attempt("a", "/");
     other.start(&testing::session()).await.unwrap();
     other.remember(&attempt).await.unwrap();
@@ -330,7 +389,7 @@ async fn cookies_sealed_with_another_key_are_cleared() {
 
 #[tokio::test]
 async fn an_expired_session_is_cleared() {
-    let (browser, clock) = Browser::new(false).await;
+    let (browser, clock, _place) = Browser::new(false).await;
     browser.start(&testing::session()).await.unwrap();
     clock.advance(TimeDelta::seconds(100));
     assert_eq!(browser.current().await, Ok(None));
@@ -339,7 +398,7 @@ async fn an_expired_session_is_cleared() {
 
 #[tokio::test]
 async fn broken_cookies_are_cleared_by_a_catcher_too() {
-    let (browser, _) = Browser::new(false).await;
+    let (browser, _, _place) = Browser::new(false).await;
     browser.set("portico_session_0", "broken");
     browser.get("/fail").await;
     assert_eq!(browser.names(), [""; 0]);
@@ -347,8 +406,10 @@ async fn broken_cookies_are_cleared_by_a_catcher_too() {
 
 #[tokio::test]
 async fn what_a_request_writes_it_also_reads() {
-    let (browser, _) = Browser::new(false).await;
+    let (browser, _, _place) = Browser::new(false).await;
     let large = session_of(8_000, "abcdefgh");
+    let another = Session { id: SessionId::new([2; 32]), ..testing::session() };
+    let expected = another.clone();
     browser
         .visit(|store| {
             Box::pin(async move {
@@ -358,7 +419,7 @@ async fn what_a_request_writes_it_also_reads() {
                 assert_eq!(store.current().await, Ok(None));
                 assert_eq!(store.update(&Change::Seen(DateTime::UNIX_EPOCH)).await, Ok(None));
                 assert_eq!(store.current().await, Ok(None));
-                store.start(&testing::session()).await.unwrap();
+                store.start(&another).await.unwrap();
                 let attempt = testing::attempt("a", "/");
                 store.remember(&attempt).await.unwrap();
                 assert_eq!(store.take_attempt(&attempt.state).await, Ok(Some(attempt)));
@@ -366,12 +427,12 @@ async fn what_a_request_writes_it_also_reads() {
         })
         .await;
     assert_eq!(browser.names(), ["portico_session_0"]);
-    assert_eq!(browser.current().await, Ok(Some(testing::session())));
+    assert_eq!(browser.current().await, Ok(Some(expected)));
 }
 
 #[tokio::test]
 async fn a_session_too_large_is_refused_aloud_and_leaves_the_earlier_one() {
-    let (browser, _) = Browser::new(false).await;
+    let (browser, _, _place) = Browser::new(false).await;
     browser.start(&testing::session()).await.unwrap();
     let mut claims = testing::session().claims.to_map();
     claims.insert("secret".into(), "hunter2 ".repeat(5_000).into());
@@ -383,7 +444,7 @@ async fn a_session_too_large_is_refused_aloud_and_leaves_the_earlier_one() {
 
 #[tokio::test]
 async fn five_attempts_are_five_cookies() {
-    let (browser, clock) = Browser::new(false).await;
+    let (browser, clock, _place) = Browser::new(false).await;
     for number in 0..8 {
         clock.advance(TimeDelta::seconds(1));
         let attempt = testing::attempt(&number.to_string(), "/");

@@ -1,7 +1,7 @@
 use std::os::unix::fs::PermissionsExt;
 
 use chrono::DateTime;
-use portico_domain::{model::Profile, user_repository_contract};
+use portico_domain::{model::Profile, ports::UsersUnavailable, user_repository_contract};
 use tempfile::TempDir;
 
 use super::*;
