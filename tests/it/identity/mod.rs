@@ -5,6 +5,7 @@ mod believed;
 mod faults;
 mod keys;
 mod outages;
+mod refresh;
 mod requests;
 pub(crate) mod script;
 mod token_endpoint;
