@@ -77,3 +77,26 @@ async fn a_session_moved_to_another_key_does_not_open() {
     assert_eq!(other.current().await, Ok(None));
     assert_eq!(browser.current().await, Ok(Some(testing::session())));
 }
+
+#[tokio::test]
+async fn a_lease_is_one_instances_until_it_is_given_back_or_ends() {
+    let shared = Arc::new(Shared::new().await);
+    let browser = Browser::at(shared.in_database(KEY, &[]), KEY, &shared).await;
+    browser.start(&testing::session()).await.unwrap();
+    let (one, other) = (shared.database.vault(), shared.database.vault());
+    let Session { issuer, subject, .. } = testing::session();
+    let theirs = Index::of(&Revocation::Person { issuer, subject, except: None });
+    let (key, _) = one.find(&theirs).await.unwrap().remove(0);
+    let now = shared.clock.now();
+    let until = now + TimeDelta::seconds(30);
+    assert_eq!(one.is_leased(&key, now).await, Ok(false));
+    assert_eq!(one.lease(&key, now, until).await, Ok(true));
+    assert_eq!(other.lease(&key, now, until).await, Ok(false));
+    assert_eq!(other.is_leased(&key, now).await, Ok(true));
+    assert_eq!(other.is_leased(&key, until).await, Ok(false));
+    assert_eq!(other.lease(&key, until, until + TimeDelta::seconds(30)).await, Ok(true));
+    one.release(&key).await.unwrap();
+    assert_eq!(one.lease(&key, now, until).await, Ok(true));
+    one.delete(&key).await.unwrap();
+    assert_eq!(other.lease(&key, until, until).await, Ok(false), "it is gone");
+}
