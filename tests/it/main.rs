@@ -12,6 +12,7 @@ mod dependencies;
 mod flows;
 mod hexagon;
 mod identity;
+mod looks;
 mod outages;
 mod users;
 mod walk;
