@@ -98,6 +98,21 @@ async fn open_menus_and_questions_are_accessible_too() {
     }
 }
 
+#[tokio::test]
+#[cfg_attr(
+    not(all(browser, axe)),
+    ignore = "missing: apt-get install chromium chromium-driver, npm ci --prefix tests/axe"
+)]
+async fn a_mistyped_password_is_announced() {
+    let (site, browser) = visitor(None).await;
+    browser.goto(site.url.join("/login").unwrap()).await;
+    browser.fill_label("Email", "user@example.com").await;
+    browser.fill_label("Password", "mistyped").await;
+    browser.click_text("Log In").await;
+    browser.wait_for_script("return document.querySelector('[role=alert]') !== null").await;
+    assert_eq!(browser.violations().await, Vec::<String>::new());
+}
+
 /// On every screen: nothing sticks out, nothing moves, nothing complains, nothing is fetched from
 /// elsewhere, and fingers find what they want (WCAG 2.2, 2.5.8).
 async fn assert_sound(email: Option<&str>) {
