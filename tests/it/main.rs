@@ -13,6 +13,8 @@ mod flows;
 mod hexagon;
 mod hostile;
 mod identity;
+mod looks;
 mod outages;
 mod users;
 mod walk;
+mod weight;
