@@ -3,18 +3,18 @@
 use std::sync::Arc;
 
 use portico_adapters::{
+    database::{Database, DatabaseUnavailable},
     http::{HttpClient, HttpError, Limits},
     identity::{
         ClientSecret, auth0,
         oidc::{InvalidSetting, OidcProvider, OidcSettings, Vendor},
     },
     messages::{HttpMessages, InvalidAddress, LocalMessages},
-    sessions::{PrivateCookieSettings, PrivateCookies},
+    sessions::{CookieSettings, PrivateCookies},
     system::{SystemClock, SystemRandomness},
     tls::{self, TlsUnavailable},
-    users::Database,
 };
-use portico_domain::ports::{Clock, MessageApi, Randomness, UsersUnavailable};
+use portico_domain::ports::{Clock, MessageApi, Randomness};
 use rocket::{Build, Rocket};
 use url::Url;
 
@@ -57,7 +57,7 @@ pub enum AssembleError {
     Api(#[from] InvalidAddress),
     /// The database cannot be opened or migrated.
     #[error("DATABASE_URL: {0}")]
-    Database(#[from] UsersUnavailable),
+    Database(#[from] DatabaseUnavailable),
     /// The generated key cannot be kept or read.
     #[error("the generated secret key: {0}")]
     SecretKey(std::io::Error),
@@ -138,12 +138,21 @@ pub async fn assemble(settings: Settings) -> Result<Assembly, AssembleError> {
         Some(url) => Arc::new(HttpMessages::new(url, http)?),
         None => Arc::new(LocalMessages),
     };
-    let cookies =
-        PrivateCookieSettings { secure: settings.is_https(), lifetimes: settings.lifetimes };
+    let cookies = CookieSettings {
+        secure: settings.is_https(),
+        form_post: false,
+        lifetimes: settings.lifetimes,
+        previous_keys: Vec::new(),
+    };
     let ports = Ports {
         identity: Arc::new(identity),
         users: database.users(),
-        sessions: Arc::new(PrivateCookies::new(cookies, clock.clone(), randomness.clone())),
+        sessions: Arc::new(PrivateCookies::new(
+            cookies,
+            &database,
+            clock.clone(),
+            randomness.clone(),
+        )),
         messages,
         clock,
         randomness,

@@ -1,20 +1,45 @@
-//! The database in which people and sessions are kept: SQLite or PostgreSQL, through Diesel.
+//! The database: SQLite or PostgreSQL, by Diesel. What is kept in it is the concern of `users` and
+//! `sessions`.
 
-mod patience;
 mod postgres;
 mod sqlite;
 
-use std::fmt;
+use std::{fmt, future::Future, sync::Arc, time::Duration};
 
-use diesel_async::pooled_connection::deadpool::Pool;
-use portico_domain::ports::UsersUnavailable;
+use diesel::result::Error as DieselError;
+use portico_domain::ports::{SessionsUnavailable, UserRepository, UsersUnavailable};
 use rustls::ClientConfig;
+use tokio::time::timeout;
 
-pub(crate) use patience::{connection, in_time};
-use postgres::Postgres;
-pub(crate) use postgres::PostgresConnection;
-use sqlite::Sqlite;
-pub(crate) use sqlite::SqliteConnection;
+use self::{postgres::Postgres, sqlite::Sqlite};
+pub(crate) use self::{postgres::PostgresConnection, sqlite::SqliteConnection};
+use crate::{
+    sessions::{DieselSessions, RevocationLog, Vault},
+    users::DieselUsers,
+};
+
+/// Time to be handed a working connection: waiting, connecting and trying it all count.
+const CONNECT: Duration = Duration::from_secs(3);
+
+/// Time for one statement.
+const STATEMENT: Duration = Duration::from_secs(5);
+
+/// The database is out of reach or refuses, and why. The text never shows an address.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct DatabaseUnavailable(pub String);
+
+impl From<DatabaseUnavailable> for UsersUnavailable {
+    fn from(cause: DatabaseUnavailable) -> Self {
+        Self(cause.0)
+    }
+}
+
+impl From<DatabaseUnavailable> for SessionsUnavailable {
+    fn from(cause: DatabaseUnavailable) -> Self {
+        Self(cause.0)
+    }
+}
 
 /// The database behind an address: it brings the tables up to date and hands out repositories.
 /// Clones share its connections.
@@ -25,12 +50,6 @@ pub struct Database(Backend);
 enum Backend {
     Sqlite(Sqlite),
     Postgres(Postgres),
-}
-
-/// The connections of a database, for an adapter's queries.
-pub(crate) enum Connections {
-    Sqlite(Pool<SqliteConnection>),
-    Postgres(Pool<PostgresConnection>),
 }
 
 impl Database {
@@ -45,16 +64,16 @@ impl Database {
     /// `disable` leaves TLS out.
     ///
     /// # Errors
-    /// [`UsersUnavailable`] when the address is none of these, or the file cannot be created. The
+    /// [`DatabaseUnavailable`] when the address is none of these, or the file cannot be created. The
     /// text never shows a PostgreSQL address, which may hold a password.
-    pub fn open(url: &str, tls: ClientConfig) -> Result<Self, UsersUnavailable> {
+    pub fn open(url: &str, tls: ClientConfig) -> Result<Self, DatabaseUnavailable> {
         if let Some(path) = url.strip_prefix("sqlite://") {
             Ok(Self(Backend::Sqlite(Sqlite::open(path)?)))
         } else if url.starts_with("postgres://") || url.starts_with("postgresql://") {
             Ok(Self(Backend::Postgres(Postgres::open(url, tls)?)))
         } else {
             let expected = "the address starts with neither sqlite:// nor postgres://";
-            Err(UsersUnavailable(expected.into()))
+            Err(DatabaseUnavailable(expected.into()))
         }
     }
 
@@ -62,18 +81,35 @@ impl Database {
     /// wait for it.
     ///
     /// # Errors
-    /// [`UsersUnavailable`] when the database is out of reach or refuses a migration.
-    pub async fn migrate(&self) -> Result<(), UsersUnavailable> {
+    /// [`DatabaseUnavailable`] when the database is out of reach or refuses a migration.
+    pub async fn migrate(&self) -> Result<(), DatabaseUnavailable> {
         match &self.0 {
             Backend::Sqlite(sqlite) => sqlite.migrate().await,
             Backend::Postgres(postgres) => postgres.migrate().await,
         }
     }
 
-    pub(crate) fn connections(&self) -> Connections {
+    /// The people kept in this database.
+    pub fn users(&self) -> Arc<dyn UserRepository> {
         match &self.0 {
-            Backend::Sqlite(sqlite) => Connections::Sqlite(sqlite.pool()),
-            Backend::Postgres(postgres) => Connections::Postgres(postgres.pool()),
+            Backend::Sqlite(sqlite) => Arc::new(DieselUsers::new(sqlite.pool())),
+            Backend::Postgres(postgres) => Arc::new(DieselUsers::new(postgres.pool())),
+        }
+    }
+
+    /// The sessions kept in this database.
+    pub(crate) fn vault(&self) -> Arc<dyn Vault> {
+        match &self.0 {
+            Backend::Sqlite(sqlite) => Arc::new(DieselSessions::new(sqlite.pool())),
+            Backend::Postgres(postgres) => Arc::new(DieselSessions::new(postgres.pool())),
+        }
+    }
+
+    /// The revocations of sessions in cookies.
+    pub(crate) fn revocations(&self) -> Arc<dyn RevocationLog> {
+        match &self.0 {
+            Backend::Sqlite(sqlite) => Arc::new(DieselSessions::new(sqlite.pool())),
+            Backend::Postgres(postgres) => Arc::new(DieselSessions::new(postgres.pool())),
         }
     }
 }
@@ -88,6 +124,26 @@ impl fmt::Debug for Database {
     }
 }
 
-fn unavailable(cause: impl fmt::Display) -> UsersUnavailable {
-    UsersUnavailable(cause.to_string())
+/// The connection that a pool hands out, once it works.
+pub(crate) async fn connection<C, E: fmt::Display>(
+    handed_out: impl Future<Output = Result<C, E>>,
+) -> Result<C, DatabaseUnavailable> {
+    timeout(CONNECT, handed_out)
+        .await
+        .map_err(|_| DatabaseUnavailable("no connection in time".into()))?
+        .map_err(unavailable)
+}
+
+/// The answer to one statement.
+pub(crate) async fn in_time<T>(
+    answer: impl Future<Output = Result<T, DieselError>>,
+) -> Result<T, DatabaseUnavailable> {
+    timeout(STATEMENT, answer)
+        .await
+        .map_err(|_| DatabaseUnavailable("the database does not answer in time".into()))?
+        .map_err(unavailable)
+}
+
+fn unavailable(cause: impl fmt::Display) -> DatabaseUnavailable {
+    DatabaseUnavailable(cause.to_string())
 }

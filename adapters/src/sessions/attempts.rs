@@ -1,107 +1,96 @@
-use std::sync::{Mutex, MutexGuard, PoisonError};
+//! Login attempts: one sealed cookie each, whatever keeps the sessions.
 
-use async_trait::async_trait;
-use chrono::{DateTime, TimeDelta, Utc};
+use std::sync::Mutex;
+use std::{fmt::Write, sync::PoisonError};
+
 use portico_domain::{
     model::{LoginAttempt, State},
-    ports::{Clock, Randomness, SessionsUnavailable},
+    ports::{Clock, SessionsUnavailable},
 };
 use sha2::{Digest, Sha256};
 
 use super::{
     chunks,
-    hash::{self, Hash},
     jar::Jar,
     unavailable,
+    vault::{Once, hash_of},
 };
 
-/// Notes what is good once, for all instances of the site.
-#[async_trait]
-pub(super) trait Once: Send + Sync {
-    /// Whether nobody asked before. The answer is kept until then at least; now is `now`.
-    async fn first(
-        &self,
-        what: Hash,
-        until: DateTime<Utc>,
-        now: DateTime<Utc>,
-    ) -> Result<bool, SessionsUnavailable>;
-}
-
-/// An attempt and a number of its own, by which it is noted as taken: a state might come twice.
-type Numbered = ([u8; 16], LoginAttempt);
-
-/// The login attempts of one visitor, for one request: each in a sealed cookie, so that a stranger
-/// costs the site nothing to remember.
-pub(super) struct Attempts<'r> {
-    pub(super) jar: Jar<'r>,
-    pub(super) once: &'r dyn Once,
-    pub(super) clock: &'r dyn Clock,
-    pub(super) randomness: &'r dyn Randomness,
+/// The attempts of one visitor, for one request. The jar does not show what was added to it in the
+/// same request, so that it is remembered here.
+#[derive(Default)]
+pub(super) struct Attempts {
     /// Absent until they were read; the oldest first.
-    pub(super) known: Mutex<Option<Vec<Numbered>>>,
+    known: Mutex<Option<Vec<LoginAttempt>>>,
 }
 
-impl Attempts<'_> {
-    pub(super) fn remember(&self, attempt: &LoginAttempt) -> Result<(), SessionsUnavailable> {
-        let random = self.randomness.bytes().map_err(unavailable)?;
-        let mut number = [0; 16];
-        number.copy_from_slice(&random[..16]);
-        let numbered = (number, attempt.clone());
-        let text = chunks::to_text(&numbered).map_err(unavailable)?;
-        if text.chars().count() > chunks::LONGEST {
-            return Err(unavailable("the attempt is too large for a cookie"));
-        }
-        let mut known = self.lock();
-        let attempts = self.read(&mut known);
-        attempts.retain(|(_, other)| other.state != attempt.state);
-        while attempts.len() >= LoginAttempt::AT_A_TIME {
-            self.jar.remove(&name_of(&attempts.remove(0).1.state));
-        }
-        attempts.push(numbered);
-        self.jar.add(&name_of(&attempt.state), text, LoginAttempt::LIFETIME);
+impl Attempts {
+    pub(super) fn remember(
+        &self,
+        jar: &Jar<'_>,
+        attempt: &LoginAttempt,
+    ) -> Result<(), SessionsUnavailable> {
+        let text = chunks::to_text(attempt).map_err(unavailable)?;
+        self.with(jar, |attempts| {
+            attempts.retain(|other| other.state != attempt.state);
+            while attempts.len() >= LoginAttempt::AT_A_TIME {
+                jar.remove(name(jar, &attempts.remove(0).state));
+            }
+            attempts.push(attempt.clone());
+        });
+        jar.add_for_callback(name(jar, &attempt.state), text, LoginAttempt::LIFETIME);
         Ok(())
     }
 
-    /// Two who bring copies of the same cookie at the same time get the attempt once.
+    /// A browser may send its cookie twice at once, and a thief may send a copy: that the attempt
+    /// was handed out is noted where all instances see it.
     pub(super) async fn take(
         &self,
+        jar: &Jar<'_>,
         state: &State,
+        once: &dyn Once,
+        clock: &dyn Clock,
     ) -> Result<Option<LoginAttempt>, SessionsUnavailable> {
-        // Comparing states takes the same time wherever they differ.
-        let found =
-            self.read(&mut self.lock()).iter().find(|(_, one)| one.state == *state).cloned();
-        let Some((number, attempt)) = found else {
+        let taken = self.with(jar, |attempts| {
+            // Comparing states takes the same time wherever they differ.
+            let found = attempts.iter().position(|attempt| attempt.state == *state)?;
+            Some(attempts.remove(found))
+        });
+        let Some(attempt) = taken else {
             return Ok(None);
         };
-        let now = self.clock.now();
-        let until = now.max(attempt.started_at + LoginAttempt::LIFETIME) + TimeDelta::minutes(1);
-        let first = self.once.first(hash::hash("attempt", &[&number]), until, now).await?;
-        self.read(&mut self.lock()).retain(|(other, _)| *other != number);
-        self.jar.remove(&name_of(state));
-        Ok(first.then_some(attempt))
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Option<Vec<Numbered>>> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+        jar.remove(name(jar, state));
+        let value = hash_of(["attempt", attempt.state.expose(), attempt.nonce.expose()]);
+        let now = clock.now();
+        // A clock that is a little behind on another instance must not make it good again.
+        let until = now.max(attempt.started_at) + LoginAttempt::LIFETIME * 2;
+        Ok(once.first(&value, now, until).await?.then_some(attempt))
     }
 
     /// Known, or as the browser sent them; those that are not exactly right are cleared.
-    fn read<'k>(&self, known: &'k mut Option<Vec<Numbered>>) -> &'k mut Vec<Numbered> {
-        known.get_or_insert_with(|| {
-            let mut attempts: Vec<Numbered> = Vec::new();
-            for name in self.jar.sent("login_") {
-                match self.jar.get(&name).and_then(|opened| chunks::from_text(&opened.text)) {
+    fn with<T>(&self, jar: &Jar<'_>, change: impl FnOnce(&mut Vec<LoginAttempt>) -> T) -> T {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let attempts = known.get_or_insert_with(|| {
+            let mut attempts = Vec::new();
+            for name in jar.sent("login_") {
+                match jar.get(&name).and_then(|opened| chunks::from_text(&opened.value)) {
                     Some(attempt) => attempts.push(attempt),
-                    None => self.jar.remove(&name),
+                    None => jar.remove(name),
                 }
             }
-            attempts.sort_by_key(|(_, attempt)| attempt.started_at);
+            attempts.sort_by_key(|attempt: &LoginAttempt| attempt.started_at);
             attempts
-        })
+        });
+        change(attempts)
     }
 }
 
 /// Cookies are told apart by 64 bits of a hash: a state may hold characters that a name may not.
-fn name_of(state: &State) -> String {
-    format!("login_{}", hash::hex(&Sha256::digest(state.expose())[..8]))
+pub(super) fn name(jar: &Jar<'_>, state: &State) -> String {
+    let mut name = jar.name("login_");
+    for byte in &Sha256::digest(state.expose())[..8] {
+        // Writing to a text cannot fail.
+        let _ = write!(name, "{byte:02x}");
+    }
+    name
 }

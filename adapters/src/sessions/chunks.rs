@@ -72,7 +72,7 @@ pub(super) fn cut(session: &Session, id: [u8; 8]) -> Result<Vec<String>, TooLarg
 
 /// Puts the session together from the chunks that `at` finds by their index. `None` unless all are
 /// there, in their places, and of one writing.
-pub(super) fn join(mut at: impl FnMut(usize) -> Option<String>) -> Option<Session> {
+pub(super) fn join(at: impl Fn(usize) -> Option<String>) -> Option<Session> {
     let mut text = at(0)?;
     let (_, total, id) = header(&text).filter(|(index, ..)| *index == 0)?;
     let id = id.to_owned();

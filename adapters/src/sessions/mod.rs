@@ -1,30 +1,33 @@
-//! Adapters of the ports `SessionStore` and `SessionRegistry`: sessions in private cookies, in the
-//! database, or in Redis.
+//! Adapters of the ports `SessionStore` and `SessionRegistry`: sessions in the visitors' cookies, in
+//! the database, or in Redis. Login attempts are in cookies always.
 
 mod attempts;
 mod chunks;
-mod database;
-mod hash;
 mod jar;
 mod keys;
 mod private_cookies;
-mod redis;
 mod revocations;
-mod rows;
 mod seal;
 mod server_side;
+mod tables;
 mod turns;
-mod visitor;
+mod vault;
 
-use portico_domain::{
-    model::Lifetimes,
-    ports::{SessionStore, SessionsUnavailable},
-};
+use std::{future::Future, sync::Arc, time::Duration};
+
+use portico_domain::ports::{SessionStore, SessionsUnavailable};
 use rocket::http::CookieJar;
 
-pub use keys::SiteKeys;
-pub use private_cookies::PrivateCookies;
-pub use server_side::ServerSide;
+pub use self::{
+    jar::CookieSettings,
+    keys::{KeyMaterial, NotAKey},
+    private_cookies::PrivateCookies,
+    server_side::ServerSide,
+};
+pub(crate) use self::{
+    tables::DieselSessions,
+    vault::{RevocationLog, Vault},
+};
 
 /// Makes the store of the visitor behind one request, from what the browser sent along.
 pub trait Sessions: Send + Sync {
@@ -33,17 +36,19 @@ pub trait Sessions: Send + Sync {
     fn of<'r>(&'r self, jar: &'r CookieJar<'_>) -> Box<dyn SessionStore + 'r>;
 }
 
-/// What all stores are told.
-#[derive(Clone, Debug)]
-pub struct SessionSettings {
-    /// Whether browsers reach the site by https. The cookies are then `Secure`, and their names
-    /// begin with `__Host-`, so that no other host of the domain can set them (RFC 6265bis,
-    /// section 4.1.3.2).
-    pub secure: bool,
-    /// How long sessions last.
-    pub lifetimes: Lifetimes,
-    /// What seals them. Rocket must have the current one as its `secret_key`.
-    pub keys: SiteKeys,
+/// Does the work now and then, as long as somebody else holds on to what it works on.
+fn repeat<T, F>(every: Duration, what: &Arc<T>, work: impl Fn(Arc<T>) -> F + Send + 'static)
+where
+    T: ?Sized + Send + Sync + 'static,
+    F: Future<Output = ()> + Send,
+{
+    let what = Arc::downgrade(what);
+    tokio::spawn(async move {
+        while let Some(what) = what.upgrade() {
+            work(what).await;
+            tokio::time::sleep(every).await;
+        }
+    });
 }
 
 fn unavailable(cause: impl std::fmt::Display) -> SessionsUnavailable {

@@ -1,32 +1,37 @@
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::{
+    cell::Cell,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use portico_domain::{
-    model::{Change, LoginAttempt, Revocation, Session, SessionId, SessionSummary, State},
+    model::{Change, LoginAttempt, Revocation, Session, SessionSummary, State},
     ports::{Clock, Randomness, SessionRegistry, SessionStore, SessionsUnavailable, Turn},
 };
 use rocket::http::CookieJar;
-use tokio::time::{Instant, timeout};
 
 use super::{
-    SessionSettings, Sessions,
-    attempts::{Attempts, Once},
-    chunks, database, hash,
-    jar::{Cookies, Jar},
+    Sessions,
+    attempts::Attempts,
+    chunks,
+    jar::{CookieSettings, Cookies, Jar},
     revocations::Revocations,
-    server_side::{PATIENCE, POLL},
     turns::Turns,
     unavailable,
+    vault::hash_of,
 };
 use crate::database::Database;
 
-/// Whole sessions, sealed in the visitors' own cookies by Rocket. Of a session that was ended the
-/// database keeps a hash, until its cookies would have expired.
+/// Whole sessions, sealed in the visitors' own cookies by Rocket. On this side only a list is kept
+/// of the sessions that ended before their time, in the database, so that a copy of the cookies of
+/// one who logged out is good for nothing.
+///
+/// Nobody can list such sessions. A turn to refresh reaches as far as the process: of two
+/// instances that refresh one session in the same moment, the later one needs a provider that
+/// still takes the earlier refresh token for a few seconds.
 pub struct PrivateCookies {
-    settings: SessionSettings,
     cookies: Cookies,
-    once: Arc<dyn Once>,
     revocations: Arc<Revocations>,
     turns: Turns,
     clock: Arc<dyn Clock>,
@@ -34,30 +39,30 @@ pub struct PrivateCookies {
 }
 
 impl PrivateCookies {
-    /// Sessions as the settings say, dated by the clock. The database holds the list of those that
-    /// were ended, and which login attempts were taken; it is not waited for. Two tasks, which end
-    /// with this value, read the list and tidy up: the caller is within a tokio runtime.
+    /// Sessions as the settings say, dated by the clock. Needs a runtime of Tokio, and waits for
+    /// no database.
     pub fn new(
-        settings: SessionSettings,
+        settings: CookieSettings,
         database: &Database,
         clock: Arc<dyn Clock>,
         randomness: Arc<dyn Randomness>,
-    ) -> Arc<Self> {
-        let tables = database::tables(database, &clock);
-        let revocations = Revocations::new(tables.clone(), clock.clone(), settings.lifetimes);
-        let (cookies, turns) = (Cookies::new(&settings), Turns::default());
-        let once = tables;
-        Arc::new(Self { settings, cookies, once, revocations, turns, clock, randomness })
+    ) -> Self {
+        let log = database.revocations();
+        let revocations = Revocations::new(log, clock.clone(), randomness.clone());
+        let cookies = Cookies::new(settings);
+        Self { cookies, revocations, turns: Turns::default(), clock, randomness }
     }
 }
 
 impl Sessions for PrivateCookies {
     fn of<'r>(&'r self, jar: &'r CookieJar<'_>) -> Box<dyn SessionStore + 'r> {
         let jar = self.cookies.of(jar);
-        let (once, clock, randomness) = (&*self.once, &*self.clock, &*self.randomness);
-        let attempts = Attempts { jar, once, clock, randomness, known: Mutex::default() };
-        let (known, turn) = (Mutex::default(), Mutex::default());
-        Box::new(Visitor { site: self, jar, attempts, known, turn })
+        Box::new(Visitor {
+            site: self,
+            jar,
+            session: Mutex::default(),
+            attempts: Attempts::default(),
+        })
     }
 }
 
@@ -72,7 +77,8 @@ impl SessionRegistry for PrivateCookies {
     }
 
     async fn revoke(&self, revocation: &Revocation) -> Result<(), SessionsUnavailable> {
-        self.revocations.add(revocation).await
+        let last_end = self.clock.now() + self.cookies.settings.lifetimes.absolute;
+        self.revocations.add(revocation.clone(), last_end).await
     }
 
     async fn first_use(
@@ -80,12 +86,12 @@ impl SessionRegistry for PrivateCookies {
         value: &str,
         until: DateTime<Utc>,
     ) -> Result<bool, SessionsUnavailable> {
-        let value = hash::hash("value", &[value.as_bytes()]);
-        self.once.first(value, until, self.clock.now()).await
+        let value = hash_of(["value", value, ""]);
+        self.revocations.log().first(&value, self.clock.now(), until).await
     }
 
     async fn check(&self) -> Result<(), SessionsUnavailable> {
-        self.revocations.read().await
+        self.revocations.log().check().await
     }
 }
 
@@ -94,102 +100,89 @@ impl SessionRegistry for PrivateCookies {
 struct Visitor<'r> {
     site: &'r PrivateCookies,
     jar: Jar<'r>,
-    attempts: Attempts<'r>,
     /// Absent until it was read or written.
-    known: Mutex<Option<Option<Session>>>,
-    turn: Mutex<Option<(SessionId, u64)>>,
+    session: Mutex<Option<Option<Session>>>,
+    attempts: Attempts,
 }
 
 impl Visitor<'_> {
     fn known(&self) -> MutexGuard<'_, Option<Option<Session>>> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+        self.session.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn chunk_name(&self, index: usize) -> String {
+        self.jar.name(&format!("session_{index}"))
     }
 
     /// Removes the chunks from this index on: those that the browser sent, and those that were
     /// added in this request.
     fn clear_chunks(&self, from: usize) {
-        let kept: Vec<_> = (0..from).map(chunk_name).collect();
+        let kept: Vec<_> = (0..from).map(|index| self.chunk_name(index)).collect();
         let mut gone = self.jar.sent("session_");
-        gone.extend((from..chunks::MOST).map(chunk_name));
+        gone.extend((from..chunks::MOST).map(|index| self.chunk_name(index)));
         gone.retain(|name| !kept.contains(name));
-        gone.iter().for_each(|name| self.jar.remove(name));
+        gone.into_iter().for_each(|name| self.jar.remove(name));
     }
 
-    /// Known, or as the browser sent it, and whether it is to be written anew: it was sealed with
-    /// an earlier key, or another request refreshed it.
-    fn read(&self) -> Option<(Session, bool)> {
-        let now = self.site.clock.now();
-        let known = self.known().clone();
-        let (session, by_previous_key) = match known {
-            Some(session) => (session?, false),
-            None => self.sent()?,
-        };
-        if !self.site.settings.lifetimes.allow(&session, now) {
-            return None;
-        }
-        Some(match self.site.turns.newer(&session, now) {
-            Some(newer) => (newer, true),
-            None => (session, by_previous_key),
-        })
-    }
-
+    /// As the browser sent it. What it sent and is not exactly right is cleared, each time anew: a
+    /// catcher that asks again clears again.
     fn sent(&self) -> Option<(Session, bool)> {
-        let mut by_previous_key = false;
+        let by_earlier_key = Cell::new(false);
         let session = chunks::join(|index| {
-            let opened = self.jar.get(&chunk_name(index))?;
-            by_previous_key |= opened.by_previous_key;
-            Some(opened.text)
-        })?;
-        Some((session, by_previous_key))
+            let opened = self.jar.get(&self.chunk_name(index))?;
+            by_earlier_key.set(by_earlier_key.get() || opened.by_earlier_key);
+            Some(opened.value)
+        });
+        if session.is_none() && !self.jar.sent("session_").is_empty() {
+            self.clear_chunks(0);
+        }
+        Some((session?, by_earlier_key.get()))
     }
 
-    /// The session, unless it was revoked. What the browser sent and is not exactly right is
-    /// cleared, each time anew: a catcher that asks again clears again.
+    /// Known, or as the browser sent it. A session from before a refresh becomes the refreshed one,
+    /// and one that an earlier key sealed is sealed anew.
     async fn session(&self) -> Result<Option<Session>, SessionsUnavailable> {
-        let Some((session, to_be_written)) = self.read() else {
-            if self.known().is_none() && !self.jar.sent("session_").is_empty() {
-                self.clear_chunks(0);
-            }
-            return Ok(None);
+        let known = self.known().clone();
+        let session = match known {
+            Some(session) => session,
+            None => match self.sent() {
+                Some((session, by_earlier_key)) => {
+                    let newer = self.site.turns.newer(&session, self.site.clock.now());
+                    let is_to_be_written = by_earlier_key || newer.is_some();
+                    let session = newer.unwrap_or(session);
+                    if is_to_be_written && self.allows(&session) {
+                        self.write(&session)?;
+                    }
+                    Some(session)
+                }
+                None => None,
+            },
         };
-        if self.site.revocations.cover(&session).await? {
+        let Some(session) = session else { return Ok(None) };
+        // Also a session that is known: it may have been ended since.
+        if !self.allows(&session) || self.site.revocations.cover(&session).await? {
             self.clear_chunks(0);
             *self.known() = Some(None);
             return Ok(None);
         }
-        if to_be_written {
-            self.write(&session)?;
-        } else {
-            *self.known() = Some(Some(session.clone()));
-        }
+        *self.known() = Some(Some(session.clone()));
         Ok(Some(session))
+    }
+
+    fn allows(&self, session: &Session) -> bool {
+        self.site.cookies.settings.lifetimes.allow(session, self.site.clock.now())
     }
 
     fn write(&self, session: &Session) -> Result<(), SessionsUnavailable> {
         let [a, b, c, d, e, f, g, h, ..] = self.site.randomness.bytes().map_err(unavailable)?;
         let chunks = chunks::cut(session, [a, b, c, d, e, f, g, h]).map_err(unavailable)?;
-        let lasts = self.site.settings.lifetimes.end_of(session) - self.site.clock.now();
+        let lasts = self.site.cookies.settings.lifetimes.end_of(session) - self.site.clock.now();
         self.clear_chunks(chunks.len());
         for (index, chunk) in chunks.into_iter().enumerate() {
-            self.jar.add(&chunk_name(index), chunk, lasts);
+            self.jar.add(self.chunk_name(index), chunk, lasts);
         }
         *self.known() = Some(Some(session.clone()));
         Ok(())
-    }
-
-    /// Tells everybody that the session has ended, lest a copy of its cookies bring it back.
-    async fn revoke(&self, session: &Session) {
-        if let Err(error) = self.site.revocations.end(session).await {
-            log::warn!("other instances hear later that a session has ended: {error}");
-        }
-        self.site.turns.forget(session.id);
-    }
-
-    fn give_turn_back(&self) {
-        let turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some((id, number)) = turn {
-            self.site.turns.give_back(id, number);
-        }
     }
 }
 
@@ -200,24 +193,22 @@ impl SessionStore for Visitor<'_> {
     }
 
     async fn start(&self, session: &Session) -> Result<(), SessionsUnavailable> {
-        let earlier = self.read().map(|(earlier, _)| earlier);
-        self.write(session)?;
-        if let Some(earlier) = earlier.filter(|earlier| earlier.id != session.id) {
-            self.revoke(&earlier).await;
+        let earlier = self.session().await?;
+        if earlier.is_some_and(|earlier| earlier.id != session.id) {
+            self.end().await?;
         }
-        Ok(())
+        self.write(session)
     }
 
     async fn update(&self, change: &Change) -> Result<Option<Session>, SessionsUnavailable> {
         let Some(session) = self.session().await? else {
             return Ok(None);
         };
-        let older = session.tokens.clone();
+        if let Change::Refreshed(refreshed) = change {
+            self.site.turns.note(&session, refreshed, self.site.clock.now());
+        }
         let session = session.with(change.clone());
         self.write(&session)?;
-        if matches!(change, Change::Refreshed(_)) {
-            self.site.turns.refreshed(&older, &session, self.site.clock.now());
-        }
         Ok(Some(session))
     }
 
@@ -225,62 +216,56 @@ impl SessionStore for Visitor<'_> {
         let Some(session) = self.session().await? else {
             return Ok(Turn::Over(None));
         };
-        let given_back = match self.site.turns.take(session.id, self.site.clock.now()) {
-            Ok(number) => {
-                let turn = Some((session.id, number));
-                *self.turn.lock().unwrap_or_else(PoisonError::into_inner) = turn;
-                // Another may have refreshed it just before.
-                let session = self.session().await?;
-                return Ok(session.map_or(Turn::Over(None), Turn::Yours));
-            }
-            Err(given_back) => given_back,
-        };
-        let begun = Instant::now();
-        while self.site.turns.is_taken(session.id, self.site.clock.now())
-            && begun.elapsed() < PATIENCE
-        {
-            // Asks again even when nobody says so: a turn may end by itself.
-            let _ = timeout(POLL, given_back.notified()).await;
+        let is_ours = self.site.turns.take(session.id, self.site.clock.now()).await;
+        // Whoever had the turn before may have refreshed the session.
+        if let Some(newer) = self.site.turns.newer(&session, self.site.clock.now()) {
+            self.write(&newer)?;
         }
-        Ok(Turn::Over(self.session().await?))
+        let session = self.session().await?;
+        Ok(match session {
+            Some(session) if is_ours => Turn::Yours(session),
+            session => Turn::Over(session),
+        })
     }
 
     async fn end_turn(&self) -> Result<(), SessionsUnavailable> {
-        self.give_turn_back();
+        if let Some(Some(session)) = &*self.known() {
+            self.site.turns.end(session.id);
+        }
         Ok(())
     }
 
-    /// Also where the database is away: the cookies are cleared all the same.
+    /// The cookies are cleared in any case. A copy of them, and a request under way, is good for
+    /// nothing as soon as the list says so.
     async fn end(&self) -> Result<(), SessionsUnavailable> {
-        let session = self.read();
+        let known = self.known().clone();
+        let session = known.unwrap_or_else(|| self.sent().map(|(session, _)| session));
         self.clear_chunks(0);
         *self.known() = Some(None);
-        if let Some((session, _)) = session {
-            self.revoke(&session).await;
+        let Some(session) = session.filter(|session| self.allows(session)) else {
+            return Ok(());
+        };
+        self.site.turns.forget(session.id);
+        // A request under way may note a visit first, and make the session last from now on.
+        let lifetimes = self.site.cookies.settings.lifetimes;
+        let last_end = lifetimes.end_of(&session.clone().with(Change::Seen(self.site.clock.now())));
+        let Session { issuer, subject, id, .. } = session;
+        let revocation = Revocation::Session { issuer, subject, id };
+        if let Err(cause) = self.site.revocations.add(revocation, last_end).await {
+            log::warn!("a session was ended in its browser only: {cause}");
         }
-        self.give_turn_back();
         Ok(())
     }
 
     async fn remember(&self, attempt: &LoginAttempt) -> Result<(), SessionsUnavailable> {
-        self.attempts.remember(attempt)
+        self.attempts.remember(&self.jar, attempt)
     }
 
     async fn take_attempt(
         &self,
         state: &State,
     ) -> Result<Option<LoginAttempt>, SessionsUnavailable> {
-        self.attempts.take(state).await
+        let once = self.site.revocations.log();
+        self.attempts.take(&self.jar, state, once, &*self.site.clock).await
     }
-}
-
-impl Drop for Visitor<'_> {
-    /// A request that breaks off keeps nobody waiting.
-    fn drop(&mut self) {
-        self.give_turn_back();
-    }
-}
-
-fn chunk_name(index: usize) -> String {
-    format!("session_{index}")
 }

@@ -1,248 +1,190 @@
+//! Which sessions in cookies have ended before their time.
+
 use std::{
-    collections::{HashMap, VecDeque},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    collections::HashMap,
+    sync::{
+        Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
-use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
 use portico_domain::{
-    model::{Lifetimes, Revocation, Session, SessionId},
-    ports::{Clock, SessionsUnavailable},
+    model::{Revocation, Session},
+    ports::{Clock, Randomness, SessionsUnavailable},
 };
-use tokio::{sync::Mutex as AsyncMutex, time::Instant};
 
-use super::hash::{self, Hash};
+use super::{
+    repeat, unavailable,
+    vault::{Entry, Hash, RevocationLog, hash_of},
+};
 
-/// Between two readings of the list.
-const EVERY: Duration = Duration::from_secs(2);
+/// How often an instance reads what others have added.
+const READ: Duration = Duration::from_secs(2);
 
-/// Numbers are given in order, but come to light when their transactions end, which takes at most
-/// the time of a statement. What had a lower number this long ago has come to light.
-const SETTLED: Duration = Duration::from_secs(30);
+/// How often an instance forgets what has expired.
+const SWEEP: Duration = Duration::from_secs(60);
 
-/// Clocks of instances may differ by this.
+/// Instances' clocks may differ by this much, and a transaction may take so long to be seen: each
+/// reading goes back so far behind the one before.
+const OVERLAP: TimeDelta = TimeDelta::seconds(60);
+
+/// Entries are kept for this long after no session can be left, for clocks that differ.
 const MARGIN: TimeDelta = TimeDelta::minutes(5);
 
-/// Entries that wait for the database, at most.
-const MOST_WAITING: usize = 10_000;
-
-/// The list, as it outlasts this process.
-#[async_trait]
-pub(super) trait RevocationTable: Send + Sync {
-    async fn note(&self, entry: &Entry) -> Result<(), SessionsUnavailable>;
-
-    /// The entries with a number above this one, with their numbers, in order.
-    async fn after(&self, number: i64) -> Result<Vec<(i64, Entry)>, SessionsUnavailable>;
-}
-
-/// One entry. It names nobody: what is meant is a hash.
-#[derive(Clone, Debug)]
-pub(super) struct Entry {
-    pub(super) target: Hash,
-    /// The session that stays.
-    pub(super) except: Option<[u8; 16]>,
-    /// Sessions that began until then have ended; milliseconds since the epoch.
-    pub(super) revoked_at: i64,
-    /// No session can be that old any more; milliseconds since the epoch.
-    pub(super) forget_at: i64,
-}
-
-/// Which sessions have ended although their cookies would still be good. Every instance knows the
-/// list in memory, reads what others added each two seconds, and asks nobody during a request.
+/// The revocations in the database, and a copy in memory that is at most a few seconds old.
 ///
-/// While the database is away the last known list stands. What another instance revokes meanwhile
-/// could not be noted anyway; and readiness is red, so that a balancer takes the instance out.
+/// While the database is away the copy stands: people stay signed in, and what other instances
+/// revoke is learnt afterwards. `/health/ready` is red then, so that a balancer takes the instance
+/// out. Before the first reading nobody is let in, or a restart would forget who was put out.
 pub(super) struct Revocations {
-    table: Arc<dyn RevocationTable>,
+    log: Arc<dyn RevocationLog>,
     clock: Arc<dyn Clock>,
-    lifetimes: Lifetimes,
-    known: Mutex<Known>,
-    /// The highest number at each reading, the latest last. Held while reading.
-    readings: AsyncMutex<VecDeque<(Instant, i64)>>,
+    randomness: Arc<dyn Randomness>,
+    known: RwLock<Known>,
+    was_read: AtomicBool,
+    is_away: AtomicBool,
 }
 
 #[derive(Default)]
 struct Known {
-    /// The list was read once at least.
-    read: bool,
-    /// The database was away at the last attempt.
-    away: bool,
     entries: HashMap<Hash, Vec<Entry>>,
-    waiting: Vec<Entry>,
-    forgot_at: i64,
+    read_at: Option<DateTime<Utc>>,
 }
 
 impl Revocations {
-    /// Reads the list from now on, until dropped.
+    /// Reads and sweeps as long as it lives. Needs a runtime of Tokio.
     pub(super) fn new(
-        table: Arc<dyn RevocationTable>,
+        log: Arc<dyn RevocationLog>,
         clock: Arc<dyn Clock>,
-        lifetimes: Lifetimes,
+        randomness: Arc<dyn Randomness>,
     ) -> Arc<Self> {
-        let (known, readings) = (Mutex::default(), AsyncMutex::default());
-        let list = Arc::new(Self { table, clock, lifetimes, known, readings });
-        let reader = Arc::downgrade(&list);
-        tokio::spawn(async move {
-            while let Some(list) = reader.upgrade() {
-                list.read_and_tell().await;
-                drop(list);
-                tokio::time::sleep(EVERY).await;
-            }
+        let revocations = Arc::new(Self {
+            log,
+            clock,
+            randomness,
+            known: RwLock::default(),
+            was_read: AtomicBool::new(false),
+            is_away: AtomicBool::new(false),
         });
-        list
+        repeat(READ, &revocations, |revocations| async move {
+            let read = revocations.read().await;
+            revocations.tell(read.err());
+        });
+        repeat(SWEEP, &revocations, |revocations| async move {
+            // What is not swept now is swept later.
+            let _ = revocations.log.sweep(revocations.clock.now()).await;
+        });
+        revocations
     }
 
-    /// Whether the session has been revoked.
+    pub(super) fn log(&self) -> &dyn RevocationLog {
+        &*self.log
+    }
+
+    /// Whether the session was ended before its time.
     ///
-    /// # Errors
-    /// [`SessionsUnavailable`] until the list was read once.
+    /// Fails when the list has never been read and cannot be read now.
     pub(super) async fn cover(&self, session: &Session) -> Result<bool, SessionsUnavailable> {
-        if !self.known().read {
+        if !self.was_read.load(Ordering::Acquire) {
             self.read().await?;
         }
-        let Session { issuer, subject, id, .. } = session;
-        let began = session.started_at.timestamp_millis();
-        let sid = session.provider_session.as_deref();
-        let targets = [
-            Some(hash::session(issuer, subject, *id)),
-            Some(hash::person(issuer, subject)),
-            sid.map(|sid| hash::provider_session(issuer, sid)),
-            sid.map(|sid| hash::provider_session_of(issuer, sid, subject)),
-        ];
         let known = self.known();
-        let mut entries =
-            targets.iter().flatten().filter_map(|target| known.entries.get(target)).flatten();
-        Ok(entries.any(|entry| began <= entry.revoked_at && entry.except != Some(*id.as_bytes())))
+        let mut entries = places(session).into_iter().filter_map(|at| known.entries.get(&at));
+        Ok(entries.any(|entries| entries.iter().any(|entry| entry.covers(session))))
     }
 
-    /// Ends the sessions that are meant and began until now: here at once. Where the database is
-    /// away it is noted later.
-    ///
-    /// # Errors
-    /// [`SessionsUnavailable`] when others do not hear of it now.
-    pub(super) async fn add(&self, revocation: &Revocation) -> Result<(), SessionsUnavailable> {
-        let now = self.clock.now();
-        let (target, except) = target_of(revocation);
-        self.note(target, except, now, now + self.lifetimes.absolute).await
-    }
-
-    /// Ends this session, which its cookies would outlive at most as long as a renewal may be under
-    /// way.
-    ///
-    /// # Errors
-    /// [`SessionsUnavailable`] when others do not hear of it now.
-    pub(super) async fn end(&self, session: &Session) -> Result<(), SessionsUnavailable> {
-        let now = self.clock.now();
-        let target = hash::session(&session.issuer, &session.subject, session.id);
-        let end = now + self.lifetimes.rolling;
-        self.note(target, None, now, end.min(session.started_at + self.lifetimes.absolute)).await
-    }
-
-    async fn note(
+    /// Ends the sessions that are meant: here at once, elsewhere once it is read.
+    pub(super) async fn add(
         &self,
-        target: Hash,
-        except: Option<SessionId>,
-        now: DateTime<Utc>,
-        end: DateTime<Utc>,
+        revocation: Revocation,
+        last_end: DateTime<Utc>,
     ) -> Result<(), SessionsUnavailable> {
-        let entry = Entry {
-            target,
-            except: except.map(|id| *id.as_bytes()),
-            revoked_at: now.timestamp_millis(),
-            forget_at: (end + MARGIN).timestamp_millis(),
-        };
-        self.known().add(entry.clone());
-        let noted = self.table.note(&entry).await;
-        if noted.is_err() {
-            let waiting = &mut self.known().waiting;
-            if waiting.len() < MOST_WAITING {
-                waiting.push(entry);
-            }
-        }
-        noted
+        let mut id = [0; 16];
+        id.copy_from_slice(&self.randomness.bytes().map_err(unavailable)?[..16]);
+        let revoked_at = self.clock.now();
+        let entry = Entry { id, revocation, revoked_at, expires_at: last_end + MARGIN };
+        // Here even if the others cannot be told: this process keeps its word as far as it can.
+        self.known_mut().insert(entry.clone());
+        self.log.add(&entry).await
     }
 
-    /// Notes what waits, and reads what is new.
-    pub(super) async fn read(&self) -> Result<(), SessionsUnavailable> {
-        let mut readings = self.readings.lock().await;
-        while let Some(entry) = self.next_waiting() {
-            if let Err(error) = self.table.note(&entry).await {
-                self.known().waiting.push(entry);
-                return Err(error);
-            }
+    async fn read(&self) -> Result<(), SessionsUnavailable> {
+        let now = self.clock.now();
+        let then = self.known().read_at.map_or(DateTime::UNIX_EPOCH, |read_at| read_at - OVERLAP);
+        let entries = self.log.since(then).await?;
+        let mut known = self.known_mut();
+        for entry in entries {
+            known.insert(entry);
         }
-        let now = Instant::now();
-        while readings.get(1).is_some_and(|(at, _)| *at + SETTLED <= now) {
-            readings.pop_front();
-        }
-        let settled = readings.front().filter(|(at, _)| *at + SETTLED <= now);
-        let new = self.table.after(settled.map_or(0, |(_, number)| *number)).await?;
-        let before = readings.back().map_or(0, |(_, number)| *number);
-        readings.push_back((now, new.last().map_or(before, |(number, _)| before.max(*number))));
-
-        let mut known = self.known();
-        known.read = true;
-        new.into_iter().for_each(|(_, entry)| known.add(entry));
-        known.forget(self.clock.now().timestamp_millis());
+        known.forget(now);
+        known.read_at = Some(now);
+        drop(known);
+        self.was_read.store(true, Ordering::Release);
         Ok(())
     }
 
-    async fn read_and_tell(&self) {
-        let outcome = self.read().await;
-        let was_away = std::mem::replace(&mut self.known().away, outcome.is_err());
-        match outcome {
-            Err(error) if !was_away => {
-                log::warn!("revoked sessions cannot be read, the last known list stands: {error}");
-            }
-            Ok(()) if was_away => log::info!("revoked sessions can be read again"),
+    /// Says once that the database went away, and once that it is back.
+    fn tell(&self, cause: Option<SessionsUnavailable>) {
+        let was_away = self.is_away.swap(cause.is_some(), Ordering::Relaxed);
+        match cause {
+            Some(cause) if !was_away => log::warn!(
+                "the list of revoked sessions cannot be read; the last one stands: {cause}"
+            ),
+            None if was_away => log::info!("the list of revoked sessions can be read again"),
             _ => {}
         }
     }
 
-    fn next_waiting(&self) -> Option<Entry> {
-        self.known().waiting.pop()
+    fn known(&self) -> RwLockReadGuard<'_, Known> {
+        self.known.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn known(&self) -> MutexGuard<'_, Known> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    fn known_mut(&self) -> RwLockWriteGuard<'_, Known> {
+        self.known.write().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Known {
-    fn add(&mut self, entry: Entry) {
-        let entries = self.entries.entry(entry.target).or_default();
-        match entries.iter_mut().find(|known| known.except == entry.except) {
-            Some(known) => {
-                known.revoked_at = known.revoked_at.max(entry.revoked_at);
-                known.forget_at = known.forget_at.max(entry.forget_at);
-            }
-            None => entries.push(entry),
+    fn insert(&mut self, entry: Entry) {
+        let entries = self.entries.entry(place(&entry.revocation)).or_default();
+        if entries.iter().all(|known| known.id != entry.id) {
+            entries.push(entry);
         }
     }
 
-    /// Once a minute, because it looks at all of them.
-    fn forget(&mut self, now: i64) {
-        if now - self.forgot_at < 60_000 {
-            return;
-        }
-        self.forgot_at = now;
+    fn forget(&mut self, now: DateTime<Utc>) {
         self.entries.retain(|_, entries| {
-            entries.retain(|entry| now < entry.forget_at);
+            entries.retain(|entry| entry.expires_at > now);
             !entries.is_empty()
         });
     }
 }
 
-fn target_of(revocation: &Revocation) -> (Hash, Option<SessionId>) {
-    match revocation {
-        Revocation::Session { issuer, subject, id } => (hash::session(issuer, subject, *id), None),
-        Revocation::Person { issuer, subject, except } => (hash::person(issuer, subject), *except),
-        Revocation::ProviderSession { issuer, sid, subject: None } => {
-            (hash::provider_session(issuer, sid), None)
-        }
-        Revocation::ProviderSession { issuer, sid, subject: Some(subject) } => {
-            (hash::provider_session_of(issuer, sid, subject), None)
-        }
+impl Entry {
+    fn covers(&self, session: &Session) -> bool {
+        session.started_at <= self.revoked_at && self.revocation.covers(session)
     }
+}
+
+/// Where a revocation is found again.
+fn place(revocation: &Revocation) -> Hash {
+    match revocation {
+        Revocation::Session { issuer, id, .. } => hash_of(["id", issuer, &id.to_string()]),
+        Revocation::Person { issuer, subject, .. } => hash_of(["person", issuer, subject]),
+        Revocation::ProviderSession { issuer, sid, .. } => hash_of(["sid", issuer, sid]),
+    }
+}
+
+/// Where revocations of this session would be.
+fn places(session: &Session) -> Vec<Hash> {
+    let issuer = &session.issuer;
+    let sid = session.provider_session.as_deref();
+    let mut places = vec![
+        hash_of(["id", issuer, &session.id.to_string()]),
+        hash_of(["person", issuer, &session.subject]),
+    ];
+    places.extend(sid.map(|sid| hash_of(["sid", issuer, sid])));
+    places
 }

@@ -1,80 +1,71 @@
-use std::sync::Arc;
+//! Sealing what is kept outside of the site.
 
 use aes_gcm::{
     Aes256Gcm, KeyInit, Nonce,
     aead::{Aead, Payload},
 };
 use hkdf::Hkdf;
-use portico_domain::{
-    model::Session,
-    ports::{Randomness, SessionsUnavailable},
-};
+use portico_domain::ports::{Randomness, SessionsUnavailable};
 use sha2::Sha256;
 
-use super::{SiteKeys, hash::Hash, unavailable};
+use super::{keys::KeyMaterial, unavailable};
 
-/// The key is for this alone: another label, another key (RFC 5869, section 3.2).
-const LABEL: &[u8] = b"portico: sessions kept by the site, AES-256-GCM";
+/// Makes the key for sessions another than the one for cookies.
+const LABEL: &[u8] = b"portico: sessions kept on the server's side";
 
 const NONCE: usize = 12;
 
-/// Changes whenever the session's fields do: postcard does not describe what it wrote.
-const VERSION: u8 = 1;
-
-/// Seals sessions for a store that need not be trusted (NIST SP 800-38D). Random nonces of 96 bits
-/// are good for 2^32 writings of one key.
+/// Seals with the current key, and opens with that and with earlier ones (AES-256-GCM).
 pub(super) struct Seal {
-    keys: Vec<Aes256Gcm>,
-    randomness: Arc<dyn Randomness>,
+    current: Aes256Gcm,
+    previous: Vec<Aes256Gcm>,
 }
 
-/// A session out of its seal.
+/// What was sealed.
 pub(super) struct Unsealed {
-    pub(super) session: Session,
-    /// It was sealed with an earlier key, and should be sealed anew.
-    pub(super) by_previous_key: bool,
+    pub(super) bytes: Vec<u8>,
+    /// Whether an earlier key sealed it, so that it should be sealed anew.
+    pub(super) by_earlier_key: bool,
 }
 
 impl Seal {
-    pub(super) fn new(keys: &SiteKeys, randomness: Arc<dyn Randomness>) -> Self {
-        Self { keys: keys.all().map(derived).collect(), randomness }
+    pub(super) fn new(current: &KeyMaterial, previous: &[KeyMaterial]) -> Self {
+        Self { current: cipher(current), previous: previous.iter().map(cipher).collect() }
     }
 
-    /// Nonce and ciphertext, which opens only where it was meant to be kept.
-    pub(super) fn close(
+    /// `place` says where it is kept: moved elsewhere, it does not open.
+    pub(super) fn seal(
         &self,
-        place: &Hash,
-        session: &Session,
+        bytes: &[u8],
+        place: &[u8],
+        randomness: &dyn Randomness,
     ) -> Result<Vec<u8>, SessionsUnavailable> {
-        let plain = postcard::to_extend(session, vec![VERSION]).map_err(unavailable)?;
-        let random = self.randomness.bytes().map_err(unavailable)?;
+        let random = randomness.bytes().map_err(unavailable)?;
         let nonce = &random[..NONCE];
-        let key = self.keys.first().ok_or_else(|| unavailable("no key"))?;
-        let payload = Payload { msg: &plain, aad: place };
-        let sealed = key.encrypt(Nonce::from_slice(nonce), payload).map_err(unavailable)?;
+        let sealed = self
+            .current
+            .encrypt(Nonce::from_slice(nonce), Payload { msg: bytes, aad: place })
+            .map_err(unavailable)?;
         Ok([nonce, &sealed].concat())
     }
 
-    /// `None` for what no key of the site sealed for this place, or an earlier version wrote.
-    pub(super) fn open(&self, place: &Hash, sealed: &[u8]) -> Option<Unsealed> {
+    /// `None` for what no key of ours sealed for this place.
+    pub(super) fn open(&self, sealed: &[u8], place: &[u8]) -> Option<Unsealed> {
         let (nonce, sealed) = sealed.split_at_checked(NONCE)?;
-        let open = |key: &Aes256Gcm| {
-            key.decrypt(Nonce::from_slice(nonce), Payload { msg: sealed, aad: place }).ok()
+        let open = |cipher: &Aes256Gcm| {
+            cipher.decrypt(Nonce::from_slice(nonce), Payload { msg: sealed, aad: place }).ok()
         };
-        let opened =
-            self.keys.iter().enumerate().find_map(|(index, key)| Some((index, open(key)?)));
-        let (index, plain) = opened?;
-        let session = plain.strip_prefix(&[VERSION])?;
-        match postcard::take_from_bytes(session) {
-            Ok((session, [])) => Some(Unsealed { session, by_previous_key: index > 0 }),
-            _ => None,
+        if let Some(bytes) = open(&self.current) {
+            return Some(Unsealed { bytes, by_earlier_key: false });
         }
+        let bytes = self.previous.iter().find_map(open)?;
+        Some(Unsealed { bytes, by_earlier_key: true })
     }
 }
 
-fn derived(material: &[u8; 32]) -> Aes256Gcm {
+fn cipher(material: &KeyMaterial) -> Aes256Gcm {
     let mut key = [0; 32];
-    // Fails for more than 8,160 bytes only (RFC 5869, section 2.3).
-    let _ = Hkdf::<Sha256>::new(None, material).expand(LABEL, &mut key);
+    // It fails for keys far longer than these only.
+    let _ = Hkdf::<Sha256>::new(None, material.bytes()).expand(LABEL, &mut key);
     Aes256Gcm::new(&key.into())
 }

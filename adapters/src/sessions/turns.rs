@@ -1,131 +1,155 @@
+//! Whose turn it is to refresh a session that is kept in cookies, within this process.
+
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use chrono::{DateTime, TimeDelta, Utc};
-use portico_domain::model::{Change, Refreshed, Session, SessionId, Tokens};
-use tokio::sync::Notify;
+use portico_domain::model::{AccessToken, Change, Refreshed, Session, SessionId};
+use tokio::{sync::watch, time::timeout};
 
-use super::hash::{self, Hash};
+/// Requests wait so long for the one that has the turn.
+pub(super) const PATIENCE: Duration = Duration::from_secs(12);
 
-/// How long a turn lasts that is not given back.
-pub(super) const LEASE: TimeDelta = TimeDelta::seconds(30);
+/// A turn that nobody gives back ends after this.
+pub(super) const TURN: TimeDelta = TimeDelta::seconds(30);
 
-/// How long requests that were under way during a refresh may come with the cookies of before.
-const AFTERWARDS: TimeDelta = TimeDelta::minutes(10);
+/// A browser may come with the cookies from before a refresh for so long: requests that were under
+/// way, and an answer that overtook another.
+const OVERLAP: TimeDelta = TimeDelta::minutes(10);
 
-/// Sessions noted at a time, of which each takes as much as its tokens. Beyond these, the one that
-/// would be forgotten first is.
+/// More sessions than this are not refreshed within [`OVERLAP`] by one process in earnest; the
+/// rest go without the help.
 const MOST: usize = 10_000;
 
-/// Whose turn it is to refresh the tokens of sessions that are kept in cookies, and what came of
-/// it, within this process.
-///
-/// Requests that were sent before a refreshed session reached the browser bring its older cookies.
-/// They are handed the newer tokens, lest they use the older ones, or write them over the newer.
 #[derive(Default)]
-pub(super) struct Turns(Mutex<HashMap<SessionId, Noted>>);
+pub(super) struct Turns(Mutex<HashMap<SessionId, Slot>>);
 
-struct Noted {
-    /// The number of the turn, and when it ends by itself.
-    turn: Option<(u64, DateTime<Utc>)>,
-    turns: u64,
-    given_back: Arc<Notify>,
-    refreshed: Option<Refreshed>,
-    /// The tokens that others replaced since.
-    replaced: Vec<Hash>,
-    forget_at: DateTime<Utc>,
+struct Slot {
+    /// Until when somebody has the turn. Its end is the end of the sender.
+    turn: Option<(watch::Sender<()>, DateTime<Utc>)>,
+    /// Which access token was replaced, and by what.
+    refreshed: Option<(AccessToken, Refreshed)>,
+    touched_at: DateTime<Utc>,
 }
 
 impl Turns {
-    /// The number of the turn, or what tells that it is given back.
-    pub(super) fn take(&self, id: SessionId, now: DateTime<Utc>) -> Result<u64, Arc<Notify>> {
-        let mut sessions = self.lock();
-        let noted = noted(&mut sessions, id, now);
-        if noted.turn.is_some_and(|(_, end)| now < end) {
-            return Err(noted.given_back.clone());
-        }
-        noted.turns += 1;
-        noted.turn = Some((noted.turns, now + LEASE));
-        noted.forget_at = now + AFTERWARDS;
-        Ok(noted.turns)
-    }
-
-    /// Whether another has the turn now.
-    pub(super) fn is_taken(&self, id: SessionId, now: DateTime<Utc>) -> bool {
-        let sessions = self.lock();
-        sessions.get(&id).and_then(|noted| noted.turn).is_some_and(|(_, end)| now < end)
-    }
-
-    pub(super) fn give_back(&self, id: SessionId, number: u64) {
-        if let Some(noted) = self.lock().get_mut(&id) {
-            noted.turn.take_if(|(turn, _)| *turn == number);
-            noted.given_back.notify_waiters();
-        }
-    }
-
-    /// Notes that the session has newer tokens than these.
-    pub(super) fn refreshed(&self, older: &Tokens, session: &Session, now: DateTime<Utc>) {
-        let mut sessions = self.lock();
-        let noted = noted(&mut sessions, session.id, now);
-        let (tokens, permissions) = (session.tokens.clone(), Some(session.permissions.clone()));
-        noted.refreshed = Some(Refreshed { tokens, permissions });
-        noted.replaced.retain(|replaced| *replaced != of(&session.tokens));
-        noted.replaced.push(of(older));
-        noted.forget_at = now + AFTERWARDS;
-    }
-
-    /// The session with the newer tokens, where these replaced those that it has; else nothing.
-    pub(super) fn newer(&self, session: &Session, now: DateTime<Utc>) -> Option<Session> {
-        let sessions = self.lock();
-        let noted = sessions.get(&session.id).filter(|noted| now < noted.forget_at)?;
-        let refreshed = noted.refreshed.clone()?;
-        let is_older = noted.replaced.contains(&of(&session.tokens));
-        is_older.then(|| session.clone().with(Change::Refreshed(refreshed)))
-    }
-
-    /// Forgets what is noted of a session that has ended.
-    pub(super) fn forget(&self, id: SessionId) {
-        if let Some(noted) = self.lock().remove(&id) {
-            noted.given_back.notify_waiters();
-        }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<SessionId, Noted>> {
+    fn slots(&self) -> MutexGuard<'_, HashMap<SessionId, Slot>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
 
-/// What is noted of the session; makes room first where it is new.
-fn noted(
-    sessions: &mut HashMap<SessionId, Noted>,
-    id: SessionId,
-    now: DateTime<Utc>,
-) -> &mut Noted {
-    if sessions.len() >= MOST && !sessions.contains_key(&id) {
-        sessions.retain(|_, noted| now < noted.forget_at);
-        if sessions.len() >= MOST {
-            let first = sessions.iter().min_by_key(|(_, noted)| noted.forget_at);
-            first.map(|(id, _)| *id).and_then(|id| sessions.remove(&id));
+    /// True for the one whose turn it is; false for all others, once it is over.
+    pub(super) async fn take(&self, id: SessionId, now: DateTime<Utc>) -> bool {
+        let mut over = {
+            let mut slots = self.slots();
+            if slots.len() >= MOST {
+                slots.retain(|_, slot| now - slot.touched_at < OVERLAP);
+            }
+            let slot =
+                slots.entry(id).or_insert(Slot { turn: None, refreshed: None, touched_at: now });
+            match &slot.turn {
+                Some((turn, until)) if *until > now => turn.subscribe(),
+                _ => {
+                    slot.turn = Some((watch::Sender::new(()), now + TURN));
+                    slot.touched_at = now;
+                    return true;
+                }
+            }
+        };
+        // The sender never sends: this ends when it does, or when patience does.
+        let _ = timeout(PATIENCE, over.changed()).await;
+        false
+    }
+
+    pub(super) fn end(&self, id: SessionId) {
+        if let Some(slot) = self.slots().get_mut(&id) {
+            slot.turn = None;
         }
     }
-    let noted = sessions.entry(id).or_insert_with(|| Noted {
-        turn: None,
-        turns: 0,
-        given_back: Arc::default(),
-        refreshed: None,
-        replaced: Vec::new(),
-        forget_at: now + AFTERWARDS,
-    });
-    if noted.forget_at <= now {
-        (noted.refreshed, noted.forget_at) = (None, now + AFTERWARDS);
-        noted.replaced.clear();
+
+    /// Remembers what a refresh made of the session.
+    pub(super) fn note(&self, before: &Session, refreshed: &Refreshed, now: DateTime<Utc>) {
+        let mut slots = self.slots();
+        if slots.len() >= MOST && !slots.contains_key(&before.id) {
+            return;
+        }
+        let slot =
+            slots.entry(before.id).or_insert(Slot { turn: None, refreshed: None, touched_at: now });
+        slot.refreshed = Some((before.tokens.access_token.clone(), refreshed.clone()));
+        slot.touched_at = now;
     }
-    noted
+
+    /// The session after the refresh, where the browser brought it from before; `None` where it is
+    /// as it should be.
+    pub(super) fn newer(&self, session: &Session, now: DateTime<Utc>) -> Option<Session> {
+        let slots = self.slots();
+        let slot = slots.get(&session.id).filter(|slot| now - slot.touched_at < OVERLAP)?;
+        let (before, refreshed) = slot.refreshed.as_ref()?;
+        (session.tokens.access_token == *before)
+            .then(|| session.clone().with(Change::Refreshed(refreshed.clone())))
+    }
+
+    /// Forgets a session that has ended.
+    pub(super) fn forget(&self, id: SessionId) {
+        self.slots().remove(&id);
+    }
 }
 
-fn of(tokens: &Tokens) -> Hash {
-    let refresh = tokens.refresh_token.as_ref().map_or("", |token| token.expose());
-    hash::hash("tokens", &[tokens.access_token.expose().as_bytes(), refresh.as_bytes()])
+#[cfg(test)]
+mod tests {
+    use std::pin::pin;
+
+    use portico_domain::testing;
+    use rocket::futures::FutureExt;
+
+    use super::*;
+
+    const START: DateTime<Utc> = DateTime::UNIX_EPOCH;
+
+    #[tokio::test]
+    async fn one_at_a_time_has_the_turn_and_the_others_wait_until_it_is_over() {
+        let (turns, id) = (Turns::default(), testing::session().id);
+        assert!(turns.take(id, START).await);
+        let (mut one, mut two) = (pin!(turns.take(id, START)), pin!(turns.take(id, START)));
+        assert!(one.as_mut().now_or_never().is_none() && two.as_mut().now_or_never().is_none());
+        assert!(turns.take(SessionId::new([9; 32]), START).await, "another session's is its own");
+
+        turns.end(id);
+        assert_eq!((one.await, two.await), (false, false));
+        assert!(turns.take(id, START).await);
+    }
+
+    #[tokio::test]
+    async fn a_turn_that_nobody_gives_back_ends_by_itself() {
+        let (turns, id) = (Turns::default(), testing::session().id);
+        assert!(turns.take(id, START).await);
+        assert!(turns.take(id, START + TURN).await);
+        assert_eq!(turns.take(id, START + TURN).now_or_never(), None);
+    }
+
+    #[tokio::test]
+    async fn nobody_waits_for_a_session_that_has_ended() {
+        let (turns, id) = (Turns::default(), testing::session().id);
+        assert!(turns.take(id, START).await);
+        let mut waiting = pin!(turns.take(id, START));
+        assert_eq!(waiting.as_mut().now_or_never(), None);
+        turns.forget(id);
+        assert!(!waiting.await);
+    }
+
+    #[test]
+    fn a_session_from_before_a_refresh_is_known_for_ten_minutes() {
+        let (turns, before) = (Turns::default(), testing::session());
+        let mut tokens = before.tokens.clone();
+        tokens.access_token = AccessToken::new("newer");
+        let refreshed = Refreshed { tokens, permissions: None };
+        turns.note(&before, &refreshed, START);
+        let after = before.clone().with(Change::Refreshed(refreshed));
+        let almost = START + OVERLAP - TimeDelta::seconds(1);
+        assert_eq!(turns.newer(&before, almost), Some(after.clone()));
+        assert_eq!(turns.newer(&before, START + OVERLAP), None);
+        assert_eq!(turns.newer(&after, START), None);
+    }
 }

@@ -1,39 +1,37 @@
--- All times are milliseconds since the epoch, all hashes SHA-256. Nothing here opens a session or
--- names a person.
+-- What is kept of a session here: sealed, under a hash of what the browser holds.
 create table sessions (
-    -- The hash of what the browser holds.
-    key bytea primary key not null,
-    -- The session, sealed with the site's key.
-    sealed bytea not null,
-    -- Hashes of issuer and subject, and of issuer and the session at the provider.
+    key bytea primary key,
+    -- Hashes of whose it is, and of the session at the provider that it came of.
     person bytea not null,
     provider_session bytea,
-    ends_at bigint not null,
-    -- Which request refreshes the tokens, and until when.
-    turn bytea,
-    turn_until bigint
+    sealed bytea not null,
+    -- Whole seconds since the epoch.
+    expires_at bigint not null,
+    leased_until bigint not null default 0
 );
 
 create index sessions_by_person on sessions (person);
 create index sessions_by_provider_session on sessions (provider_session);
-create index sessions_by_end on sessions (ends_at);
+create index sessions_by_expiry on sessions (expires_at);
 
--- What is good once, and has been used.
-create table used_values (
-    hash bytea primary key not null,
-    until bigint not null
-);
-
-create index used_values_by_end on used_values (until);
-
--- Sessions that ended before their cookies do, where sessions are kept in cookies.
+-- Sessions in cookies that have ended before their time.
 create table revocations (
-    -- In the order of writing.
-    number bigint generated always as identity primary key,
-    target bytea not null,
-    "except" bytea,
+    id bytea primary key,
+    -- JSON.
+    revocation text not null,
+    -- Milliseconds since the epoch.
     revoked_at bigint not null,
-    forget_at bigint not null
+    -- Whole seconds since the epoch.
+    expires_at bigint not null
 );
 
-create index revocations_by_end on revocations (forget_at);
+create index revocations_by_time on revocations (revoked_at);
+create index revocations_by_expiry on revocations (expires_at);
+
+-- Hashes of values that are good once, and have been used.
+create table used_values (
+    hash bytea primary key,
+    expires_at bigint not null
+);
+
+create index used_values_by_expiry on used_values (expires_at);

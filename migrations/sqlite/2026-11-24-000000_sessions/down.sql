@@ -1,3 +1,3 @@
-drop table revocations;
 drop table used_values;
+drop table revocations;
 drop table sessions;

@@ -1,39 +1,37 @@
--- All times are milliseconds since the epoch, all hashes SHA-256. Nothing here opens a session or
--- names a person.
+-- What is kept of a session here: sealed, under a hash of what the browser holds.
 create table sessions (
-    -- The hash of what the browser holds.
-    key blob primary key not null,
-    -- The session, sealed with the site's key.
-    sealed blob not null,
-    -- Hashes of issuer and subject, and of issuer and the session at the provider.
+    key blob primary key,
+    -- Hashes of whose it is, and of the session at the provider that it came of.
     person blob not null,
     provider_session blob,
-    ends_at integer not null,
-    -- Which request refreshes the tokens, and until when.
-    turn blob,
-    turn_until integer
-) strict;
+    sealed blob not null,
+    -- Whole seconds since the epoch.
+    expires_at integer not null,
+    leased_until integer not null default 0
+) strict, without rowid;
 
 create index sessions_by_person on sessions (person);
 create index sessions_by_provider_session on sessions (provider_session);
-create index sessions_by_end on sessions (ends_at);
+create index sessions_by_expiry on sessions (expires_at);
 
--- What is good once, and has been used.
-create table used_values (
-    hash blob primary key not null,
-    until integer not null
+-- Sessions in cookies that have ended before their time.
+create table revocations (
+    id blob primary key,
+    -- JSON.
+    revocation text not null,
+    -- Milliseconds since the epoch.
+    revoked_at integer not null,
+    -- Whole seconds since the epoch.
+    expires_at integer not null
 ) strict, without rowid;
 
-create index used_values_by_end on used_values (until);
+create index revocations_by_time on revocations (revoked_at);
+create index revocations_by_expiry on revocations (expires_at);
 
--- Sessions that ended before their cookies do, where sessions are kept in cookies.
-create table revocations (
-    -- In the order of writing.
-    number integer primary key autoincrement,
-    target blob not null,
-    "except" blob,
-    revoked_at integer not null,
-    forget_at integer not null
-) strict;
+-- Hashes of values that are good once, and have been used.
+create table used_values (
+    hash blob primary key,
+    expires_at integer not null
+) strict, without rowid;
 
-create index revocations_by_end on revocations (forget_at);
+create index used_values_by_expiry on used_values (expires_at);

@@ -1,0 +1,215 @@
+//! What is particular to sessions in cookies.
+
+use chrono::{DateTime, TimeDelta};
+use portico_domain::{
+    model::{Change, Claims, IdToken, LoginAttempt, Session, SessionId, Tokens},
+    ports::{Clock, SessionStore},
+    testing,
+};
+
+use super::{ANOTHER_KEY, Browser, chunks};
+
+fn another_session() -> Session {
+    Session { id: SessionId::new([2; 32]), ..testing::session() }
+}
+
+fn session_of(bytes: usize, token: &str) -> Session {
+    let session = testing::session();
+    let id_token = IdToken::new(token.repeat(bytes / token.len()));
+    Session { tokens: Tokens { id_token, ..session.tokens }, ..session }
+}
+
+#[tokio::test]
+async fn no_cookie_is_longer_than_browsers_keep() {
+    for secure in [false, true] {
+        for (bytes, token) in [(12_000, "a"), (30_000, "z"), (12_000, "\u{e9}"), (2_400, "x")] {
+            let (browser, _) = Browser::new(secure).await;
+            browser.start(&session_of(bytes, token)).await.unwrap();
+            let lines = browser.lines.lock().unwrap().clone();
+            assert!(!lines.is_empty());
+            for line in lines {
+                assert!(line.len() <= 4_096, "{} bytes", line.len());
+            }
+        }
+    }
+}
+
+#[test]
+fn only_chance_far_out_of_reach_makes_a_cookie_too_long() {
+    let sealed = (chunks::LONGEST + 28).div_ceil(3) * 4;
+    let slashes = (4_096 - 150 - sealed) / 2;
+    // 3,500 characters, each a slash once in 64: 55 expected, with a deviation of 7.3.
+    assert_eq!(sealed, 3_500);
+    assert!(slashes >= 55 + 20 * 8);
+}
+
+#[tokio::test]
+async fn cookies_are_shut_to_scripts_and_last_as_long_as_what_they_hold() {
+    let (browser, clock) = Browser::new(true).await;
+    browser.start(&testing::session()).await.unwrap();
+    let line = browser.lines.lock().unwrap()[0].clone();
+    assert!(line.starts_with("__Host-portico_session_0="), "{line}");
+    let (_, attributes) = line.split_once("; ").unwrap();
+    assert_eq!(attributes, "HttpOnly; SameSite=Lax; Secure; Path=/; Max-Age=100");
+    assert!(attributes.len() + "__Host-portico_session_0=; ".len() < 150);
+
+    clock.advance(TimeDelta::seconds(90));
+    for seconds in [90, 30] {
+        browser.update(&Change::Seen(clock.now())).await.unwrap();
+        clock.advance(TimeDelta::seconds(seconds));
+    }
+    browser.update(&Change::Seen(clock.now())).await.unwrap();
+    assert!(browser.lines.lock().unwrap()[0].ends_with("Max-Age=40"));
+
+    browser.remember(&testing::attempt("a", "/")).await.unwrap();
+    let line = browser.lines.lock().unwrap()[0].clone();
+    assert!(line.starts_with("__Host-portico_login_ca978112ca1bbdca="), "{line}");
+    assert!(line.ends_with("; HttpOnly; SameSite=Lax; Secure; Path=/; Max-Age=600"), "{line}");
+
+    browser.end().await.unwrap();
+    // A browser refuses to remove a `__Host-` cookie by a line without these.
+    for line in &*browser.lines.lock().unwrap() {
+        assert!(line.contains("; Secure; Path=/") && !line.contains("Domain"), "{line}");
+    }
+    assert_eq!(browser.names(), ["__Host-portico_login_ca978112ca1bbdca"]);
+}
+
+#[tokio::test]
+async fn no_cookie_shows_what_it_holds() {
+    let (browser, _) = Browser::new(false).await;
+    browser.start(&session_of(4_000, "secret")).await.unwrap();
+    browser.remember(&testing::attempt("a", "/")).await.unwrap();
+    for name in browser.names() {
+        assert!(!browser.value(&name).contains("secret"));
+    }
+}
+
+#[tokio::test]
+async fn what_is_not_exactly_right_makes_a_stranger_and_is_cleared() {
+    type Tamper = fn(&Browser);
+    let tamperings: [(&str, Tamper); 7] = [
+        ("one letter changed", |browser| {
+            let value = browser.value("portico_session_1");
+            let last = if value.ends_with('A') { 'B' } else { 'A' };
+            browser.set("portico_session_1", &format!("{last}{}", &value[1..]));
+        }),
+        ("truncated", |browser| {
+            let value = browser.value("portico_session_0");
+            browser.set("portico_session_0", &value[..value.len() - 4]);
+        }),
+        ("swapped", |browser| {
+            let (one, two) =
+                (browser.value("portico_session_1"), browser.value("portico_session_2"));
+            browser.set("portico_session_1", &two);
+            browser.set("portico_session_2", &one);
+        }),
+        ("a gap", |browser| {
+            browser.cookies.lock().unwrap().remove("portico_session_1");
+        }),
+        ("no beginning", |browser| {
+            browser.cookies.lock().unwrap().remove("portico_session_0");
+        }),
+        ("no seal", |browser| {
+            browser.set("portico_session_0", "b01AAAAAAAAAAA");
+        }),
+        ("nothing", |browser| {
+            browser.set("portico_session_0", "");
+        }),
+    ];
+    for (name, tamper) in tamperings {
+        let (browser, _) = Browser::new(false).await;
+        browser.start(&session_of(8_000, "abcdefgh")).await.unwrap();
+        assert_eq!(browser.names().len(), 4);
+        tamper(&browser);
+        assert_eq!(browser.current().await, Ok(None), "{name}");
+        assert_eq!(browser.names(), [""; 0], "{name}");
+    }
+}
+
+#[tokio::test]
+async fn chunks_of_two_sessions_do_not_mix() {
+    let (browser, _) = Browser::new(false).await;
+    browser.start(&session_of(8_000, "abcdefgh")).await.unwrap();
+    let old = browser.value("portico_session_1");
+    browser.start(&session_of(8_000, "ijklmnop")).await.unwrap();
+    browser.set("portico_session_1", &old);
+    assert_eq!(browser.current().await, Ok(None));
+    assert_eq!(browser.names(), [""; 0]);
+}
+
+#[tokio::test]
+async fn cookies_sealed_with_another_key_are_cleared() {
+    let (browser, _) = Browser::new(false).await;
+    let (other, _) = Browser::with_key(ANOTHER_KEY).await;
+    let attempt = testing::attempt("a", "/");
+    other.start(&testing::session()).await.unwrap();
+    other.remember(&attempt).await.unwrap();
+    *browser.cookies.lock().unwrap() = other.cookies.lock().unwrap().clone();
+    assert_eq!(browser.current().await, Ok(None));
+    assert_eq!(browser.take_attempt(&attempt.state).await, Ok(None));
+    assert_eq!(browser.names(), [""; 0]);
+}
+
+#[tokio::test]
+async fn an_expired_session_is_cleared() {
+    let (browser, clock) = Browser::new(false).await;
+    browser.start(&testing::session()).await.unwrap();
+    clock.advance(TimeDelta::seconds(100));
+    assert_eq!(browser.current().await, Ok(None));
+    assert_eq!(browser.names(), [""; 0]);
+}
+
+#[tokio::test]
+async fn broken_cookies_are_cleared_by_a_catcher_too() {
+    let (browser, _) = Browser::new(false).await;
+    browser.set("portico_session_0", "broken");
+    browser.get("/fail").await;
+    assert_eq!(browser.names(), [""; 0]);
+}
+
+#[tokio::test]
+async fn what_a_request_writes_it_also_reads() {
+    let (browser, _) = Browser::new(false).await;
+    let large = session_of(8_000, "abcdefgh");
+    browser
+        .visit(|store| {
+            Box::pin(async move {
+                store.start(&large).await.unwrap();
+                assert_eq!(store.current().await, Ok(Some(large)));
+                store.end().await.unwrap();
+                assert_eq!(store.current().await, Ok(None));
+                assert_eq!(store.update(&Change::Seen(DateTime::UNIX_EPOCH)).await, Ok(None));
+                assert_eq!(store.current().await, Ok(None));
+                store.start(&another_session()).await.unwrap();
+                let attempt = testing::attempt("a", "/");
+                store.remember(&attempt).await.unwrap();
+                assert_eq!(store.take_attempt(&attempt.state).await, Ok(Some(attempt)));
+            })
+        })
+        .await;
+    assert_eq!(browser.names(), ["portico_session_0"]);
+    assert_eq!(browser.current().await, Ok(Some(another_session())));
+}
+
+#[tokio::test]
+async fn a_session_too_large_is_refused_aloud_and_leaves_the_earlier_one() {
+    let (browser, _) = Browser::new(false).await;
+    browser.start(&testing::session()).await.unwrap();
+    let mut claims = testing::session().claims.to_map();
+    claims.insert("secret".into(), "hunter2 ".repeat(5_000).into());
+    let large = Session { claims: Claims::new(&claims), ..testing::session() };
+    let error = browser.start(&large).await.unwrap_err().to_string();
+    assert!(error.contains("bytes") && !error.contains("hunter2"), "{error}");
+    assert_eq!(browser.current().await, Ok(Some(testing::session())));
+}
+
+#[tokio::test]
+async fn five_attempts_are_five_cookies() {
+    let (browser, clock) = Browser::new(false).await;
+    for number in 0..8 {
+        clock.advance(TimeDelta::seconds(1));
+        let attempt = testing::attempt(&number.to_string(), "/");
+        browser.remember(&LoginAttempt { started_at: clock.now(), ..attempt }).await.unwrap();
+    }
+    assert_eq!(browser.names().len(), 5);
+}
