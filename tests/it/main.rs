@@ -15,6 +15,7 @@ mod hostile;
 mod identity;
 mod looks;
 mod outages;
+mod sessions;
 mod users;
 mod walk;
 mod weight;
