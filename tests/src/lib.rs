@@ -31,6 +31,7 @@ pub mod free_port;
 pub mod page;
 pub mod person;
 pub mod postgres;
+pub mod redis;
 pub mod site;
 pub mod tiny_server;
 /// Where the programs are that tests start.

@@ -4,7 +4,9 @@ use std::{sync::Arc, time::Duration};
 
 use chrono::TimeDelta;
 use portico_domain::{
-    model::{AccessToken, Change, Refreshed, Revocation, Session, SessionId, State, Tokens},
+    model::{
+        AccessToken, Change, RefreshToken, Refreshed, Revocation, Session, SessionId, State, Tokens,
+    },
     ports::{Clock, SessionStore, Turn},
     testing,
 };
@@ -206,4 +208,49 @@ pub(super) async fn a_changed_key_opens_what_the_earlier_one_sealed_and_seals_it
     without.take_cookies_of(&two.other);
     assert_eq!(without.current().await, Ok(None));
     assert_eq!(without.names(), [""; 0]);
+}
+
+pub(super) async fn the_providers_session_ends_what_came_of_it_everywhere(kind: Kind) {
+    let two = Two::new(kind).await;
+    let elsewhere = Session {
+        id: SessionId::new([2; 32]),
+        provider_session: Some("another".into()),
+        ..testing::session()
+    };
+    let third = two.another().await;
+    third.start(&elsewhere).await.unwrap();
+    let Session { issuer, provider_session, .. } = testing::session();
+    let sid = provider_session.unwrap();
+    let revocation = Revocation::ProviderSession { issuer, sid, subject: None };
+    two.stores[0].revoke(&revocation).await.unwrap();
+    two.other_learns_that_it_ended().await;
+    assert_eq!(third.current().await, Ok(Some(elsewhere)));
+}
+
+pub(super) async fn a_change_under_way_brings_no_ended_session_back(kind: Kind) {
+    let two = Two::new(kind).await;
+    let newer = refreshed("newer");
+    let (refresh, end) = tokio::join!(two.other.update(&newer), two.one.end());
+    assert!(refresh.is_ok() && end.is_ok());
+    // Whichever came first.
+    two.other_learns_that_it_ended().await;
+    assert_eq!(two.one.current().await, Ok(None));
+}
+
+pub(super) async fn hostile_values_come_back_to_the_byte(kind: Kind) {
+    let two = Two::new(kind).await;
+    let hostile = format!("'; drop table sessions; --\0\r\n\u{202e}{}", "\u{1f989}".repeat(500));
+    let mut session = Session {
+        subject: hostile.clone(),
+        device: hostile.clone(),
+        provider_session: Some(hostile.clone()),
+        ..testing::session()
+    };
+    session.tokens.refresh_token = Some(RefreshToken::new("x".repeat(10_000)));
+    two.one.start(&session).await.unwrap();
+    assert_eq!(two.one.current().await, Ok(Some(session.clone())));
+    let Session { issuer, subject, .. } = session;
+    let revocation = Revocation::ProviderSession { issuer, sid: hostile, subject: Some(subject) };
+    two.stores[0].revoke(&revocation).await.unwrap();
+    assert_eq!(two.one.current().await, Ok(None));
 }

@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
 
 mod every_store;
+mod keeping;
+mod redis;
 
 use std::sync::Arc;
 
@@ -19,6 +21,7 @@ use portico_domain::{
 };
 use portico_tests::{
     postgres::{Postgres, Schema},
+    redis::Redis,
     site::SECRET_KEY as KEY,
 };
 use tempfile::TempDir;
@@ -33,6 +36,7 @@ enum Kind {
     CookiesWithPostgres,
     Sqlite,
     Postgres,
+    Redis,
 }
 
 /// What both kinds of stores are.
@@ -45,8 +49,10 @@ struct Shared {
     kind: Kind,
     url: String,
     clock: Arc<SetClock>,
+    /// Absent but with [`Kind::Redis`].
+    redis: Option<Redis>,
     _folder: TempDir,
-    _schema: Option<Schema>,
+    schema: Option<Schema>,
 }
 
 impl Shared {
@@ -54,12 +60,13 @@ impl Shared {
         let folder = tempfile::tempdir().unwrap();
         let schema = match kind {
             Kind::CookiesWithPostgres | Kind::Postgres => Some(Schema::fresh()),
-            Kind::CookiesWithSqlite | Kind::Sqlite => None,
+            Kind::CookiesWithSqlite | Kind::Sqlite | Kind::Redis => None,
         };
+        let redis = (kind == Kind::Redis).then(Redis::start);
         let file = || format!("sqlite://{}", folder.path().join("portico.db").display());
         let url = schema.as_ref().map_or_else(file, Schema::url);
         open(&url).migrate().await.unwrap();
-        Self { kind, url, clock: Arc::default(), _folder: folder, _schema: schema }
+        Self { kind, url, clock: Arc::default(), redis, _folder: folder, schema }
     }
 
     /// As another process would be: with connections of its own.
@@ -76,6 +83,10 @@ impl Shared {
             Kind::Sqlite | Kind::Postgres => {
                 let key = key.parse().unwrap();
                 Arc::new(ServerSide::in_database(settings, &key, &database, clock, chance))
+            }
+            Kind::Redis => {
+                let (key, url) = (key.parse().unwrap(), self.redis.as_ref().unwrap().url());
+                Arc::new(ServerSide::in_redis(settings, &key, &url, None, clock, chance).unwrap())
             }
         }
     }
@@ -107,6 +118,9 @@ macro_rules! every_store {
             of_two_takers_one_gets_the_attempt
             a_value_is_good_once_until_it_is_forgotten
             a_changed_key_opens_what_the_earlier_one_sealed_and_seals_it_anew
+            the_providers_session_ends_what_came_of_it_everywhere
+            a_change_under_way_brings_no_ended_session_back
+            hostile_values_come_back_to_the_byte
         }
     };
     (@clauses $attributes:tt $kind:expr; $($clause:ident)+) => {
@@ -149,6 +163,18 @@ mod postgres {
     every_store!(
         Kind::Postgres,
         #[cfg_attr(not(postgres), ignore = "PostgreSQL is missing: apt-get install postgresql")]
+    );
+}
+
+mod in_redis {
+    use super::*;
+    session_store_contract!(
+        store(Kind::Redis),
+        #[cfg_attr(not(redis), ignore = "Redis is missing: apt-get install redis-server")]
+    );
+    every_store!(
+        Kind::Redis,
+        #[cfg_attr(not(redis), ignore = "Redis is missing: apt-get install redis-server")]
     );
 }
 

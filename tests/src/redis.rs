@@ -1,0 +1,130 @@
+//! A Redis server to throw away.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test whose server is missing fails")]
+
+use std::{
+    io::{BufRead, BufReader, Write},
+    net::{Ipv4Addr, TcpStream},
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use tempfile::TempDir;
+
+use crate::{free_port::free_port, tools};
+
+/// How long the server may take to start.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A server of its own, in a temporary folder and on a free port; stopped and removed when
+/// dropped. It keeps nothing on disk.
+pub struct Redis {
+    port: u16,
+    password: Option<&'static str>,
+    server: Option<Child>,
+    folder: TempDir,
+}
+
+impl Redis {
+    /// Starts the server, and waits until it answers.
+    ///
+    /// # Panics
+    /// When the program is missing, or does not answer within a minute.
+    pub fn start() -> Self {
+        Self::start_with(None)
+    }
+
+    /// Starts a server that wants a password.
+    ///
+    /// # Panics
+    /// When the program is missing, or does not answer within a minute.
+    pub fn with_password(password: &'static str) -> Self {
+        Self::start_with(Some(password))
+    }
+
+    fn start_with(password: Option<&'static str>) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mut redis = Self { port: free_port(), password, server: None, folder };
+        redis.start_again();
+        redis
+    }
+
+    /// Stops the server, which forgets everything and disconnects everybody.
+    pub fn stop(&mut self) {
+        if let Some(mut server) = self.server.take() {
+            let _ = server.kill();
+            let _ = server.wait();
+        }
+    }
+
+    /// Starts the server on the same port, and waits until it answers.
+    ///
+    /// # Panics
+    /// When it does not answer within a minute.
+    pub fn start_again(&mut self) {
+        let program = tools::find(tools::REDIS)
+            .unwrap_or_else(|| panic!("redis-server is missing: apt-get install redis-server"));
+        let server = Command::new(program)
+            .args(["--bind", "127.0.0.1", "--port", &self.port.to_string(), "--save", ""])
+            .args(["--rdbcompression", "no"])
+            .args(["--requirepass", self.password.unwrap_or_default()])
+            .arg("--dir")
+            .arg(self.folder.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        self.server = Some(server);
+        let begun = Instant::now();
+        while self.answer().is_none() {
+            let ended = |server: &mut Child| server.try_wait().unwrap().is_some();
+            let over = begun.elapsed() > PATIENCE || self.server.as_mut().is_none_or(ended);
+            assert!(!over, "redis-server does not answer");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// Where it is: over TCP on loopback.
+    pub fn url(&self) -> String {
+        let password = self.password.map(|password| format!(":{password}@")).unwrap_or_default();
+        format!("redis://{password}127.0.0.1:{}", self.port)
+    }
+
+    /// Everything it keeps, as it would be on disk.
+    ///
+    /// # Panics
+    /// When the server is down, or wants a password.
+    pub fn dump(&self) -> Vec<u8> {
+        assert_eq!(self.said("SAVE").as_deref(), Some("+OK"));
+        std::fs::read(self.folder.path().join("dump.rdb")).unwrap()
+    }
+
+    /// How many keys it keeps.
+    ///
+    /// # Panics
+    /// When the server is down, or wants a password.
+    pub fn size(&self) -> usize {
+        self.said("DBSIZE").unwrap()[1..].parse().unwrap()
+    }
+
+    /// It is up when it answers, be it that it wants a password.
+    fn answer(&self) -> Option<()> {
+        let said = self.said("PING")?;
+        (said == "+PONG" || said.starts_with("-NOAUTH")).then_some(())
+    }
+
+    /// The first line of its answer.
+    fn said(&self, command: &str) -> Option<String> {
+        let mut connection = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).ok()?;
+        connection.set_read_timeout(Some(Duration::from_secs(5))).ok()?;
+        connection.write_all(format!("{command}\r\n").as_bytes()).ok()?;
+        let mut line = String::new();
+        BufReader::new(connection).read_line(&mut line).ok()?;
+        Some(line.trim_end().to_owned())
+    }
+}
+
+impl Drop for Redis {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
