@@ -28,6 +28,11 @@ const LEASE: &str = "if redis.call('exists', KEYS[2]) == 0 then return 0 end \
      if lease and tonumber(lease) > tonumber(ARGV[1]) then return 0 end \
      redis.call('set', KEYS[1], ARGV[2], 'px', ARGV[3]) return 1";
 
+/// A used value is the milliseconds until which it is one; it ends as a lease does.
+const FIRST: &str = "local used = redis.call('get', KEYS[1]) \
+     if used and tonumber(used) > tonumber(ARGV[1]) then return 0 end \
+     redis.call('set', KEYS[1], ARGV[2], 'px', ARGV[3]) return 1";
+
 /// Sealed sessions in Redis, which forgets them by itself. Beside each there are members of sorted
 /// sets, by which those of a person, or of a session at the provider, are found.
 pub(super) struct RedisVault {
@@ -249,10 +254,11 @@ impl Once for RedisVault {
         now: DateTime<Utc>,
         until: DateTime<Utc>,
     ) -> Result<bool, SessionsUnavailable> {
-        let mut question = redis::pipe();
         let key = format!("portico:used:{}", hex(value));
-        question.cmd("SET").arg(key).arg(1).arg("NX").arg("PX").arg(lasts(until - now));
-        let [answer]: [Option<String>; 1] = self.ask(&question).await?;
-        Ok(answer.is_some())
+        let [now, end, time] =
+            [now.timestamp_millis(), until.timestamp_millis(), lasts(until - now)]
+                .map(|it| it.to_string());
+        let arguments = [now.as_bytes(), end.as_bytes(), time.as_bytes()];
+        self.run(FIRST, &[key], &arguments).await
     }
 }
