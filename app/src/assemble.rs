@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use portico_adapters::{
     http::{HttpClient, HttpError, Limits},
     identity::{
@@ -14,7 +15,12 @@ use portico_adapters::{
     tls::{self, TlsUnavailable},
     users::Database,
 };
-use portico_domain::ports::{Clock, MessageApi, Randomness, UsersUnavailable};
+use portico_domain::{
+    model::{Revocation, SessionSummary},
+    ports::{
+        Clock, MessageApi, Randomness, SessionRegistry, SessionsUnavailable, UsersUnavailable,
+    },
+};
 use rocket::{Build, Rocket};
 use url::Url;
 
@@ -144,6 +150,7 @@ pub async fn assemble(settings: Settings) -> Result<Assembly, AssembleError> {
         identity: Arc::new(identity),
         users: database.users(),
         sessions: Arc::new(PrivateCookies::new(cookies, clock.clone(), randomness.clone())),
+        registry: Arc::new(NoRegistry),
         messages,
         clock,
         randomness,
@@ -191,6 +198,32 @@ impl Assembly {
             trusted_proxies: self.settings.trusted_proxies.clone(),
         };
         Ok(site(rocket, self.ports.clone(), about))
+    }
+}
+
+/// Stands in until the stores are there that implement the port.
+struct NoRegistry;
+
+#[rocket::async_trait]
+impl SessionRegistry for NoRegistry {
+    async fn list(
+        &self,
+        _: &str,
+        _: &str,
+    ) -> Result<Option<Vec<SessionSummary>>, SessionsUnavailable> {
+        Ok(None)
+    }
+
+    async fn revoke(&self, _: &Revocation) -> Result<(), SessionsUnavailable> {
+        Err(SessionsUnavailable("nothing can be revoked".into()))
+    }
+
+    async fn first_use(&self, _: &str, _: DateTime<Utc>) -> Result<bool, SessionsUnavailable> {
+        Err(SessionsUnavailable("nothing is noted".into()))
+    }
+
+    async fn check(&self) -> Result<(), SessionsUnavailable> {
+        Ok(())
     }
 }
 

@@ -2,12 +2,12 @@
 
 mod provider;
 mod reader;
+mod sessions;
 mod sources;
 
 use std::{net::IpAddr, path::PathBuf};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use chrono::TimeDelta;
 use figment::Figment;
 use ipnet::IpNet;
 use portico_domain::model::Lifetimes;
@@ -16,6 +16,7 @@ use url::Url;
 pub use provider::Provider;
 use reader::Reader;
 pub use reader::{Problem, Problems};
+pub use sessions::{RedisUrl, Store};
 
 /// Everything that can be set. `Debug` shows no secret.
 #[derive(Clone, Debug)]
@@ -26,6 +27,8 @@ pub struct Settings {
     pub rocket: Figment,
     /// `ROCKET_SECRET_KEY`; `None` in the `debug` profile, where one is made.
     pub secret_key: Option<SecretKey>,
+    /// `PREVIOUS_SECRET_KEYS`: they open what was sealed earlier, and seal nothing.
+    pub previous_secret_keys: Vec<SecretKey>,
     /// `PUBLIC_URL`: what browsers see; without path.
     pub public_url: Url,
     /// Who tells who people are.
@@ -40,6 +43,8 @@ pub struct Settings {
     pub database_url: DatabaseUrl,
     /// `AUTO_MIGRATE`.
     pub auto_migrate: bool,
+    /// `SESSION_STORE`, with `REDIS_URL`.
+    pub session_store: Store,
     /// `SESSION_ROLLING_SECONDS` and `SESSION_ABSOLUTE_SECONDS`.
     pub lifetimes: Lifetimes,
     /// `TRUSTED_PROXIES`: whose forwarded headers are believed.
@@ -157,10 +162,9 @@ impl Settings {
             .unwrap_or_else(|| DatabaseUrl("sqlite://portico.db".into()));
         let auto_migrate =
             read.parsed("AUTO_MIGRATE", "true or false", |text| text.parse().ok()).unwrap_or(true);
-        let lifetimes = Lifetimes {
-            rolling: seconds(&mut read, "SESSION_ROLLING_SECONDS", 86_400),
-            absolute: seconds(&mut read, "SESSION_ABSOLUTE_SECONDS", 604_800),
-        };
+        let session_store = sessions::store(&mut read);
+        let lifetimes = sessions::lifetimes(&mut read);
+        let previous_secret_keys = sessions::previous_keys(&mut read);
         let trusted_proxies = read
             .parsed("TRUSTED_PROXIES", "networks such as 10.0.0.0/8, comma-separated", networks)
             .unwrap_or_default();
@@ -168,18 +172,13 @@ impl Settings {
             let file = PathBuf::from(text);
             file.is_file().then_some(file)
         });
-        read.parsed("SESSION_STORE", "cookie: this version has no other store", |text| {
-            (text == "cookie").then_some(())
-        });
-        for key in ["REDIS_URL", "PREVIOUS_SECRET_KEYS"] {
-            read.parsed(key, "nothing: this version has no use for it yet", |_| None::<()>);
-        }
         let scopes = scopes(read.text("OIDC_SCOPES").as_deref());
         match (public_url, provider, read.problems()) {
             (Some(public_url), Some(provider), None) => Ok(Self {
                 debug_profile,
                 rocket,
                 secret_key,
+                previous_secret_keys,
                 public_url,
                 provider,
                 audience,
@@ -187,6 +186,7 @@ impl Settings {
                 api_server_url,
                 database_url,
                 auto_migrate,
+                session_store,
                 lifetimes,
                 trusted_proxies,
                 log_level: read.text("ROCKET_LOG_LEVEL"),
@@ -214,13 +214,6 @@ fn scopes(text: Option<&str>) -> Vec<String> {
         scopes.insert(0, "openid".into());
     }
     scopes
-}
-
-fn seconds(read: &mut Reader, key: &'static str, default: u32) -> TimeDelta {
-    let given = read.parsed(key, "a positive number of seconds", |text| {
-        text.parse::<u32>().ok().filter(|seconds| *seconds > 0)
-    });
-    TimeDelta::seconds(i64::from(given.unwrap_or(default)))
 }
 
 fn networks(text: &str) -> Option<Vec<IpNet>> {
