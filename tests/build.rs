@@ -40,6 +40,13 @@ fn main() {
             println!("cargo::rustc-cfg={name}");
         }
     }
+    println!("cargo::rustc-check-cfg=cfg(axe)");
+    println!("cargo::rerun-if-changed=axe");
+    if std::path::Path::new(tools::AXE).is_file()
+        || required.split(',').any(|word| word.trim() == "axe")
+    {
+        println!("cargo::rustc-cfg=axe");
+    }
     // Installing a program changes its folder. A file that does not exist cannot be watched:
     // cargo would take it for changed, and build again each time.
     if !complete {

@@ -3,12 +3,13 @@
 //! Their paths carry a hash of their content. A browser may therefore keep them for ever, and a
 //! new version of the site is never shown with an old style sheet.
 
-use rocket::http::hyper::header::{CACHE_CONTROL, ETAG, IF_NONE_MATCH};
+use rocket::http::hyper::header::{CACHE_CONTROL, CONTENT_ENCODING, ETAG, IF_NONE_MATCH, VARY};
 use rocket::http::{ContentType, Header, Status};
 use rocket::request::{FromRequest, Outcome, Request};
 use rocket::response::{self, Responder, Response};
 use rocket::{Route, State, get, routes};
-use sha2::{Digest, Sha256};
+
+use crate::compression::{gzip, hash, takes_gzip};
 
 /// For files whose name changes with their content (RFC 8246).
 const FOR_EVER: &str = "public, max-age=31536000, immutable";
@@ -25,7 +26,7 @@ pub struct Assets {
 }
 
 impl Assets {
-    /// Hashes each file: done once, at start.
+    /// Hashes and compresses each file: done once, at start.
     #[must_use]
     pub fn new() -> Self {
         let javascript = ContentType::new("text", "javascript").with_params(("charset", "utf-8"));
@@ -97,28 +98,36 @@ struct Asset {
     etag: String,
     content_type: ContentType,
     bytes: &'static [u8],
+    /// `None` where compression gains nothing.
+    gzip: Option<Vec<u8>>,
 }
 
 impl Asset {
     fn new(extension: &str, content_type: ContentType, bytes: &'static [u8]) -> Self {
-        let hash: String =
-            Sha256::digest(bytes).iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+        let hash = hash(bytes);
         Self {
             path: format!("/static/portico-{hash}.{extension}"),
-            etag: format!("\"{hash}\""),
+            // Weak: the same file with and without compression has the same tag.
+            etag: format!("W/\"{hash}\""),
             content_type,
             bytes,
+            gzip: gzip(bytes).filter(|small| small.len() < bytes.len()),
         }
     }
 }
 
 /// The entity tags that the browser already has: `If-None-Match` (RFC 9110, 13.1.2).
-struct KnownTags(Vec<String>);
+pub(crate) struct KnownTags(Vec<String>);
 
 impl KnownTags {
-    fn include(&self, etag: &str) -> bool {
-        // The comparison is the weak one: proxies that compress make our tags weak.
-        let known = |tag: &str| tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == etag;
+    pub(crate) fn of(request: &Request<'_>) -> Self {
+        Self(request.headers().get(IF_NONE_MATCH.as_str()).map(str::to_owned).collect())
+    }
+
+    /// Whether this tag is among them, by the weak comparison (RFC 9110, section 8.8.3.2).
+    pub(crate) fn include(&self, etag: &str) -> bool {
+        let opaque = |tag: &str| tag.strip_prefix("W/").unwrap_or(tag).to_owned();
+        let known = |tag: &str| tag == "*" || opaque(tag) == opaque(etag);
         self.0.iter().flat_map(|line| line.split(',')).map(str::trim).any(known)
     }
 }
@@ -128,8 +137,7 @@ impl<'r> FromRequest<'r> for KnownTags {
     type Error = std::convert::Infallible;
 
     async fn from_request(request: &'r Request<'_>) -> Outcome<Self, Self::Error> {
-        let lines = request.headers().get(IF_NONE_MATCH.as_str());
-        Outcome::Success(Self(lines.map(str::to_owned).collect()))
+        Outcome::Success(Self::of(request))
     }
 }
 
@@ -139,19 +147,25 @@ struct Served<'a> {
     unchanged: bool,
 }
 
-impl<'r> Responder<'r, 'static> for Served<'_> {
-    fn respond_to(self, _request: &'r Request<'_>) -> response::Result<'static> {
+impl<'r> Responder<'r, 'r> for Served<'r> {
+    fn respond_to(self, request: &'r Request<'_>) -> response::Result<'r> {
         let mut response = Response::build();
         // A 304 repeats what a 200 says about keeping the file (RFC 9110, 15.4.5).
         response
             .header(Header::new(ETAG.as_str(), self.asset.etag.clone()))
-            .header(Header::new(CACHE_CONTROL.as_str(), self.cache_control));
+            .header(Header::new(CACHE_CONTROL.as_str(), self.cache_control))
+            .header(Header::new(VARY.as_str(), "Accept-Encoding"));
         if self.unchanged {
             return response.status(Status::NotModified).ok();
         }
-        let bytes = self.asset.bytes;
+        let mut bytes = self.asset.bytes;
+        if let Some(small) = self.asset.gzip.as_deref().filter(|_| takes_gzip(request)) {
+            bytes = small;
+            response.header(Header::new(CONTENT_ENCODING.as_str(), "gzip"));
+        }
         response
             .header(self.asset.content_type.clone())
+            .max_chunk_size(bytes.len().max(1))
             .sized_body(bytes.len(), std::io::Cursor::new(bytes))
             .ok()
     }
@@ -189,7 +203,7 @@ mod tests {
             assert_eq!(response.status(), Status::Ok);
             assert_eq!(header(&response, "content-type"), Some(content_type));
             assert_eq!(header(&response, "cache-control"), Some(FOR_EVER));
-            assert_eq!(header(&response, "etag"), Some(format!("\"{hash}\"").as_str()));
+            assert_eq!(header(&response, "etag"), Some(format!("W/\"{hash}\"").as_str()));
             assert!(!response.into_bytes().unwrap().is_empty());
         }
     }
@@ -205,7 +219,8 @@ mod tests {
     fn a_browser_that_has_the_file_is_not_sent_it_again() {
         let (client, assets) = (client(), Assets::new());
         let etag = assets.css.etag.clone();
-        for known in [etag.clone(), format!("W/{etag}"), format!("\"old\", {etag}"), "*".into()] {
+        for known in [etag.clone(), etag.replace("W/", ""), format!("\"old\", {etag}"), "*".into()]
+        {
             let request = client.get(assets.css().to_owned());
             let response = request.header(Header::new("If-None-Match", known)).dispatch();
             assert_eq!(response.status(), Status::NotModified);

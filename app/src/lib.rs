@@ -8,6 +8,7 @@ mod assemble;
 pub mod assets;
 pub mod catchers;
 pub mod cli;
+mod compression;
 pub mod config;
 #[cfg(feature = "development")]
 mod development;
@@ -18,6 +19,7 @@ mod ports;
 pub mod routes;
 mod secret_key;
 mod site;
+pub mod theme;
 pub mod views;
 
 pub use assemble::{AssembleError, Assembly, assemble};

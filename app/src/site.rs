@@ -6,7 +6,9 @@ use rocket_dyn_templates::Template;
 use crate::{
     About, Ports,
     assets::{self, Assets},
-    catchers, fairings, routes,
+    catchers,
+    compression::Compression,
+    fairings, routes, theme,
 };
 
 /// The Rocket of a site: its routes, catchers and headers over the given ports. `rocket` holds
@@ -22,10 +24,12 @@ pub fn site(rocket: Figment, ports: Ports, about: About) -> Rocket<Build> {
     rocket::custom(rocket)
         .mount("/", routes::all())
         .mount("/", assets::routes())
+        .mount("/", theme::routes())
         .register("/", catchers::all())
         .attach(Template::fairing())
         .attach(fairings::shield(about.https))
         .attach(fairings::ContentSecurityPolicy)
+        .attach(Compression)
         .attach(fairings::AccessLog)
         .manage(assets)
         .manage(ports)

@@ -11,7 +11,8 @@ use rocket_dyn_templates::minijinja::UndefinedBehavior;
 use serde_json::{Value, json};
 
 const HOSTILE: &str = r#"<script>"'&</script>"#;
-const PAGES: [&str; 6] = ["home", "profile", "message", "error", "log_out_confirm", "logged_out"];
+const PAGES: [&str; 7] =
+    ["home", "docs", "profile", "message", "error", "log_out_confirm", "logged_out"];
 
 fn templates() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../templates")
@@ -40,7 +41,7 @@ impl Printer {
 
 fn layout(signed_in: bool, word: &str) -> Value {
     json!({
-        "tab": null, "signed_in": signed_in, "name": word, "development": true,
+        "tab": null, "theme": null, "signed_in": signed_in, "name": word, "development": true,
         "css": "/static/a.css", "js": "/static/a.js", "icon": "/static/a.svg", "reference": word,
     })
 }
@@ -50,11 +51,13 @@ fn full(name: &str, word: &str) -> Value {
     match name {
         "profile" => json!({
             "picture": word, "initials": word, "name": word, "email": word,
-            "email_verified": true, "claims": word,
+            "email_verified": true, "claims": [{ "class": "", "text": word }],
+            "record": { "first_seen": { "machine": word, "words": word },
+                "last_login": { "machine": word, "words": word }, "logins": 2 },
         }),
         "message" => json!({
             "heading": word, "intro": word, "message": word,
-            "refusal": { "status": 403, "text": word, "explanation": word },
+            "refusal": { "status": 403, "text": word, "explanation": word, "missing": word },
         }),
         "error" => json!({
             "status": 502, "title": word, "what": word, "todo": word, "detail": word,
@@ -73,6 +76,7 @@ fn bare(name: &str) -> Value {
         "email",
         "email_verified",
         "message",
+        "record",
         "refusal",
         "detail",
         "reference",

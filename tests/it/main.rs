@@ -15,3 +15,4 @@ mod identity;
 mod outages;
 mod users;
 mod walk;
+mod weight;

@@ -56,6 +56,12 @@ impl Person {
         Self { client, jar, site }
     }
 
+    /// A navigation to be sent with whatever headers a test wants: what comes back is neither
+    /// unpacked nor followed.
+    pub fn request(&self, method: Method, address: &str) -> RequestBuilder {
+        self.navigation(method, &self.address(address), None)
+    }
+
     /// Types an address, a path or a whole URL, and stays at what is answered, a redirect perhaps.
     pub async fn get(&self, address: &str) -> Page {
         let url = self.address(address);

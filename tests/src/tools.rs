@@ -7,6 +7,8 @@ use std::{env, path::PathBuf};
 pub const BROWSER: &[&str] = &["chromium", "chromium-browser", "google-chrome"];
 /// What steers the browser.
 pub const DRIVER: &[&str] = &["chromedriver"];
+/// The accessibility checker axe-core (npm), in the folder of this crate.
+pub const AXE: &str = "axe/node_modules/axe-core/axe.min.js";
 /// Redis, or its successor with the same protocol.
 pub const REDIS: &[&str] = &["redis-server", "valkey-server"];
 /// Makes a new PostgreSQL data folder.

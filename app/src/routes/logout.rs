@@ -56,7 +56,7 @@ async fn end(ports: &Ports, store: Store<'_>) -> Result<Answer, Failure> {
         Ok(LoggedOut::WasStranger) => Ok(Answer::Go(SeeOther("/".into()))),
         Ok(LoggedOut::AtProvider(url)) => Ok(Answer::Go(SeeOther(url))),
         Ok(LoggedOut::HereOnly) => Ok(here_only(
-            "You are signed out of this site. The service that you signed in with has no log-out of its own that this site could send you to.",
+            "You are signed out of this site. The service that you signed in with has no way to log out that this site could send you to.",
             "On a shared computer, close the browser or sign out there as well.",
         )),
         Ok(LoggedOut::ProviderUnavailable(cause)) => {

@@ -74,16 +74,15 @@ async fn read(
                 401 => {
                     "The API does not take your access token. It may have expired: log out, then log in again."
                 }
-                403 => {
-                    "Your account lacks the permission for this. An administrator of this site can grant it; it takes effect at your next login."
-                }
+                403 => "Your account may not read this message.",
                 404 => {
                     "The API does not know this message. The address in API_SERVER_URL may be wrong."
                 }
                 429 => "The API is asked too often. Wait a moment, then try again.",
                 _ => "The API does not accept this request.",
             };
-            let refusal = RefusalView { status, text, explanation };
+            let missing = (status == 403 && topic == Topic::Admin).then_some("read:admin-messages");
+            let refusal = RefusalView { status, text, explanation, missing };
             Ok(page(None, Some(refusal)).with_status(Status::new(status)))
         }
         Err(cause @ ReadMessageError::Api(MessageError::AtFault(_))) => Err(Failure::new(

@@ -1,12 +1,13 @@
-use rocket::{Route, get, routes};
+use rocket::{Route, State, get, routes};
 
 use crate::{
     guards::{LoginRequired, Visitor},
-    views::{HomeView, Page, ProfileView},
+    ports::Ports,
+    views::{DocsView, HomeView, Page, ProfileView},
 };
 
 pub(super) fn routes() -> Vec<Route> {
-    routes![home, profile]
+    routes![home, docs, profile]
 }
 
 #[get("/")]
@@ -14,7 +15,17 @@ fn home(_visitor: Visitor<'_>) -> Page<HomeView> {
     Page::new(HomeView {})
 }
 
+#[get("/docs")]
+fn docs(_visitor: Visitor<'_>) -> Page<DocsView> {
+    Page::new(DocsView {})
+}
+
 #[get("/profile")]
-fn profile(person: LoginRequired<'_>) -> Page<ProfileView> {
-    Page::new(ProfileView::new(&person))
+async fn profile(person: LoginRequired<'_>, ports: &State<Ports>) -> Page<ProfileView> {
+    // The session knows all but the dates, so that the page does without the record.
+    let user = ports.users.find(&person.issuer, &person.subject).await.unwrap_or_else(|cause| {
+        log::warn!("a profile without its dates: {cause}");
+        None
+    });
+    Page::new(ProfileView::new(&person, user))
 }

@@ -1,12 +1,16 @@
 //! What pages show: one struct a template, and [`Page`], which puts it into the site's layout.
 
+mod code;
 mod failure;
+mod moment;
 mod page;
 
-use portico_domain::model::{Profile, Session};
+use portico_domain::model::{Profile, Session, User};
 use serde::Serialize;
 
+pub use code::CodePart;
 pub use failure::Failure;
+pub use moment::Moment;
 pub use page::{Page, SeeOther, Tab, View};
 
 /// The front page.
@@ -17,6 +21,14 @@ impl View for HomeView {
     const TEMPLATE: &'static str = "home";
 }
 
+/// How the site works.
+#[derive(Debug, Serialize)]
+pub struct DocsView {}
+
+impl View for DocsView {
+    const TEMPLATE: &'static str = "docs";
+}
+
 /// Who the person is.
 #[derive(Debug, Serialize)]
 pub struct ProfileView {
@@ -25,7 +37,16 @@ pub struct ProfileView {
     name: String,
     email: Option<String>,
     email_verified: Option<bool>,
-    claims: String,
+    record: Option<RecordView>,
+    claims: Vec<CodePart>,
+}
+
+/// What the site remembers of the person.
+#[derive(Debug, Serialize)]
+struct RecordView {
+    first_seen: Moment,
+    last_login: Moment,
+    logins: i64,
 }
 
 impl View for ProfileView {
@@ -34,12 +55,18 @@ impl View for ProfileView {
 }
 
 impl ProfileView {
-    /// Shows the person of the session.
-    pub fn new(session: &Session) -> Self {
+    /// Shows the person of the session, with what the site remembers where it can be had.
+    pub fn new(session: &Session, user: Option<User>) -> Self {
         let Profile { picture, email, email_verified, .. } = session.profile.clone();
         let name = session.profile.display_name().unwrap_or("Somebody without a name").to_owned();
         let initials = initials(&name);
-        Self { picture, initials, name, email, email_verified, claims: session.claims.pretty() }
+        let record = user.map(|user| RecordView {
+            first_seen: user.first_seen.into(),
+            last_login: user.last_login.into(),
+            logins: user.logins,
+        });
+        let claims = code::json(&session.claims.to_map());
+        Self { picture, initials, name, email, email_verified, record, claims }
     }
 }
 
@@ -72,6 +99,8 @@ pub struct RefusalView {
     pub text: String,
     /// What that means for the person.
     pub explanation: &'static str,
+    /// The permission that the person lacks; `None` where the refusal has another reason.
+    pub missing: Option<&'static str>,
 }
 
 /// Asks whether to log out.

@@ -6,7 +6,7 @@ use rocket::{
 use rocket_dyn_templates::{Template, context};
 use serde::Serialize;
 
-use crate::{assets::Assets, guards::Visitor, ports::About};
+use crate::{assets::Assets, guards::Visitor, ports::About, theme::Theme};
 
 /// Larger than any page: Rocket's default of 4,096 bytes would cost two writes for most of them.
 const CHUNK: usize = 64 * 1024;
@@ -70,6 +70,7 @@ impl<'r, V: View> Responder<'r, 'static> for Page<V> {
         let session = Visitor::known_to(request).session;
         let layout = context! {
             tab: self.tab,
+            theme: Theme::of(request.cookies()),
             signed_in: session.is_some(),
             name: session.and_then(|session| session.profile.display_name()),
             development: about.development,

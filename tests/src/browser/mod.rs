@@ -1,5 +1,9 @@
 //! Somebody who walks the site in headless Chromium.
 
+mod devtools;
+
+pub use devtools::{ENTER, ESCAPE, TAB};
+
 use std::{
     io::{Read, Write},
     net::TcpStream,
@@ -10,8 +14,9 @@ use std::{
 
 use fantoccini::{
     Client, ClientBuilder, Locator,
+    actions::{InputSource, MOUSE_BUTTON_LEFT, MouseActions, PointerAction},
     elements::Element,
-    wd::{Capabilities, WebDriverCompatibleCommand},
+    wd::Capabilities,
 };
 use hyper_util::client::legacy::connect::HttpConnector;
 use serde_json::{Value, json};
@@ -68,6 +73,18 @@ impl Browser {
     /// # Panics
     /// When one of the two is missing or does not start.
     pub async fn start() -> Self {
+        Self::start_with(json!({})).await
+    }
+
+    /// The same, but pages run no scripts of theirs.
+    ///
+    /// # Panics
+    /// As [`Browser::start`].
+    pub async fn without_scripts() -> Self {
+        Self::start_with(json!({ "profile.managed_default_content_settings.javascript": 2 })).await
+    }
+
+    async fn start_with(preferences: Value) -> Self {
         let missing = "Chromium is missing: apt-get install chromium chromium-driver";
         let (browser, driver) = tools::find(tools::BROWSER)
             .zip(tools::find(tools::DRIVER))
@@ -93,10 +110,10 @@ impl Browser {
             .map(|flag| (*flag).to_owned())
             .chain([format!("--user-data-dir={}", folder.path().join("profile").display())])
             .collect();
-        let options = json!({ "binary": browser, "args": args });
+        let options = json!({ "binary": browser, "args": args, "prefs": preferences });
         let capabilities = Capabilities::from_iter([
             ("goog:chromeOptions".to_owned(), options),
-            ("goog:loggingPrefs".to_owned(), json!({ "browser": "ALL" })),
+            ("goog:loggingPrefs".to_owned(), json!({ "browser": "ALL", "performance": "ALL" })),
         ]);
         let client = ClientBuilder::new(HttpConnector::new())
             .capabilities(capabilities)
@@ -129,6 +146,46 @@ impl Browser {
         );
         let element = self.visible(&path).await;
         element.click().await.unwrap_or_else(|error| panic!("{text} cannot be pressed: {error}"));
+    }
+
+    /// Presses it twice, as quickly as a mouse does.
+    pub async fn double_click_text(&self, text: &str) {
+        let text = quoted(text);
+        let path = format!("//*[self::a or self::button][normalize-space(.)={text}]");
+        let element = self.visible(&path).await;
+        let (duration, x, y, button) = (None, 0.0, 0.0, MOUSE_BUTTON_LEFT);
+        let to = PointerAction::MoveToElement { element, duration, x, y };
+        let mut mouse = MouseActions::new("mouse".into()).then(to);
+        for _ in 0..2 {
+            mouse = mouse.then(PointerAction::Down { button }).then(PointerAction::Up { button });
+        }
+        self.client.perform_actions(mouse).await.expect("the mouse clicks twice");
+    }
+
+    /// Waits until one of the two texts is visible, and says which.
+    pub async fn wait_for_either<'a>(&self, one: &'a str, other: &'a str) -> &'a str {
+        let end = Instant::now() + PATIENCE;
+        loop {
+            let seen = self.text().await;
+            if let Some(found) = [one, other].into_iter().find(|text| seen.contains(text)) {
+                return found;
+            }
+            assert!(Instant::now() < end, "at {}: {seen}", self.url().await);
+            sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// Waits until the browser has dropped every cookie whose name starts so.
+    pub async fn wait_until_no_cookie(&self, name: &str) {
+        let end = Instant::now() + PATIENCE;
+        loop {
+            let cookies = self.client.get_all_cookies().await.expect("the cookies");
+            if !cookies.iter().any(|cookie| cookie.name().starts_with(name)) {
+                return;
+            }
+            assert!(Instant::now() < end, "{name} is still there");
+            sleep(Duration::from_millis(50)).await;
+        }
     }
 
     /// Types into the first visible field with this label, instead of what was there.
@@ -176,9 +233,7 @@ impl Browser {
     /// What the console said since the last look: errors of scripts, refusals of the
     /// Content-Security-Policy, files not found.
     pub async fn console(&self) -> Vec<String> {
-        let entries = self.client.issue_cmd(ConsoleLog).await.expect("the console's log");
-        let message = |entry: &Value| entry["message"].as_str().map(str::to_owned);
-        entries.as_array().into_iter().flatten().filter_map(message).collect()
+        self.log("browser").await
     }
 
     /// Keeps a picture of the window, as PNG.
@@ -248,18 +303,4 @@ async fn port_in(words: &mut Lines<BufReader<ChildStdout>>) -> u16 {
 /// XPath 1.0 knows no escape: a text goes into the kind of quotes that it does not hold.
 fn quoted(text: &str) -> String {
     if text.contains('"') { format!("'{text}'") } else { format!("\"{text}\"") }
-}
-
-/// Chromium's own command: what the console said.
-#[derive(Debug)]
-struct ConsoleLog;
-
-impl WebDriverCompatibleCommand for ConsoleLog {
-    fn endpoint(&self, base: &Url, session: Option<&str>) -> Result<Url, url::ParseError> {
-        base.join(&format!("session/{}/se/log", session.unwrap_or_default()))
-    }
-
-    fn method_and_body(&self, _: &Url) -> (http::Method, Option<String>) {
-        (http::Method::POST, Some(json!({ "type": "browser" }).to_string()))
-    }
 }

@@ -1,0 +1,139 @@
+//! What WebDriver leaves to Chromium: screens of any size, and what goes on behind the page.
+
+use std::path::{Path, PathBuf};
+
+use fantoccini::wd::WebDriverCompatibleCommand;
+use serde_json::{Value, json};
+use url::Url;
+
+use super::Browser;
+
+/// The key Tab, as WebDriver writes it (section 17.4.2).
+pub const TAB: &str = "\u{E004}";
+/// The key Enter.
+pub const ENTER: &str = "\u{E007}";
+/// The key Escape.
+pub const ESCAPE: &str = "\u{E00C}";
+
+impl Browser {
+    /// Gives the page a screen: this wide, and light or dark by the system's setting.
+    pub async fn look(&self, width: u32, dark: bool) {
+        self.resize(width, 900).await;
+        let value = if dark { "dark" } else { "light" };
+        let features = json!([{ "name": "prefers-color-scheme", "value": value }]);
+        self.devtools("Emulation.setEmulatedMedia", json!({ "features": features })).await;
+    }
+
+    /// Keeps a picture of the whole page, as PNG.
+    pub async fn picture(&self, path: &Path) {
+        let size = "return [innerWidth, Math.max(innerHeight, document.body.scrollHeight)]";
+        let size = self.script(size).await;
+        let pixels = |at: usize| size[at].as_u64().and_then(|size| u32::try_from(size).ok());
+        self.resize(pixels(0).unwrap_or(1280), pixels(1).unwrap_or(900)).await;
+        self.screenshot(path).await;
+        self.resize(pixels(0).unwrap_or(1280), 900).await;
+    }
+
+    /// Presses a key where the focus is.
+    pub async fn press(&self, key: &str) {
+        let focused = self.client.active_element().await.expect("the focus is somewhere");
+        focused.send_keys(key).await.expect("a key can be pressed");
+    }
+
+    /// Presses Tab until the focus is on what has this text; fails when it comes to none such.
+    pub async fn tab_to(&self, text: &str) {
+        let mut seen = Vec::new();
+        for _ in 0..60 {
+            self.press(TAB).await;
+            let script = "const e = document.activeElement; \
+                return e.labels?.[0]?.textContent ?? e.textContent";
+            let focused = self.script(script).await.as_str().unwrap_or_default().trim().to_owned();
+            if focused == text {
+                return;
+            }
+            seen.push(focused);
+        }
+        panic!("the keyboard does not come to {text:?}, only to {seen:?}");
+    }
+
+    /// What a script in the page returns.
+    pub async fn script(&self, script: &str) -> Value {
+        self.client.execute(script, Vec::new()).await.expect("the script runs")
+    }
+
+    /// The addresses that were asked for since the last look, pages and what they need.
+    pub async fn requests(&self) -> Vec<Url> {
+        let address = |entry: String| {
+            let entry: Value = serde_json::from_str(&entry).ok()?;
+            let message = &entry["message"];
+            let sent = message["method"] == "Network.requestWillBeSent";
+            sent.then(|| message["params"]["request"]["url"].as_str()?.parse().ok()).flatten()
+        };
+        self.log("performance").await.into_iter().filter_map(address).collect()
+    }
+
+    /// How far things moved while the page loaded, in the unit of Cumulative Layout Shift.
+    pub async fn layout_shift(&self) -> f64 {
+        let script = "const done = arguments[0]; let sum = 0; \
+            new PerformanceObserver(list => { for (const e of list.getEntries()) sum += e.value; }) \
+              .observe({ type: 'layout-shift', buffered: true }); \
+            requestAnimationFrame(() => setTimeout(() => done(sum), 50));";
+        let sum = self.client.execute_async(script, Vec::new()).await.expect("the script runs");
+        sum.as_f64().expect("a number")
+    }
+
+    /// What axe-core finds wrong on the page by WCAG 2.2 AA and its own best practices: a line
+    /// for each, with the elements.
+    pub async fn violations(&self) -> Vec<String> {
+        let axe = std::fs::read_to_string(axe()).expect("axe-core, as the ignored test says");
+        self.script(&axe).await;
+        let script = "const done = arguments[0]; \
+            axe.run({ resultTypes: ['violations'] }).then(r => done(r.violations.map(v => \
+              v.id + ': ' + v.nodes.map(n => n.html).join(' '))), e => done([String(e)]));";
+        let found = self.client.execute_async(script, Vec::new()).await.expect("axe-core runs");
+        let lines = found.as_array().into_iter().flatten();
+        lines.filter_map(Value::as_str).map(str::to_owned).collect()
+    }
+
+    async fn resize(&self, width: u32, height: u32) {
+        let metrics =
+            json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": false });
+        self.devtools("Emulation.setDeviceMetricsOverride", metrics).await;
+    }
+
+    async fn devtools(&self, command: &str, parameters: Value) {
+        let body = json!({ "cmd": command, "params": parameters });
+        let command = Own { path: "goog/cdp/execute", body };
+        self.client.issue_cmd(command).await.expect("Chromium does it");
+    }
+
+    /// A log of the driver's: each entry once.
+    pub(super) async fn log(&self, kind: &str) -> Vec<String> {
+        let command = Own { path: "se/log", body: json!({ "type": kind }) };
+        let entries = self.client.issue_cmd(command).await.expect("a log");
+        let message = |entry: &Value| entry["message"].as_str().map(str::to_owned);
+        entries.as_array().into_iter().flatten().filter_map(message).collect()
+    }
+}
+
+/// Where `npm ci --prefix tests/axe` puts it.
+fn axe() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(crate::tools::AXE)
+}
+
+/// A command of the driver's own.
+#[derive(Debug)]
+struct Own {
+    path: &'static str,
+    body: Value,
+}
+
+impl WebDriverCompatibleCommand for Own {
+    fn endpoint(&self, base: &Url, session: Option<&str>) -> Result<Url, url::ParseError> {
+        base.join(&format!("session/{}/{}", session.unwrap_or_default(), self.path))
+    }
+
+    fn method_and_body(&self, _: &Url) -> (http::Method, Option<String>) {
+        (http::Method::POST, Some(self.body.to_string()))
+    }
+}
