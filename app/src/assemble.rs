@@ -26,7 +26,7 @@ use url::Url;
 
 use crate::{
     About, Ports,
-    config::{Provider, Settings},
+    config::{Provider, Settings, Store},
     secret_key, site,
 };
 
@@ -179,6 +179,15 @@ impl Assembly {
         match self.settings.database_url.sqlite_file() {
             Some(_) => "SQLite",
             None => "PostgreSQL",
+        }
+    }
+
+    /// Where sessions are kept, without a password.
+    pub(crate) fn session_store_kind(&self) -> &'static str {
+        match self.settings.session_store {
+            Store::Cookie => "cookies, and a list of ended ones in the database",
+            Store::Database => "the database",
+            Store::Redis(_) => "Redis",
         }
     }
 

@@ -3,7 +3,7 @@ use std::{fmt::Display, process::ExitCode};
 use super::Failed;
 use crate::{assemble, config::Settings};
 
-/// Tries the settings, the database, the provider and the API for real.
+/// Tries the settings, the database, the session store, the provider and the API for real.
 pub(super) async fn run(settings: Settings) -> Result<ExitCode, Failed> {
     println!("settings   ok    all of them can be read");
     let assembly = assemble(settings).await?;
@@ -17,6 +17,7 @@ pub(super) async fn run(settings: Settings) -> Result<ExitCode, Failed> {
         }
     };
     line("database", assembly.database_kind(), text(ports.users.check().await));
+    line("sessions", assembly.session_store_kind(), text(ports.registry.check().await));
     line("provider", &assembly.issuer, text(ports.identity.check().await));
     match &assembly.api_url {
         Some(url) => line("API", url, text(ports.messages.check().await)),
