@@ -55,9 +55,9 @@ pub struct Settings {
     pub ssl_cert_file: Option<PathBuf>,
 }
 
-/// The key that seals cookies, in base64. `Debug` hides it.
+/// A key that seals cookies: 256 bits. `Debug` hides it.
 #[derive(Clone)]
-pub struct SecretKey(pub String);
+pub struct SecretKey([u8; 32]);
 
 impl std::fmt::Debug for SecretKey {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -66,10 +66,24 @@ impl std::fmt::Debug for SecretKey {
 }
 
 impl SecretKey {
+    /// A key of these bits, which nobody can guess.
+    pub fn new(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
     /// `None` unless the text is base64 of 256 bits.
     pub fn parse(text: &str) -> Option<Self> {
-        let bytes = STANDARD.decode(text.trim()).ok()?;
-        (bytes.len() == 32).then(|| Self(text.trim().to_owned()))
+        STANDARD.decode(text.trim()).ok()?.try_into().map(Self).ok()
+    }
+
+    /// The key itself, in base64.
+    pub fn expose(&self) -> String {
+        STANDARD.encode(self.0)
+    }
+
+    /// The key itself.
+    pub fn expose_bytes(&self) -> [u8; 32] {
+        self.0
     }
 }
 

@@ -120,7 +120,7 @@ fn each_previous_key_is_a_key() {
     let other = "cG9ydGljbyB0ZXN0cyBzZWFsIHdpdGggdGhpcyBrZXk=";
     let both = format!("{KEY}, {other}");
     let settings = Settings::from_pairs([("PREVIOUS_SECRET_KEYS", &*both)]).unwrap();
-    let keys_of: Vec<_> = settings.previous_secret_keys.iter().map(|key| &*key.0).collect();
+    let keys_of: Vec<_> = settings.previous_secret_keys.iter().map(SecretKey::expose).collect();
     assert_eq!(keys_of, [KEY, other]);
     for refused in [",", "hunter2", &format!("{KEY},")] {
         assert_eq!(keys(&[("PREVIOUS_SECRET_KEYS", refused)]), ["PREVIOUS_SECRET_KEYS"]);
