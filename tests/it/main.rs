@@ -14,6 +14,7 @@ mod hexagon;
 mod identity;
 mod instances;
 mod outages;
+mod refresh;
 mod sessions_page;
 mod users;
 mod walk;
