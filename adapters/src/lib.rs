@@ -1,10 +1,12 @@
 //! What stands behind Portico's ports.
 //!
 //! Each folder holds the adapters of one port, named by technology: `identity` (OpenID Connect),
-//! `users` (Diesel), `sessions` (Rocket's private cookies), `messages` (reqwest, or local).
+//! `users` (Diesel), `sessions` (Rocket's private cookies,
+//! the database, Redis), `messages` (reqwest, or local).
 //! `development` holds the outside world in a box: an OpenID provider and a messages API on
 //! loopback.
 
+pub mod database;
 #[cfg(feature = "development")]
 pub mod development;
 pub mod http;

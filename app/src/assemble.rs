@@ -3,20 +3,18 @@
 use std::sync::Arc;
 
 use portico_adapters::{
+    database::{Database, DatabaseUnavailable},
     http::{HttpClient, HttpError, Limits},
     identity::{
         ClientSecret, auth0,
         oidc::{InvalidSetting, OidcProvider, OidcSettings, Vendor},
     },
     messages::{HttpMessages, InvalidAddress, LocalMessages},
-    sessions::{PrivateCookies, ServerSide, SessionSettings, Sessions, SiteKeys},
+    sessions::{CookieSettings, PrivateCookies, ServerSide, Sessions},
     system::{SystemClock, SystemRandomness},
     tls::{self, TlsUnavailable},
-    users::Database,
 };
-use portico_domain::ports::{
-    Clock, MessageApi, Randomness, SessionRegistry, SessionsUnavailable, UsersUnavailable,
-};
+use portico_domain::ports::{Clock, MessageApi, Randomness, SessionRegistry, SessionsUnavailable};
 use rocket::{Build, Rocket};
 use url::Url;
 
@@ -58,7 +56,7 @@ pub enum AssembleError {
     Api(#[from] InvalidAddress),
     /// The database cannot be opened or migrated.
     #[error("DATABASE_URL: {0}")]
-    Database(#[from] UsersUnavailable),
+    Database(#[from] DatabaseUnavailable),
     /// `REDIS_URL` is no address that the store can use.
     #[error("REDIS_URL: {0}")]
     Redis(SessionsUnavailable),
@@ -184,25 +182,25 @@ fn open_sessions(
     clock: &Arc<dyn Clock>,
     randomness: &Arc<dyn Randomness>,
 ) -> Result<(Arc<dyn Sessions>, Arc<dyn SessionRegistry>), AssembleError> {
-    let previous = settings.previous_secret_keys.iter().map(SecretKey::expose_bytes).collect();
-    let how = SessionSettings {
+    let cookies = CookieSettings {
         secure: settings.is_https(),
+        form_post: false,
         lifetimes: settings.lifetimes,
-        keys: SiteKeys::new(secret_key.expose_bytes(), previous),
+        previous_keys: settings.previous_secret_keys.iter().map(SecretKey::material).collect(),
     };
+    let key = secret_key.material();
     let (clock, randomness) = (clock.clone(), randomness.clone());
     let server_side = match &settings.session_store {
         Store::Cookie => {
-            let cookies = PrivateCookies::new(how, database, clock, randomness);
+            let cookies = Arc::new(PrivateCookies::new(cookies, database, clock, randomness));
             return Ok((cookies.clone(), cookies));
         }
-        Store::Database => ServerSide::in_database(how, database, clock, randomness),
-        Store::Redis(url) => {
-            let roots = settings.ssl_cert_file.as_deref();
-            ServerSide::in_redis(how, url.expose(), roots, clock, randomness)
-                .map_err(AssembleError::Redis)?
+        Store::Database => ServerSide::in_database(cookies, &key, database, clock, randomness),
+        Store::Redis(_) => {
+            return Err(AssembleError::Redis(SessionsUnavailable("not built yet".into())));
         }
     };
+    let server_side = Arc::new(server_side);
     Ok((server_side.clone(), server_side))
 }
 

@@ -11,6 +11,7 @@ mod browser;
 mod dependencies;
 mod flows;
 mod hexagon;
+mod hostile;
 mod identity;
 mod instances;
 mod outages;

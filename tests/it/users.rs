@@ -7,7 +7,7 @@ use std::{
 };
 
 use chrono::DateTime;
-use portico_adapters::{tls, users::Database};
+use portico_adapters::{database::Database, tls};
 use portico_domain::{model::Profile, ports::UserRepository, user_repository_contract};
 use portico_tests::postgres::{Postgres, Schema};
 

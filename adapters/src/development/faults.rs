@@ -5,6 +5,8 @@ use std::{
     time::Duration,
 };
 
+use chrono::TimeDelta;
+
 /// One way to misbehave.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
@@ -22,6 +24,10 @@ pub enum Fault {
     TokenFails,
     /// The token endpoint answers `invalid_grant` to everything.
     TokenInvalidGrant,
+    /// Access tokens end after this many seconds.
+    ShortAccessTokens(u32),
+    /// The ID token's `sub` is another person's.
+    WrongSubject,
     /// The token response holds no ID token.
     NoIdToken,
     /// The ID token's `iss` is another issuer.
@@ -77,6 +83,14 @@ impl Faults {
 
     pub(super) fn has(&self, fault: Fault) -> bool {
         self.all().contains(&fault)
+    }
+
+    /// How long access tokens last, where that is misbehaviour.
+    pub(super) fn short_access_tokens(&self) -> Option<TimeDelta> {
+        self.all().into_iter().find_map(|fault| match fault {
+            Fault::ShortAccessTokens(seconds) => Some(TimeDelta::seconds(seconds.into())),
+            _ => None,
+        })
     }
 
     /// Waits as long as the first fault that `delay` knows says; not at all without one.

@@ -1,88 +1,97 @@
 use std::{
-    fmt::Write,
+    cell::Cell,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use async_trait::async_trait;
-use chrono::TimeDelta;
+use chrono::{DateTime, Utc};
 use portico_domain::{
-    model::{Change, Lifetimes, LoginAttempt, Session, State},
-    ports::{Clock, Randomness, SessionStore, SessionsUnavailable, Turn},
+    model::{Change, LoginAttempt, Revocation, Session, SessionSummary, State},
+    ports::{Clock, Randomness, SessionRegistry, SessionStore, SessionsUnavailable, Turn},
 };
-use rocket::{
-    http::{Cookie, CookieJar, SameSite},
-    time::{Duration, OffsetDateTime},
+use rocket::http::CookieJar;
+
+use super::{
+    Sessions,
+    attempts::Attempts,
+    chunks,
+    jar::{CookieSettings, Cookies, Jar},
+    revocations::Revocations,
+    turns::Turns,
+    unavailable,
+    vault::hash_of,
 };
-use sha2::{Digest, Sha256};
+use crate::database::Database;
 
-use super::{Sessions, chunks};
-
-/// How the cookies are made.
-#[derive(Clone, Copy, Debug)]
-pub struct PrivateCookieSettings {
-    /// Whether browsers reach the site by https. The cookies are then `Secure`, and their names
-    /// begin with `__Host-`, so that no other host of the domain can set them (RFC 6265bis,
-    /// section 4.1.3.2).
-    pub secure: bool,
-    /// How long sessions last.
-    pub lifetimes: Lifetimes,
-}
-
-/// Whole sessions, sealed in the visitors' own cookies by Rocket: nothing is kept on this side.
+/// Whole sessions, sealed in the visitors' own cookies by Rocket. On this side only a list is kept
+/// of the sessions that ended before their time, in the database, so that a copy of the cookies of
+/// one who logged out is good for nothing.
 ///
-/// What nobody keeps, nobody can revoke: a copy of the cookies is good until it expires, and a
-/// request that is under way while its visitor logs out may still answer with a renewed session.
-/// A site that minds keeps its sessions in a database.
+/// Nobody can list such sessions. A turn to refresh reaches as far as the process: of two
+/// instances that refresh one session in the same moment, the later one needs a provider that
+/// still takes the earlier refresh token for a few seconds.
 pub struct PrivateCookies {
-    settings: PrivateCookieSettings,
+    cookies: Cookies,
+    revocations: Arc<Revocations>,
+    turns: Turns,
     clock: Arc<dyn Clock>,
     randomness: Arc<dyn Randomness>,
 }
 
 impl PrivateCookies {
-    /// Sessions as the settings say, dated by the clock.
+    /// Sessions as the settings say, dated by the clock. Needs a runtime of Tokio, and waits for
+    /// no database.
     pub fn new(
-        settings: PrivateCookieSettings,
+        settings: CookieSettings,
+        database: &Database,
         clock: Arc<dyn Clock>,
         randomness: Arc<dyn Randomness>,
     ) -> Self {
-        Self { settings, clock, randomness }
-    }
-
-    fn name(&self, name: &str) -> String {
-        let prefix = if self.settings.secure { "__Host-" } else { "" };
-        format!("{prefix}portico_{name}")
-    }
-
-    /// Cookies are told apart by 64 bits of a hash: a state may hold characters that a name may not.
-    fn attempt_name(&self, state: &State) -> String {
-        let hash = Sha256::digest(state.expose());
-        let mut name = self.name("login_");
-        for byte in &hash[..8] {
-            // Writing to a text cannot fail.
-            let _ = write!(name, "{byte:02x}");
-        }
-        name
-    }
-
-    /// Lax, not Strict: the callback comes from another site. A removal needs the same attributes,
-    /// or browsers refuse it for a name with `__Host-`.
-    fn cookie(&self, name: String, value: String, lasts: TimeDelta) -> Cookie<'static> {
-        Cookie::build((name, value))
-            .path("/")
-            .http_only(true)
-            .same_site(SameSite::Lax)
-            .secure(self.settings.secure)
-            .max_age(Duration::seconds(lasts.num_seconds()))
-            // `Max-Age` says it; without this Rocket would add a week from now.
-            .expires(None::<OffsetDateTime>)
-            .build()
+        let log = database.revocations();
+        let revocations = Revocations::new(log, clock.clone(), randomness.clone());
+        let cookies = Cookies::new(settings);
+        Self { cookies, revocations, turns: Turns::default(), clock, randomness }
     }
 }
 
 impl Sessions for PrivateCookies {
     fn of<'r>(&'r self, jar: &'r CookieJar<'_>) -> Box<dyn SessionStore + 'r> {
-        Box::new(Visitor { site: self, jar, known: Mutex::default() })
+        let jar = self.cookies.of(jar);
+        Box::new(Visitor {
+            site: self,
+            jar,
+            session: Mutex::default(),
+            attempts: Attempts::default(),
+        })
+    }
+}
+
+#[async_trait]
+impl SessionRegistry for PrivateCookies {
+    async fn list(
+        &self,
+        _: &str,
+        _: &str,
+    ) -> Result<Option<Vec<SessionSummary>>, SessionsUnavailable> {
+        Ok(None)
+    }
+
+    async fn revoke(&self, revocation: &Revocation) -> Result<(), SessionsUnavailable> {
+        let last_end = self.clock.now() + self.cookies.settings.lifetimes.absolute;
+        self.revocations.add(revocation.clone(), last_end).await
+    }
+
+    async fn first_use(
+        &self,
+        value: &str,
+        until: DateTime<Utc>,
+    ) -> Result<bool, SessionsUnavailable> {
+        let value = hash_of(["value", value, ""]);
+        self.revocations.log().first(&value, self.clock.now(), until).await
+    }
+
+    async fn check(&self) -> Result<(), SessionsUnavailable> {
+        self.revocations.log().check().await
     }
 }
 
@@ -90,166 +99,173 @@ impl Sessions for PrivateCookies {
 /// so that it is remembered here.
 struct Visitor<'r> {
     site: &'r PrivateCookies,
-    jar: &'r CookieJar<'r>,
-    known: Mutex<Known>,
-}
-
-#[derive(Default)]
-struct Known {
+    jar: Jar<'r>,
     /// Absent until it was read or written.
-    session: Option<Option<Session>>,
-    /// Absent until they were read; the oldest first.
-    attempts: Option<Vec<LoginAttempt>>,
+    session: Mutex<Option<Option<Session>>>,
+    attempts: Attempts,
 }
 
 impl Visitor<'_> {
-    fn known(&self) -> MutexGuard<'_, Known> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn private(&self, name: &str) -> Option<String> {
-        Some(self.jar.get_private(name)?.value().to_owned())
-    }
-
-    fn remove(&self, name: String) {
-        self.jar.remove_private(self.site.cookie(name, String::new(), TimeDelta::zero()));
+    fn known(&self) -> MutexGuard<'_, Option<Option<Session>>> {
+        self.session.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn chunk_name(&self, index: usize) -> String {
-        self.site.name(&format!("session_{index}"))
-    }
-
-    /// The names that the browser sent with this beginning.
-    fn sent(&self, beginning: &str) -> Vec<String> {
-        let beginning = self.site.name(beginning);
-        let names = self.jar.iter().map(Cookie::name);
-        names.filter(|name| name.starts_with(&beginning)).map(str::to_owned).collect()
+        self.jar.name(&format!("session_{index}"))
     }
 
     /// Removes the chunks from this index on: those that the browser sent, and those that were
     /// added in this request.
     fn clear_chunks(&self, from: usize) {
         let kept: Vec<_> = (0..from).map(|index| self.chunk_name(index)).collect();
-        let mut gone = self.sent("session_");
+        let mut gone = self.jar.sent("session_");
         gone.extend((from..chunks::MOST).map(|index| self.chunk_name(index)));
         gone.retain(|name| !kept.contains(name));
-        gone.into_iter().for_each(|name| self.remove(name));
+        gone.into_iter().for_each(|name| self.jar.remove(name));
     }
 
-    /// Known, or as the browser sent it. What it sent and is not exactly right is cleared, each
-    /// time anew: a catcher that asks again clears again.
-    fn session(&self, known: &mut Known) -> Option<Session> {
-        let Some(session) = &known.session else {
-            let session = chunks::join(|index| self.private(&self.chunk_name(index)))
-                .filter(|session| self.allowed(session));
-            match session {
-                Some(_) => known.session = Some(session.clone()),
-                None if !self.sent("session_").is_empty() => self.clear_chunks(0),
-                None => {}
-            }
-            return session;
+    /// As the browser sent it. What it sent and is not exactly right is cleared, each time anew: a
+    /// catcher that asks again clears again.
+    fn sent(&self) -> Option<(Session, bool)> {
+        let by_earlier_key = Cell::new(false);
+        let session = chunks::join(|index| {
+            let opened = self.jar.get(&self.chunk_name(index))?;
+            by_earlier_key.set(by_earlier_key.get() || opened.by_earlier_key);
+            Some(opened.value)
+        });
+        if session.is_none() && !self.jar.sent("session_").is_empty() {
+            self.clear_chunks(0);
+        }
+        Some((session?, by_earlier_key.get()))
+    }
+
+    /// Known, or as the browser sent it. A session from before a refresh becomes the refreshed one,
+    /// and one that an earlier key sealed is sealed anew.
+    async fn session(&self) -> Result<Option<Session>, SessionsUnavailable> {
+        let known = self.known().clone();
+        let session = match known {
+            Some(session) => session,
+            None => match self.sent() {
+                Some((session, by_earlier_key)) => {
+                    let newer = self.site.turns.newer(&session, self.site.clock.now());
+                    let is_to_be_written = by_earlier_key || newer.is_some();
+                    let session = newer.unwrap_or(session);
+                    if is_to_be_written && self.allows(&session) {
+                        self.write(&session)?;
+                    }
+                    Some(session)
+                }
+                None => None,
+            },
         };
-        session.clone().filter(|session| self.allowed(session))
+        let Some(session) = session else { return Ok(None) };
+        // Also a session that is known: it may have been ended since.
+        if !self.allows(&session) || self.site.revocations.cover(&session).await? {
+            self.clear_chunks(0);
+            *self.known() = Some(None);
+            return Ok(None);
+        }
+        *self.known() = Some(Some(session.clone()));
+        Ok(Some(session))
     }
 
-    fn allowed(&self, session: &Session) -> bool {
-        self.site.settings.lifetimes.allow(session, self.site.clock.now())
+    fn allows(&self, session: &Session) -> bool {
+        self.site.cookies.settings.lifetimes.allow(session, self.site.clock.now())
     }
 
-    fn write(&self, known: &mut Known, session: &Session) -> Result<(), SessionsUnavailable> {
+    fn write(&self, session: &Session) -> Result<(), SessionsUnavailable> {
         let [a, b, c, d, e, f, g, h, ..] = self.site.randomness.bytes().map_err(unavailable)?;
         let chunks = chunks::cut(session, [a, b, c, d, e, f, g, h]).map_err(unavailable)?;
-        let lasts = self.site.settings.lifetimes.end_of(session) - self.site.clock.now();
+        let lasts = self.site.cookies.settings.lifetimes.end_of(session) - self.site.clock.now();
         self.clear_chunks(chunks.len());
         for (index, chunk) in chunks.into_iter().enumerate() {
-            self.jar.add_private(self.site.cookie(self.chunk_name(index), chunk, lasts));
+            self.jar.add(self.chunk_name(index), chunk, lasts);
         }
-        known.session = Some(Some(session.clone()));
+        *self.known() = Some(Some(session.clone()));
         Ok(())
-    }
-
-    /// Known, or as the browser sent them, the oldest first; those that are not exactly right are
-    /// cleared.
-    fn attempts<'k>(&self, known: &'k mut Known) -> &'k mut Vec<LoginAttempt> {
-        known.attempts.get_or_insert_with(|| {
-            let mut attempts = Vec::new();
-            for name in self.sent("login_") {
-                let attempt = self.private(&name).and_then(|text| chunks::from_text(&text));
-                match attempt {
-                    Some(attempt) => attempts.push(attempt),
-                    None => self.remove(name),
-                }
-            }
-            attempts.sort_by_key(|attempt: &LoginAttempt| attempt.started_at);
-            attempts
-        })
     }
 }
 
 #[async_trait]
 impl SessionStore for Visitor<'_> {
     async fn current(&self) -> Result<Option<Session>, SessionsUnavailable> {
-        Ok(self.session(&mut self.known()))
+        self.session().await
     }
 
     async fn start(&self, session: &Session) -> Result<(), SessionsUnavailable> {
-        self.write(&mut self.known(), session)
+        let earlier = self.session().await?;
+        if earlier.is_some_and(|earlier| earlier.id != session.id) {
+            self.end().await?;
+        }
+        self.write(session)
     }
 
     async fn update(&self, change: &Change) -> Result<Option<Session>, SessionsUnavailable> {
-        let mut known = self.known();
-        let Some(session) = self.session(&mut known) else {
+        let Some(session) = self.session().await? else {
             return Ok(None);
         };
+        if let Change::Refreshed(refreshed) = change {
+            self.site.turns.note(&session, refreshed, self.site.clock.now());
+        }
         let session = session.with(change.clone());
-        self.write(&mut known, &session)?;
+        self.write(&session)?;
         Ok(Some(session))
     }
 
     async fn take_turn(&self) -> Result<Turn, SessionsUnavailable> {
-        let session = self.session(&mut self.known());
-        Ok(session.map_or(Turn::Over(None), Turn::Yours))
+        let Some(session) = self.session().await? else {
+            return Ok(Turn::Over(None));
+        };
+        let is_ours = self.site.turns.take(session.id, self.site.clock.now()).await;
+        // Whoever had the turn before may have refreshed the session.
+        if let Some(newer) = self.site.turns.newer(&session, self.site.clock.now()) {
+            self.write(&newer)?;
+        }
+        let session = self.session().await?;
+        Ok(match session {
+            Some(session) if is_ours => Turn::Yours(session),
+            session => Turn::Over(session),
+        })
     }
 
     async fn end_turn(&self) -> Result<(), SessionsUnavailable> {
+        if let Some(Some(session)) = &*self.known() {
+            self.site.turns.end(session.id);
+        }
         Ok(())
     }
 
+    /// The cookies are cleared in any case. A copy of them, and a request under way, is good for
+    /// nothing as soon as the list says so.
     async fn end(&self) -> Result<(), SessionsUnavailable> {
+        let known = self.known().clone();
+        let session = known.unwrap_or_else(|| self.sent().map(|(session, _)| session));
         self.clear_chunks(0);
-        self.known().session = Some(None);
+        *self.known() = Some(None);
+        let Some(session) = session.filter(|session| self.allows(session)) else {
+            return Ok(());
+        };
+        self.site.turns.forget(session.id);
+        // A request under way may note a visit first, and make the session last from now on.
+        let lifetimes = self.site.cookies.settings.lifetimes;
+        let last_end = lifetimes.end_of(&session.clone().with(Change::Seen(self.site.clock.now())));
+        let Session { issuer, subject, id, .. } = session;
+        let revocation = Revocation::Session { issuer, subject, id };
+        if let Err(cause) = self.site.revocations.add(revocation, last_end).await {
+            log::warn!("a session was ended in its browser only: {cause}");
+        }
         Ok(())
     }
 
     async fn remember(&self, attempt: &LoginAttempt) -> Result<(), SessionsUnavailable> {
-        let text = chunks::to_text(attempt).map_err(unavailable)?;
-        let mut known = self.known();
-        let attempts = self.attempts(&mut known);
-        attempts.retain(|other| other.state != attempt.state);
-        while attempts.len() >= LoginAttempt::AT_A_TIME {
-            self.remove(self.site.attempt_name(&attempts.remove(0).state));
-        }
-        attempts.push(attempt.clone());
-        let name = self.site.attempt_name(&attempt.state);
-        self.jar.add_private(self.site.cookie(name, text, LoginAttempt::LIFETIME));
-        Ok(())
+        self.attempts.remember(&self.jar, attempt)
     }
 
     async fn take_attempt(
         &self,
         state: &State,
     ) -> Result<Option<LoginAttempt>, SessionsUnavailable> {
-        let mut known = self.known();
-        let attempts = self.attempts(&mut known);
-        // Comparing states takes the same time wherever they differ.
-        let Some(found) = attempts.iter().position(|attempt| attempt.state == *state) else {
-            return Ok(None);
-        };
-        self.remove(self.site.attempt_name(state));
-        Ok(Some(attempts.remove(found)))
+        let once = self.site.revocations.log();
+        self.attempts.take(&self.jar, state, once, &*self.site.clock).await
     }
-}
-
-fn unavailable(cause: impl std::fmt::Display) -> SessionsUnavailable {
-    SessionsUnavailable(cause.to_string())
 }

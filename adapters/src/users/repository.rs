@@ -1,40 +1,24 @@
-use std::{future::Future, time::Duration};
-
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use diesel::{dsl::case_when, prelude::*, result::Error as DieselError, upsert::excluded};
-use diesel_async::{
-    RunQueryDsl,
-    pooled_connection::deadpool::{Object, Pool},
-};
+use diesel::{dsl::case_when, prelude::*, upsert::excluded};
+use diesel_async::{RunQueryDsl, pooled_connection::deadpool::Pool};
 use portico_domain::{
     model::{Profile, User},
     ports::{UserRepository, UsersUnavailable},
 };
-use tokio::time::timeout;
 
-use super::{
-    postgres::PostgresConnection,
-    rows::{ProfileRow, UserRow, users},
-    sqlite::SqliteConnection,
-    unavailable,
-};
-
-/// Time to be handed a working connection: waiting, connecting and trying it all count.
-const CONNECT: Duration = Duration::from_secs(3);
-
-/// Time for one statement.
-const STATEMENT: Duration = Duration::from_secs(5);
+use super::rows::{ProfileRow, UserRow, users};
+use crate::database::{PostgresConnection, SqliteConnection, connection, in_time};
 
 /// The longest issuer and subject, in bytes: PostgreSQL's index takes about 2,700 for both. A
 /// subject has 255 at most (OpenID Connect Core, section 2).
 const LONGEST_KEY: usize = 1_000;
 
 /// People in a table, over a pool of connections of one kind.
-pub(super) struct DieselUsers<P>(P);
+pub(crate) struct DieselUsers<P>(P);
 
 impl<P> DieselUsers<P> {
-    pub(super) fn new(pool: P) -> Self {
+    pub(crate) fn new(pool: P) -> Self {
         Self(pool)
     }
 }
@@ -45,28 +29,10 @@ fn can_be_kept(issuer: &str, subject: &str) -> bool {
     [issuer, subject].iter().all(|key| key.len() <= LONGEST_KEY && !key.contains('\0'))
 }
 
-async fn in_time<T>(
-    answer: impl Future<Output = Result<T, DieselError>>,
-) -> Result<T, UsersUnavailable> {
-    timeout(STATEMENT, answer)
-        .await
-        .map_err(|_| UsersUnavailable("the database does not answer in time".into()))?
-        .map_err(unavailable)
-}
-
 // The bodies are the same for both databases, but bounds that say so to the compiler would be
 // longer than the bodies.
 macro_rules! user_repository_on {
     ($connection:ty) => {
-        impl DieselUsers<Pool<$connection>> {
-            async fn connection(&self) -> Result<Object<$connection>, UsersUnavailable> {
-                timeout(CONNECT, self.0.get())
-                    .await
-                    .map_err(|_| UsersUnavailable("no connection in time".into()))?
-                    .map_err(unavailable)
-            }
-        }
-
         #[async_trait]
         impl UserRepository for DieselUsers<Pool<$connection>> {
             async fn admit(
@@ -96,8 +62,8 @@ macro_rules! user_repository_on {
                         users::logins.eq(users::logins + 1),
                     ))
                     .returning(UserRow::as_returning());
-                let mut connection = self.connection().await?;
-                in_time(admitted.get_result(&mut connection)).await.map(User::from)
+                let mut connection = connection(self.0.get()).await?;
+                Ok(in_time(admitted.get_result(&mut connection)).await?.into())
             }
 
             async fn find(
@@ -109,7 +75,7 @@ macro_rules! user_repository_on {
                     return Ok(None);
                 }
                 let person = users::table.find((issuer, subject)).select(UserRow::as_select());
-                let mut connection = self.connection().await?;
+                let mut connection = connection(self.0.get()).await?;
                 let found =
                     in_time(async { person.first(&mut connection).await.optional() }).await?;
                 Ok(found.map(User::from))
@@ -120,7 +86,7 @@ macro_rules! user_repository_on {
                     .select(UserRow::as_select())
                     .order((users::last_login.desc(), users::issuer, users::subject))
                     .limit(i64::from(limit));
-                let mut connection = self.connection().await?;
+                let mut connection = connection(self.0.get()).await?;
                 let rows: Vec<UserRow> = in_time(latest.load(&mut connection)).await?;
                 Ok(rows.into_iter().map(User::from).collect())
             }
@@ -130,14 +96,15 @@ macro_rules! user_repository_on {
                     return Ok(false);
                 }
                 let person = diesel::delete(users::table.find((issuer, subject)));
-                let mut connection = self.connection().await?;
+                let mut connection = connection(self.0.get()).await?;
                 Ok(in_time(person.execute(&mut connection)).await? > 0)
             }
 
             async fn check(&self) -> Result<(), UsersUnavailable> {
-                let mut connection = self.connection().await?;
+                let mut connection = connection(self.0.get()).await?;
                 let question = diesel::sql_query("select 1");
-                in_time(question.execute(&mut connection)).await.map(|_| ())
+                in_time(question.execute(&mut connection)).await?;
+                Ok(())
             }
         }
     };

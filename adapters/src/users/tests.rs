@@ -1,13 +1,15 @@
-use std::os::unix::fs::PermissionsExt;
+use std::{os::unix::fs::PermissionsExt, sync::Arc};
 
 use chrono::DateTime;
-use portico_domain::{model::Profile, user_repository_contract};
+use portico_domain::{model::Profile, ports::UserRepository, user_repository_contract};
 use tempfile::TempDir;
 
-use super::*;
-use crate::tls;
+use crate::{
+    database::{Database, DatabaseUnavailable},
+    tls,
+};
 
-fn open(url: &str) -> Result<Database, UsersUnavailable> {
+fn open(url: &str) -> Result<Database, DatabaseUnavailable> {
     Database::open(url, tls::client_config(None).unwrap())
 }
 

@@ -10,6 +10,7 @@ use std::{net::IpAddr, path::PathBuf};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use figment::Figment;
 use ipnet::IpNet;
+use portico_adapters::sessions::KeyMaterial;
 use portico_domain::model::Lifetimes;
 use url::Url;
 
@@ -81,9 +82,9 @@ impl SecretKey {
         STANDARD.encode(self.0)
     }
 
-    /// The key itself.
-    pub fn expose_bytes(&self) -> [u8; 32] {
-        self.0
+    /// For the session store.
+    pub(crate) fn material(&self) -> KeyMaterial {
+        self.0.into()
     }
 }
 

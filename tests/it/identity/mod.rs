@@ -5,8 +5,9 @@ mod believed;
 mod faults;
 mod keys;
 mod outages;
+mod refresh;
 mod requests;
-mod script;
+pub(crate) mod script;
 mod token_endpoint;
 
 use std::{path::PathBuf, sync::Arc};
@@ -41,19 +42,19 @@ const SECRET: &str = "a secret: 100 % + some";
 const AUDIENCE: &str = "https://messages.example";
 
 /// Two attempts differ in state, nonce and verifier when their names do.
-fn attempt(name: &str) -> LoginAttempt {
+pub(crate) fn attempt(name: &str) -> LoginAttempt {
     let code_verifier = CodeVerifier::new(format!("{name:-<43}"));
     LoginAttempt { code_verifier, ..testing::attempt(name, "/profile") }
 }
 
 /// A clock at this very second, that only the test moves.
-fn clock_at_now() -> Arc<SetClock> {
+pub(crate) fn clock_at_now() -> Arc<SetClock> {
     let clock = SetClock::default();
     clock.advance(SystemClock.now() - DateTime::UNIX_EPOCH);
     Arc::new(clock)
 }
 
-fn settings(issuer: &str) -> OidcSettings {
+pub(crate) fn settings(issuer: &str) -> OidcSettings {
     OidcSettings {
         issuer: issuer.into(),
         client_id: CLIENT_ID.into(),
@@ -66,7 +67,11 @@ fn settings(issuer: &str) -> OidcSettings {
     }
 }
 
-fn provider(settings: OidcSettings, limits: Limits, clock: Arc<dyn Clock>) -> OidcProvider {
+pub(crate) fn provider(
+    settings: OidcSettings,
+    limits: Limits,
+    clock: Arc<dyn Clock>,
+) -> OidcProvider {
     let http = HttpClient::new(tls::client_config(None).unwrap(), limits).unwrap();
     OidcProvider::new(settings, http, clock).unwrap()
 }

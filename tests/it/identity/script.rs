@@ -25,16 +25,16 @@ use serde_json::{Value, json};
 
 use super::{CLIENT_ID, attempt, provider, settings};
 
-pub(super) const ACCESS_TOKEN: &str = "an-access-token";
-pub(super) const CODE: &str = "a-code-that-is-a-secret";
-pub(super) const ATTEMPT: &str = "scripted";
+pub(crate) const ACCESS_TOKEN: &str = "an-access-token";
+pub(crate) const CODE: &str = "a-code-that-is-a-secret";
+pub(crate) const ATTEMPT: &str = "scripted";
 
 /// A key to sign with, and its algorithm's name.
-pub(super) struct Key {
+pub(crate) struct Key {
     pair: Pair,
-    pub(super) algorithm: &'static str,
+    pub(crate) algorithm: &'static str,
     /// Named so in the key set and in the token's header.
-    pub(super) kid: Option<&'static str>,
+    pub(crate) kid: Option<&'static str>,
 }
 
 enum Pair {
@@ -43,7 +43,7 @@ enum Pair {
 }
 
 impl Key {
-    pub(super) fn new(algorithm: &'static str, kid: Option<&'static str>) -> Self {
+    pub(crate) fn new(algorithm: &'static str, kid: Option<&'static str>) -> Self {
         let random = SystemRandom::new();
         let ecdsa = |algorithm| {
             let key = EcdsaKeyPair::generate_pkcs8(algorithm, &random).unwrap();
@@ -62,7 +62,7 @@ impl Key {
     }
 
     /// As the key set publishes it (RFC 7517, section 4).
-    pub(super) fn public(&self) -> Value {
+    pub(crate) fn public(&self) -> Value {
         let mut key = match &self.pair {
             Pair::Ecdsa(pair) => {
                 // After the byte that says "uncompressed", both coordinates.
@@ -83,7 +83,7 @@ impl Key {
     }
 
     /// The `at_hash` of the access token (OpenID Connect Core, section 3.1.3.6).
-    pub(super) fn access_token_hash(&self) -> String {
+    pub(crate) fn access_token_hash(&self) -> String {
         let hash = match self.algorithm {
             "ES256" => &digest::SHA256,
             "ES384" => &digest::SHA384,
@@ -107,22 +107,22 @@ fn pair_size(pair: &EcdsaKeyPair) -> usize {
 
 /// What the provider says. `metadata`, `header`, `claims` and `token` change the usual words:
 /// `null` takes one away (RFC 7396).
-pub(super) struct Script {
-    pub(super) metadata: Value,
+pub(crate) struct Script {
+    pub(crate) metadata: Value,
     /// The key set's keys.
-    pub(super) keys: Vec<Value>,
-    pub(super) signer: Key,
+    pub(crate) keys: Vec<Value>,
+    pub(crate) signer: Key,
     /// The ID token's header.
-    pub(super) header: Value,
+    pub(crate) header: Value,
     /// The ID token's claims.
-    pub(super) claims: Value,
+    pub(crate) claims: Value,
     /// The token endpoint's answer.
-    pub(super) token: Value,
+    pub(crate) token: Value,
     /// What the token endpoint's answer calls itself.
-    pub(super) token_media_type: &'static str,
+    pub(crate) token_media_type: &'static str,
     /// The token endpoint's answer, when it is not the usual one.
-    pub(super) instead_of_token: Option<Answer>,
-    pub(super) userinfo: Answer,
+    pub(crate) instead_of_token: Option<Answer>,
+    pub(crate) userinfo: Answer,
 }
 
 impl Default for Script {
@@ -144,7 +144,7 @@ impl Default for Script {
 }
 
 impl Script {
-    pub(super) async fn start(self) -> Scripted {
+    pub(crate) async fn start(self) -> Scripted {
         let requests = Arc::<Mutex<Vec<Request>>>::default();
         let heard = Arc::clone(&requests);
         let server = TinyServer::start(move |request| {
@@ -156,7 +156,7 @@ impl Script {
     }
 
     /// Signed with this key instead, which is the only one published.
-    pub(super) fn sign_with(&mut self, key: Key) {
+    pub(crate) fn sign_with(&mut self, key: Key) {
         self.keys = vec![key.public()];
         self.signer = key;
     }
@@ -219,33 +219,33 @@ fn changed(mut usual: Value, change: &Value) -> Value {
 }
 
 /// The provider at work. What it is asked is written down.
-pub(super) struct Scripted {
+pub(crate) struct Scripted {
     server: TinyServer,
     requests: Arc<Mutex<Vec<Request>>>,
 }
 
 impl Scripted {
     /// Without a slash at its end.
-    pub(super) fn issuer(&self) -> String {
+    pub(crate) fn issuer(&self) -> String {
         self.server.url().origin().ascii_serialization()
     }
 
-    pub(super) fn provider(&self) -> OidcProvider {
+    pub(crate) fn provider(&self) -> OidcProvider {
         self.provider_with(settings(&self.issuer()))
     }
 
-    pub(super) fn provider_with(&self, settings: OidcSettings) -> OidcProvider {
+    pub(crate) fn provider_with(&self, settings: OidcSettings) -> OidcProvider {
         provider(settings, Limits::default(), Arc::new(SystemClock))
     }
 
     /// Redeems a code; nobody needed to log in for it.
-    pub(super) async fn redeem(&self, oidc: &OidcProvider) -> Result<Identity, RedeemError> {
+    pub(crate) async fn redeem(&self, oidc: &OidcProvider) -> Result<Identity, RedeemError> {
         let response = AuthorizationResponse { code: AuthorizationCode::new(CODE), issuer: None };
         oidc.redeem(&response, &attempt(ATTEMPT)).await
     }
 
     /// The requests for this path, in their order.
-    pub(super) fn asked(&self, path: &str) -> Vec<Request> {
+    pub(crate) fn asked(&self, path: &str) -> Vec<Request> {
         let requests = self.requests.lock().unwrap();
         requests.iter().filter(|request| request.path == path).cloned().collect()
     }

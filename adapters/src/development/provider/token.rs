@@ -22,7 +22,7 @@ use url::form_urlencoded;
 use super::{
     Provider,
     authorize::unreserved,
-    grants::{Grant, Redeemed, TOKEN_LIFETIME},
+    grants::{Grant, Redeemed},
     random, tokens,
 };
 use crate::development::{faults::Fault, parameters::Parameters};
@@ -139,7 +139,7 @@ fn issue(provider: &Provider, grant: Grant) -> Result<Answer, Refusal> {
     let mut answer = json!({
         "access_token": access,
         "token_type": "Bearer",
-        "expires_in": TOKEN_LIFETIME.num_seconds(),
+        "expires_in": tokens::access_token_lifetime(provider).num_seconds(),
         "scope": grant.scope.join(" "),
     });
     if grant.has("openid") && !provider.faults.has(Fault::NoIdToken) {
@@ -151,7 +151,7 @@ fn issue(provider: &Provider, grant: Grant) -> Result<Answer, Refusal> {
         provider.grants.add_refresh(refresh.clone(), grant.clone());
         answer["refresh_token"] = refresh.into();
     }
-    provider.grants.add_access(access, grant, now + TOKEN_LIFETIME);
+    provider.grants.add_access(access, grant, now + tokens::access_token_lifetime(provider));
     Ok(Answer(answer))
 }
 

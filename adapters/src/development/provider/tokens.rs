@@ -61,11 +61,16 @@ pub(super) fn access_token(
         "scope": grant.scope.join(" "),
         "permissions": grant.account.permissions,
         "iat": now.timestamp(),
-        "exp": (now + TOKEN_LIFETIME).timestamp(),
+        "exp": (now + access_token_lifetime(provider)).timestamp(),
         "jti": random()?,
     });
     let key = provider.keys.current().ok_or(FAILED)?;
     sign(&key, "at+jwt", &claims).ok_or(FAILED)
+}
+
+/// How long access tokens last now.
+pub(super) fn access_token_lifetime(provider: &Provider) -> TimeDelta {
+    provider.faults.short_access_tokens().unwrap_or(TOKEN_LIFETIME)
 }
 
 /// The ID token (OpenID Connect Core, section 2), with the faults that are on.
@@ -125,6 +130,9 @@ fn id_token_claims(
     .set_nonce(if on(Fault::WrongNonce) { Some(Nonce::new(other.into())) } else { nonce });
     if on(Fault::EmptySubject) {
         claims = claims.set_subject(SubjectIdentifier::new(String::new()));
+    }
+    if on(Fault::WrongSubject) {
+        claims = claims.set_subject(SubjectIdentifier::new(other.into()));
     }
     if on(Fault::WrongAccessTokenHash) {
         claims = claims.set_access_token_hash(Some(AccessTokenHash::new(other.into())));

@@ -80,6 +80,7 @@ async fn the_subtler_faults_change_the_claim_they_name() {
     let right = claims(&browser.tokens("user@example.com", &[]).await["id_token"]);
     for (fault, claim) in [
         (Fault::EmptySubject, "sub"),
+        (Fault::WrongSubject, "sub"),
         (Fault::WrongAccessTokenHash, "at_hash"),
         (Fault::ForeignAuthorizedParty, "azp"),
         (Fault::IssuedInTheFuture, "iat"),

@@ -1,6 +1,6 @@
 //! Why the provider gave no answer that can be used.
 
-use portico_domain::ports::{ProviderUnavailable, RedeemError};
+use portico_domain::ports::{ProviderUnavailable, RedeemError, RefreshError};
 use serde_json::{Map, Value};
 use url::Url;
 
@@ -30,6 +30,15 @@ impl From<Fault> for ProviderUnavailable {
 }
 
 impl From<Fault> for RedeemError {
+    fn from(fault: Fault) -> Self {
+        match fault {
+            Fault::Silent(text) => Self::ProviderSilent(text),
+            Fault::Nonsense(text) => Self::ProviderFault(text),
+        }
+    }
+}
+
+impl From<Fault> for RefreshError {
     fn from(fault: Fault) -> Self {
         match fault {
             Fault::Silent(text) => Self::ProviderSilent(text),

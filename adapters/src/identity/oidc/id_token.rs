@@ -18,10 +18,35 @@ const LEEWAY: TimeDelta = TimeDelta::seconds(60);
 pub(super) struct Expected<'a> {
     pub(super) metadata: &'a Metadata,
     pub(super) client_id: &'a ClientId,
-    pub(super) nonce: &'a Nonce,
+    pub(super) nonce: Expectation<'a>,
     /// The access token that came along, for `at_hash`.
     pub(super) access_token: &'a AccessToken,
     pub(super) now: DateTime<Utc>,
+}
+
+/// Which `nonce` an ID token must have.
+#[derive(Clone, Copy)]
+pub(super) enum Expectation<'a> {
+    /// This one: that of the login.
+    Exactly(&'a Nonce),
+    /// None, or the one of the first ID token where that is known (OpenID Connect Core, section
+    /// 12.2).
+    NoneOr(Option<&'a str>),
+}
+
+impl Expectation<'_> {
+    /// Takes the same time wherever two differ.
+    fn is_met_by(self, given: Option<&Nonce>) -> Result<(), String> {
+        let met = match (self, given) {
+            (Self::Exactly(expected), Some(given)) => given == expected,
+            (Self::Exactly(_), None) => false,
+            (Self::NoneOr(_), None) => true,
+            (Self::NoneOr(first), Some(given)) => {
+                first.is_some_and(|first| *given == Nonce::new(first.to_owned()))
+            }
+        };
+        met.then_some(()).ok_or_else(|| "another nonce".into())
+    }
 }
 
 /// Why an ID token is refused.
@@ -55,7 +80,8 @@ impl Expected<'_> {
         // One key at a time: a token without `kid` may be of any of them, where the library
         // accepts no choice. A key with another `kid` is no match to it.
         for key in keys {
-            match token.claims(&self.verifier(key)?, self.nonce) {
+            let nonce = |given: Option<&Nonce>| self.nonce.is_met_by(given);
+            match token.claims(&self.verifier(key)?, nonce) {
                 Ok(claims) => {
                     self.check_what_the_library_does_not(token, claims, key)?;
                     return payload(token);

@@ -9,6 +9,7 @@ mod fault;
 mod id_token;
 mod metadata;
 mod permissions;
+mod refresh;
 mod settings;
 mod token;
 mod userinfo;
@@ -35,7 +36,7 @@ pub use self::settings::{InvalidSetting, OidcSettings, Vendor};
 use self::{
     discovery::{Discovery, Known},
     fault::quoted,
-    id_token::{Expected, Refusal},
+    id_token::{Expectation, Expected, Refusal},
 };
 use super::auth0;
 use crate::http::HttpClient;
@@ -72,14 +73,13 @@ impl OidcProvider {
         known: &Arc<Known>,
         tokens: &CoreTokenResponse,
         id_token: &CoreIdToken,
-        attempt: &LoginAttempt,
+        nonce: Expectation<'_>,
     ) -> Result<Map<String, Value>, RedeemError> {
-        let nonce = Nonce::new(attempt.nonce.expose().to_owned());
         let verify = |known: &Known| {
             Expected {
                 metadata: &known.metadata,
                 client_id: &self.client_id,
-                nonce: &nonce,
+                nonce,
                 access_token: tokens.access_token(),
                 now: self.clock.now(),
             }
@@ -132,7 +132,9 @@ impl IdentityProvider for OidcProvider {
         let id_token = tokens
             .id_token()
             .ok_or_else(|| RedeemError::ProviderFault("there is no ID token".into()))?;
-        let mut claims = self.believe(&known, &tokens, id_token, attempt).await?;
+        let nonce = Nonce::new(attempt.nonce.expose().to_owned());
+        let mut claims =
+            self.believe(&known, &tokens, id_token, Expectation::Exactly(&nonce)).await?;
         if let Some(endpoint) = &metadata.userinfo_endpoint {
             let access_token = tokens.access_token().secret();
             claims = userinfo::add(&self.http, endpoint, access_token, claims).await?;
@@ -154,8 +156,8 @@ impl IdentityProvider for OidcProvider {
         })
     }
 
-    async fn refresh(&self, _session: &Session) -> Result<Refreshed, RefreshError> {
-        Err(RefreshError::ProviderFault("not built yet".into()))
+    async fn refresh(&self, session: &Session) -> Result<Refreshed, RefreshError> {
+        refresh::refresh(self, session).await
     }
 
     async fn end_session_url(

@@ -11,7 +11,12 @@ use serde_json::{Map, Value};
 /// or hide a page, and the API judges for itself. It came straight from the token endpoint, which
 /// vouches for it as for an ID token (OpenID Connect Core, section 3.1.3.7, step 6).
 pub(super) fn permissions(claims: &Map<String, Value>, access_token: &str) -> Vec<Permission> {
-    listed(claims).or_else(|| listed(&payload(access_token)?)).unwrap_or_default()
+    told(claims, access_token).unwrap_or_default()
+}
+
+/// The same; `None` where neither says anything about permissions.
+pub(super) fn told(claims: &Map<String, Value>, access_token: &str) -> Option<Vec<Permission>> {
+    listed(claims).or_else(|| listed(&payload(access_token)?))
 }
 
 fn listed(claims: &Map<String, Value>) -> Option<Vec<Permission>> {
@@ -30,7 +35,7 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn told(claims: &Value, access_token: &str) -> Vec<String> {
+    fn names(claims: &Value, access_token: &str) -> Vec<String> {
         let all = permissions(claims.as_object().unwrap(), access_token);
         all.iter().map(|permission| permission.as_str().to_owned()).collect()
     }
@@ -38,15 +43,15 @@ mod tests {
     #[test]
     fn the_persons_claims_come_first_and_then_the_access_token() {
         let token = format!("e30.{}.sig", URL_SAFE_NO_PAD.encode(r#"{"permissions":["a","b",7]}"#));
-        assert_eq!(told(&json!({}), &token), ["a", "b"]);
-        assert_eq!(told(&json!({"permissions": ["c"]}), &token), ["c"]);
-        assert!(told(&json!({"permissions": []}), &token).is_empty());
+        assert_eq!(names(&json!({}), &token), ["a", "b"]);
+        assert_eq!(names(&json!({"permissions": ["c"]}), &token), ["c"]);
+        assert!(names(&json!({"permissions": []}), &token).is_empty());
     }
 
     #[test]
     fn an_access_token_that_cannot_be_read_tells_nothing() {
         for token in ["", "opaque", "a.b.c", "a.b", "e30.W10.x", "1.2.3.4"] {
-            assert!(told(&json!({}), token).is_empty(), "{token}");
+            assert!(names(&json!({}), token).is_empty(), "{token}");
         }
     }
 }

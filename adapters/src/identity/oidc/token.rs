@@ -4,7 +4,7 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use openidconnect::{
     AuthType, AuthUrl, AuthorizationCode, ClientId, CsrfToken, EndpointNotSet, EndpointSet,
     IssuerUrl, JsonWebKeySet, Nonce, OAuth2TokenResponse, PkceCodeVerifier, RedirectUrl,
-    RequestTokenError, Scope, TokenUrl,
+    RefreshToken, RequestTokenError, Scope, TokenUrl,
     core::{
         CoreAuthenticationFlow, CoreClient, CoreErrorResponseType, CoreIdToken, CoreTokenResponse,
         CoreTokenType,
@@ -115,6 +115,38 @@ pub(super) async fn redeem(
         .request_async(&send)
         .await
         .map_err(|error| why_not(error, [code.expose(), verifier, secret]))?;
+    match answer.token_type() {
+        CoreTokenType::Bearer => Ok(answer),
+        _ => Err(RedeemError::ProviderFault("the token type is not Bearer".into())),
+    }
+}
+
+/// Hands the refresh token in (OpenID Connect Core, section 12.1).
+///
+/// An answer that got lost is asked for once more: the provider may have rotated the token, and
+/// those that do so mostly take the earlier one for a few seconds more.
+pub(super) async fn refresh(
+    settings: &OidcSettings,
+    metadata: &Metadata,
+    http: &HttpClient,
+    refresh_token: &model::RefreshToken,
+) -> Result<CoreTokenResponse, RedeemError> {
+    let secret = settings.client_secret.as_ref().map_or("", |secret| secret.secret());
+    let send = |request: http::Request<Vec<u8>>| {
+        let http = http.clone();
+        async move {
+            let answer = match http.send(request.clone()).await {
+                Err(HttpError::Unreachable(_)) => http.send(request).await,
+                answer => answer,
+            };
+            answer.map(readable)
+        }
+    };
+    let answer = client(settings, metadata)?
+        .exchange_refresh_token(&RefreshToken::new(refresh_token.expose().to_owned()))
+        .request_async(&send)
+        .await
+        .map_err(|error| why_not(error, [refresh_token.expose(), secret, ""]))?;
     match answer.token_type() {
         CoreTokenType::Bearer => Ok(answer),
         _ => Err(RedeemError::ProviderFault("the token type is not Bearer".into())),

@@ -7,13 +7,12 @@ use diesel_async::{
     pooled_connection::{AsyncDieselConnectionManager, ManagerConfig, deadpool::Pool},
 };
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
-use portico_domain::ports::UsersUnavailable;
 use rustls::ClientConfig;
 use tokio::time::timeout;
 use tokio_postgres::Config;
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use super::unavailable;
+use super::{DatabaseUnavailable, unavailable};
 
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!("../migrations/postgres");
 
@@ -33,7 +32,7 @@ const SETUP: &str = "set statement_timeout = '5s'";
 /// must never change.
 const MIGRATION_SETUP: &str = "set statement_timeout = '60s'; select pg_advisory_lock(5710412864)";
 
-pub(super) type PostgresConnection = AsyncPgConnection;
+pub(crate) type PostgresConnection = AsyncPgConnection;
 
 #[derive(Clone)]
 pub(super) struct Postgres {
@@ -42,7 +41,7 @@ pub(super) struct Postgres {
 }
 
 impl Postgres {
-    pub(super) fn open(url: &str, tls: ClientConfig) -> Result<Self, UsersUnavailable> {
+    pub(super) fn open(url: &str, tls: ClientConfig) -> Result<Self, DatabaseUnavailable> {
         let server = Arc::new(Server::new(url, tls)?);
         let mut config = ManagerConfig::default();
         let for_pool = server.clone();
@@ -59,10 +58,10 @@ impl Postgres {
         self.pool.clone()
     }
 
-    pub(super) async fn migrate(&self) -> Result<(), UsersUnavailable> {
+    pub(super) async fn migrate(&self) -> Result<(), DatabaseUnavailable> {
         let connection = timeout(MIGRATION, self.server.connect(MIGRATION_SETUP))
             .await
-            .map_err(|_| UsersUnavailable("the database does not answer in time".into()))?
+            .map_err(|_| DatabaseUnavailable("the database does not answer in time".into()))?
             .map_err(unavailable)?;
         // Diesel's migrations block while they run.
         tokio::task::spawn_blocking(move || {
@@ -81,11 +80,11 @@ struct Server {
 }
 
 impl Server {
-    fn new(url: &str, tls: ClientConfig) -> Result<Self, UsersUnavailable> {
+    fn new(url: &str, tls: ClientConfig) -> Result<Self, DatabaseUnavailable> {
         // The parser's own words may quote a piece of the address, and with it the password.
         let malformed = |_| {
             let why = "the PostgreSQL address is malformed or holds an unknown parameter";
-            UsersUnavailable(why.into())
+            DatabaseUnavailable(why.into())
         };
         let mut config: Config = with_known_sslmode(url).parse().map_err(malformed)?;
         if config.get_connect_timeout().is_none() {

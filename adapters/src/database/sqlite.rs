@@ -11,9 +11,8 @@ use diesel_async::{
     sync_connection_wrapper::SyncConnectionWrapper,
 };
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
-use portico_domain::ports::UsersUnavailable;
 
-use super::unavailable;
+use super::{DatabaseUnavailable, unavailable};
 
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!("../migrations/sqlite");
 
@@ -27,7 +26,7 @@ const CONNECTIONS: usize = 4;
 
 const IN_MEMORY: &str = ":memory:";
 
-pub(super) type SqliteConnection = SyncConnectionWrapper<Blocking>;
+pub(crate) type SqliteConnection = SyncConnectionWrapper<Blocking>;
 
 #[derive(Clone)]
 pub(super) struct Sqlite {
@@ -36,14 +35,14 @@ pub(super) struct Sqlite {
 }
 
 impl Sqlite {
-    pub(super) fn open(path: &str) -> Result<Self, UsersUnavailable> {
+    pub(super) fn open(path: &str) -> Result<Self, DatabaseUnavailable> {
         if path.is_empty() || path.contains('\0') {
-            return Err(UsersUnavailable("the address names no SQLite file".into()));
+            return Err(DatabaseUnavailable("the address names no SQLite file".into()));
         }
         let in_memory = path == IN_MEMORY;
         if !in_memory {
             create(Path::new(path))
-                .map_err(|error| UsersUnavailable(format!("SQLite file {path}: {error}")))?;
+                .map_err(|error| DatabaseUnavailable(format!("SQLite file {path}: {error}")))?;
         }
         let mut config = ManagerConfig::default();
         config.custom_setup = Box::new(|path| {
@@ -67,7 +66,7 @@ impl Sqlite {
         self.pool.clone()
     }
 
-    pub(super) async fn migrate(&self) -> Result<(), UsersUnavailable> {
+    pub(super) async fn migrate(&self) -> Result<(), DatabaseUnavailable> {
         if self.path == IN_MEMORY {
             let mut connection = self.pool.get().await.map_err(unavailable)?;
             return connection.spawn_blocking(|c| Ok(migrate(c))).await.map_err(unavailable)?;
@@ -85,7 +84,7 @@ impl Sqlite {
 
 /// One transaction that is the only writer from its first word: of two processes that migrate at
 /// once, the second waits and then finds nothing left to do.
-fn migrate(connection: &mut Blocking) -> Result<(), UsersUnavailable> {
+fn migrate(connection: &mut Blocking) -> Result<(), DatabaseUnavailable> {
     connection
         .immediate_transaction(|connection| {
             let done = connection.run_pending_migrations(MIGRATIONS);

@@ -1,194 +1,16 @@
-//! The contract, and what is particular to cookies, through real jars: each call of the contract
-//! is a request of its own, by a browser that a test can tamper with.
+//! What is particular to sessions in cookies.
 
-use std::{
-    collections::BTreeMap,
-    sync::{Arc, Mutex},
-};
-
-use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta};
 use portico_domain::{
-    model::{Change, Claims, IdToken, LoginAttempt, Session, State, Tokens},
-    ports::{Clock, SessionStore, SessionsUnavailable, Turn},
-    session_store_contract,
-    testing::{self, SetClock, contract::sessions::LIFETIMES},
-};
-use rocket::{
-    Catcher, Data, Request, Response, Route, catcher,
-    figment::Figment,
-    futures::future::BoxFuture,
-    http::{Cookie, Method, Status},
-    local::asynchronous::Client,
-    route::{self, Outcome},
-    time::Duration,
+    model::{Change, Claims, IdToken, LoginAttempt, Session, SessionId, Tokens},
+    ports::{Clock, SessionStore},
+    testing,
 };
 
-use super::*;
-use crate::system::SystemRandomness;
+use super::{ANOTHER_KEY, Browser, chunks};
 
-type Step = Box<dyn for<'a> FnOnce(&'a dyn SessionStore) -> BoxFuture<'a, ()> + Send>;
-
-/// A site whose one page does what the test says, and whose other page fails.
-#[derive(Clone)]
-struct Site {
-    sessions: Arc<PrivateCookies>,
-    step: Arc<Mutex<Option<Step>>>,
-}
-
-#[rocket::async_trait]
-impl route::Handler for Site {
-    async fn handle<'r>(&self, request: &'r Request<'_>, _: Data<'r>) -> Outcome<'r> {
-        let store = self.sessions.of(request.cookies());
-        if request.uri().path() == "/fail" {
-            assert_eq!(store.current().await, Ok(None));
-            return Outcome::Error(Status::Unauthorized);
-        }
-        let step = self.step.lock().unwrap().take().unwrap();
-        step(&*store).await;
-        Outcome::Success(Response::new())
-    }
-}
-
-#[rocket::async_trait]
-impl catcher::Handler for Site {
-    async fn handle<'r>(&self, _: Status, request: &'r Request<'_>) -> catcher::Result<'r> {
-        assert_eq!(self.sessions.of(request.cookies()).current().await, Ok(None));
-        Ok(Response::new())
-    }
-}
-
-/// A visitor's browser, at a site with a key of its own.
-struct Browser {
-    client: Client,
-    site: Site,
-    cookies: Mutex<BTreeMap<String, Cookie<'static>>>,
-    /// The `Set-Cookie` lines of the last answer.
-    lines: Mutex<Vec<String>>,
-}
-
-impl Browser {
-    async fn new(secure: bool) -> (Arc<Self>, Arc<SetClock>) {
-        let clock = Arc::new(SetClock::default());
-        let settings = PrivateCookieSettings { secure, lifetimes: LIFETIMES };
-        let sessions = PrivateCookies::new(settings, clock.clone(), Arc::new(SystemRandomness));
-        let site = Site { sessions: Arc::new(sessions), step: Arc::default() };
-        // Without a key Rocket makes one, so that each site has another.
-        let rocket = rocket::custom(Figment::from(rocket::Config::debug_default()))
-            .mount("/", [Route::new(Method::Get, "/<_..>", site.clone())])
-            .register("/", [Catcher::new(None, site.clone())]);
-        let client = Client::untracked(rocket).await.unwrap();
-        let browser = Self { client, site, cookies: Mutex::default(), lines: Mutex::default() };
-        (Arc::new(browser), clock)
-    }
-
-    async fn get(&self, path: &str) {
-        let mut request = self.client.get(path.to_owned());
-        for cookie in self.cookies.lock().unwrap().values() {
-            request = request.cookie(cookie.clone());
-        }
-        let response = request.dispatch().await;
-        let lines = response.headers().get("Set-Cookie").map(str::to_owned).collect();
-        *self.lines.lock().unwrap() = lines;
-        let mut cookies = self.cookies.lock().unwrap();
-        for cookie in response.cookies().iter() {
-            if cookie.max_age() == Some(Duration::ZERO) {
-                cookies.remove(cookie.name());
-            } else {
-                let kept = Cookie::new(cookie.name().to_owned(), cookie.value().to_owned());
-                cookies.insert(cookie.name().to_owned(), kept);
-            }
-        }
-    }
-
-    /// Does the step within one request.
-    async fn visit<T: Send + 'static>(
-        &self,
-        step: impl for<'a> FnOnce(&'a dyn SessionStore) -> BoxFuture<'a, T> + Send + 'static,
-    ) -> T {
-        let answer = Arc::new(Mutex::new(None));
-        let slot = answer.clone();
-        let step: Step = Box::new(move |store| {
-            Box::pin(async move {
-                let done = step(store).await;
-                *slot.lock().unwrap() = Some(done);
-            })
-        });
-        *self.site.step.lock().unwrap() = Some(step);
-        self.get("/").await;
-        answer.lock().unwrap().take().unwrap()
-    }
-
-    fn names(&self) -> Vec<String> {
-        self.cookies.lock().unwrap().keys().cloned().collect()
-    }
-
-    fn value(&self, name: &str) -> String {
-        self.cookies.lock().unwrap()[name].value().to_owned()
-    }
-
-    fn set(&self, name: &str, value: &str) {
-        let cookie = Cookie::new(name.to_owned(), value.to_owned());
-        self.cookies.lock().unwrap().insert(name.to_owned(), cookie);
-    }
-}
-
-/// Each call is one request.
-#[async_trait]
-impl SessionStore for Browser {
-    async fn current(&self) -> Result<Option<Session>, SessionsUnavailable> {
-        self.visit(|store| store.current()).await
-    }
-
-    async fn start(&self, session: &Session) -> Result<(), SessionsUnavailable> {
-        let session = session.clone();
-        self.visit(|store| Box::pin(async move { store.start(&session).await })).await
-    }
-
-    async fn update(&self, change: &Change) -> Result<Option<Session>, SessionsUnavailable> {
-        let change = change.clone();
-        self.visit(|store| Box::pin(async move { store.update(&change).await })).await
-    }
-
-    async fn take_turn(&self) -> Result<Turn, SessionsUnavailable> {
-        self.visit(|store| store.take_turn()).await
-    }
-
-    async fn end_turn(&self) -> Result<(), SessionsUnavailable> {
-        self.visit(|store| store.end_turn()).await
-    }
-
-    async fn end(&self) -> Result<(), SessionsUnavailable> {
-        self.visit(|store| store.end()).await
-    }
-
-    async fn remember(&self, attempt: &LoginAttempt) -> Result<(), SessionsUnavailable> {
-        let attempt = attempt.clone();
-        self.visit(|store| Box::pin(async move { store.remember(&attempt).await })).await
-    }
-
-    async fn take_attempt(
-        &self,
-        state: &State,
-    ) -> Result<Option<LoginAttempt>, SessionsUnavailable> {
-        let state = state.clone();
-        self.visit(|store| Box::pin(async move { store.take_attempt(&state).await })).await
-    }
-}
-
-async fn in_cookies(secure: bool) -> (Arc<dyn SessionStore>, Arc<SetClock>) {
-    let (browser, clock) = Browser::new(secure).await;
-    (browser, clock)
-}
-
-mod plain {
-    use super::*;
-    session_store_contract!(in_cookies(false));
-}
-
-mod secure {
-    use super::*;
-    session_store_contract!(in_cookies(true));
+fn another_session() -> Session {
+    Session { id: SessionId::new([2; 32]), ..testing::session() }
 }
 
 fn session_of(bytes: usize, token: &str) -> Session {
@@ -288,7 +110,7 @@ async fn what_is_not_exactly_right_makes_a_stranger_and_is_cleared() {
             browser.cookies.lock().unwrap().remove("portico_session_0");
         }),
         ("no seal", |browser| {
-            browser.set("portico_session_0", "a01AAAAAAAAAAA");
+            browser.set("portico_session_0", "b01AAAAAAAAAAA");
         }),
         ("nothing", |browser| {
             browser.set("portico_session_0", "");
@@ -318,7 +140,7 @@ async fn chunks_of_two_sessions_do_not_mix() {
 #[tokio::test]
 async fn cookies_sealed_with_another_key_are_cleared() {
     let (browser, _) = Browser::new(false).await;
-    let (other, _) = Browser::new(false).await;
+    let (other, _) = Browser::with_key(ANOTHER_KEY).await;
     let attempt = testing::attempt("a", "/");
     other.start(&testing::session()).await.unwrap();
     other.remember(&attempt).await.unwrap();
@@ -358,7 +180,7 @@ async fn what_a_request_writes_it_also_reads() {
                 assert_eq!(store.current().await, Ok(None));
                 assert_eq!(store.update(&Change::Seen(DateTime::UNIX_EPOCH)).await, Ok(None));
                 assert_eq!(store.current().await, Ok(None));
-                store.start(&testing::session()).await.unwrap();
+                store.start(&another_session()).await.unwrap();
                 let attempt = testing::attempt("a", "/");
                 store.remember(&attempt).await.unwrap();
                 assert_eq!(store.take_attempt(&attempt.state).await, Ok(Some(attempt)));
@@ -366,7 +188,7 @@ async fn what_a_request_writes_it_also_reads() {
         })
         .await;
     assert_eq!(browser.names(), ["portico_session_0"]);
-    assert_eq!(browser.current().await, Ok(Some(testing::session())));
+    assert_eq!(browser.current().await, Ok(Some(another_session())));
 }
 
 #[tokio::test]

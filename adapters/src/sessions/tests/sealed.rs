@@ -1,0 +1,79 @@
+//! What the database shows, and how it forgets.
+
+use std::sync::Arc;
+
+use chrono::TimeDelta;
+use portico_domain::{
+    model::{AccessToken, Revocation, Session},
+    ports::{Clock, SessionStore},
+    testing,
+};
+
+use super::{Browser, KEY, Shared, vault::Index};
+
+#[tokio::test]
+async fn the_database_shows_neither_tokens_nor_what_the_browser_holds() {
+    let shared = Arc::new(Shared::new().await);
+    let browser = Browser::at(shared.in_database(KEY, &[]), KEY, &shared).await;
+    let mut session = testing::session();
+    session.tokens.access_token = AccessToken::new("a secret token");
+    browser.start(&session).await.unwrap();
+    let held = browser
+        .client
+        .cookies()
+        .get("portico_session")
+        .map(|cookie| cookie.value().to_owned())
+        .unwrap_or_default();
+    // All that was written, wherever SQLite put it.
+    let mut written = Vec::new();
+    for file in std::fs::read_dir(shared._folder.path()).unwrap() {
+        written.extend(std::fs::read(file.unwrap().path()).unwrap());
+    }
+    let shows = |text: &str| written.windows(text.len()).any(|bytes| bytes == text.as_bytes());
+    assert!(shows("leased_until"), "this is where the sessions are");
+    for secret in ["a secret token", "user-1", "jo@example.com", "provider-session"] {
+        assert!(!shows(secret), "{secret}");
+    }
+    assert!(held.is_empty() || !shows(&held));
+}
+
+#[tokio::test]
+async fn what_has_expired_is_swept_and_nothing_else() {
+    let shared = Arc::new(Shared::new().await);
+    let (early, late) = (
+        Browser::at(shared.in_database(KEY, &[]), KEY, &shared).await,
+        Browser::at(shared.in_database(KEY, &[]), KEY, &shared).await,
+    );
+    early.start(&testing::session()).await.unwrap();
+    shared.clock.advance(TimeDelta::seconds(50));
+    late.start(&testing::session_at(shared.clock.now())).await.unwrap();
+    shared.clock.advance(TimeDelta::seconds(50));
+    let vault = shared.database.vault();
+    let Session { issuer, subject, .. } = testing::session();
+    let theirs = Index::of(&Revocation::Person { issuer, subject, except: None });
+    assert_eq!(vault.find(&theirs).await.unwrap().len(), 2);
+    vault.sweep(shared.clock.now()).await.unwrap();
+    assert_eq!(vault.find(&theirs).await.unwrap().len(), 1);
+    assert!(late.current().await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn a_session_moved_to_another_key_does_not_open() {
+    let shared = Arc::new(Shared::new().await);
+    let browser = Browser::at(shared.in_database(KEY, &[]), KEY, &shared).await;
+    let other = Browser::at(shared.in_database(KEY, &[]), KEY, &shared).await;
+    browser.start(&testing::session()).await.unwrap();
+    let another = Session { subject: "user-2".into(), ..testing::session() };
+    other.start(&another).await.unwrap();
+    let vault = shared.database.vault();
+    let of = |session: &Session| {
+        let (issuer, subject) = (session.issuer.clone(), session.subject.clone());
+        Index::of(&Revocation::Person { issuer, subject, except: None })
+    };
+    let (_, mine) = vault.find(&of(&testing::session())).await.unwrap().remove(0);
+    let (key, theirs) = vault.find(&of(&another)).await.unwrap().remove(0);
+    let moved = super::vault::Kept::new(key, &another, mine, shared.clock.now());
+    assert!(vault.swap(&theirs, &moved).await.unwrap());
+    assert_eq!(other.current().await, Ok(None));
+    assert_eq!(browser.current().await, Ok(Some(testing::session())));
+}

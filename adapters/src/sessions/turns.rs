@@ -1,0 +1,98 @@
+//! Whose turn it is to refresh a session that is kept in cookies, within this process.
+
+use std::{
+    collections::HashMap,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use portico_domain::model::{AccessToken, Change, Refreshed, Session, SessionId};
+use tokio::{sync::watch, time::timeout};
+
+/// Requests wait so long for the one that has the turn.
+pub(super) const PATIENCE: Duration = Duration::from_secs(12);
+
+/// A turn that nobody gives back ends after this.
+pub(super) const TURN: TimeDelta = TimeDelta::seconds(30);
+
+/// A browser may come with the cookies from before a refresh for so long: requests that were under
+/// way, and an answer that overtook another.
+const OVERLAP: TimeDelta = TimeDelta::minutes(10);
+
+/// More sessions than this are not refreshed within [`OVERLAP`] by one process in earnest; the
+/// rest go without the help.
+const MOST: usize = 10_000;
+
+#[derive(Default)]
+pub(super) struct Turns(Mutex<HashMap<SessionId, Slot>>);
+
+struct Slot {
+    /// Until when somebody has the turn. Its end is the end of the sender.
+    turn: Option<(watch::Sender<()>, DateTime<Utc>)>,
+    /// Which access token was replaced, and by what.
+    refreshed: Option<(AccessToken, Refreshed)>,
+    touched_at: DateTime<Utc>,
+}
+
+impl Turns {
+    fn slots(&self) -> MutexGuard<'_, HashMap<SessionId, Slot>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// True for the one whose turn it is; false for all others, once it is over.
+    pub(super) async fn take(&self, id: SessionId, now: DateTime<Utc>) -> bool {
+        let mut over = {
+            let mut slots = self.slots();
+            if slots.len() >= MOST {
+                slots.retain(|_, slot| now - slot.touched_at < OVERLAP);
+            }
+            let slot =
+                slots.entry(id).or_insert(Slot { turn: None, refreshed: None, touched_at: now });
+            match &slot.turn {
+                Some((turn, until)) if *until > now => turn.subscribe(),
+                _ => {
+                    slot.turn = Some((watch::Sender::new(()), now + TURN));
+                    slot.touched_at = now;
+                    return true;
+                }
+            }
+        };
+        // The sender never sends: this ends when it does, or when patience does.
+        let _ = timeout(PATIENCE, over.changed()).await;
+        false
+    }
+
+    pub(super) fn end(&self, id: SessionId) {
+        if let Some(slot) = self.slots().get_mut(&id) {
+            slot.turn = None;
+        }
+    }
+
+    /// Remembers what a refresh made of the session.
+    pub(super) fn note(&self, before: &Session, refreshed: &Refreshed, now: DateTime<Utc>) {
+        let mut slots = self.slots();
+        if slots.len() >= MOST && !slots.contains_key(&before.id) {
+            return;
+        }
+        let slot =
+            slots.entry(before.id).or_insert(Slot { turn: None, refreshed: None, touched_at: now });
+        slot.refreshed = Some((before.tokens.access_token.clone(), refreshed.clone()));
+        slot.touched_at = now;
+    }
+
+    /// The session after the refresh, where the browser brought it from before; `None` where it is
+    /// as it should be.
+    pub(super) fn newer(&self, session: &Session, now: DateTime<Utc>) -> Option<Session> {
+        let slots = self.slots();
+        let slot = slots.get(&session.id).filter(|slot| now - slot.touched_at < OVERLAP)?;
+        let (before, refreshed) = slot.refreshed.as_ref()?;
+        (session.tokens.access_token == *before)
+            .then(|| session.clone().with(Change::Refreshed(refreshed.clone())))
+    }
+
+    /// Forgets a session that has ended.
+    pub(super) fn forget(&self, id: SessionId) {
+        self.slots().remove(&id);
+    }
+}

@@ -1,0 +1,3 @@
+drop table used_values;
+drop table revocations;
+drop table sessions;

@@ -1,0 +1,146 @@
+use std::sync::{Arc, Mutex};
+
+use portico_domain::{
+    model::Screen,
+    ports::{IdentityProvider, RedeemError},
+};
+use portico_tests::tiny_server::{Answer, TinyServer};
+use proptest::{collection::vec, prelude::*, sample::select};
+use serde_json::{Map, Number, Value, json};
+
+use super::{holds, runtime};
+use crate::identity::{
+    attempt, clock_at_now, provider,
+    script::{Script, Scripted},
+    settings,
+};
+
+/// Any JSON, a few levels deep.
+fn any_json() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        any::<f64>().prop_map(|number| Number::from_f64(number).map_or(Value::Null, Value::from)),
+        ".{0,40}".prop_map(Value::from),
+        select(&["", "https://id.example/", "http://[", "ann", "ES256", "none", "\u{0}"][..])
+            .prop_map(Value::from),
+    ];
+    leaf.prop_recursive(3, 24, 6, |inner| {
+        prop_oneof![
+            vec(inner.clone(), 0..6).prop_map(Value::from),
+            vec((".{0,12}", inner), 0..6)
+                .prop_map(|members| Value::Object(members.into_iter().collect::<Map<_, _>>())),
+        ]
+    })
+}
+
+/// A document with a few of its members replaced by anything, or something else altogether.
+fn like(names: &'static [&'static str]) -> impl Strategy<Value = Result<Value, String>> {
+    let name = prop_oneof![4 => select(names).prop_map(str::to_owned), 1 => ".{0,12}"];
+    let members = vec((name, any_json()), 0..5)
+        .prop_map(|members| Value::Object(members.into_iter().collect::<Map<_, _>>()));
+    prop_oneof![6 => members.prop_map(Ok), 1 => any_json().prop_map(|json| Err(json.to_string())),
+        1 => ".{0,200}".prop_map(Err)]
+}
+
+/// The usual members with the changed ones over them, or the text as it is.
+fn document(usual: &Value, change: Result<Value, String>) -> String {
+    match change {
+        Ok(change) => {
+            let mut all = usual.as_object().cloned().unwrap_or_default();
+            all.extend(change.as_object().cloned().unwrap_or_default());
+            Value::Object(all).to_string()
+        }
+        Err(text) => text,
+    }
+}
+
+#[test]
+fn no_metadata_document_breaks_the_relying_party() {
+    let runtime = runtime();
+    let said = Arc::new(Mutex::new(String::new()));
+    let heard = Arc::clone(&said);
+    let start = TinyServer::start(move |_| Answer::json(200, heard.lock().unwrap()));
+    let server = runtime.block_on(start);
+    let issuer = server.url().origin().ascii_serialization();
+    let usual = json!({
+        "issuer": issuer,
+        "authorization_endpoint": format!("{issuer}/authorize"),
+        "token_endpoint": format!("{issuer}/token"),
+        "userinfo_endpoint": format!("{issuer}/userinfo"),
+        "jwks_uri": format!("{issuer}/jwks"),
+        "response_types_supported": ["code"],
+        "subject_types_supported": ["public"],
+        "id_token_signing_alg_values_supported": ["RS256"],
+        "keys": [],
+    });
+    let names = &[
+        "issuer",
+        "authorization_endpoint",
+        "token_endpoint",
+        "userinfo_endpoint",
+        "jwks_uri",
+        "response_types_supported",
+        "subject_types_supported",
+        "scopes_supported",
+        "id_token_signing_alg_values_supported",
+        "token_endpoint_auth_methods_supported",
+        "end_session_endpoint",
+        "prompt_values_supported",
+        "keys",
+        "claims_supported",
+        "authorization_response_iss_parameter_supported",
+        "code_challenge_methods_supported",
+    ];
+    holds(like(names), |change| {
+        *said.lock().unwrap() = document(&usual, change);
+        let oidc = provider(settings(&issuer), Default::default(), clock_at_now());
+        runtime.block_on(async {
+            let attempt = attempt("hostile");
+            if let Ok(url) = oidc.authorization_url(&attempt, Screen::SignUp).await {
+                // Only the endpoint may have changed, and a browser must be able to go there.
+                prop_assert!(url.starts_with("http"), "{url}");
+                prop_assert!(url.contains("state=hostile"), "{url}");
+            }
+            let _ = oidc.end_session_url(None, &attempt.state).await;
+            Ok(())
+        })
+    });
+}
+
+#[test]
+fn no_userinfo_body_breaks_the_relying_party_or_speaks_for_another_person() {
+    let runtime = runtime();
+    let said = Arc::new(Mutex::new(String::new()));
+    let heard = Arc::clone(&said);
+    let userinfo =
+        runtime.block_on(TinyServer::start(move |_| Answer::json(200, heard.lock().unwrap())));
+    let endpoint = userinfo.url().join("userinfo").unwrap();
+    let metadata = json!({ "userinfo_endpoint": endpoint });
+    let scripted: Scripted = runtime.block_on(Script { metadata, ..Script::default() }.start());
+    let oidc = scripted.provider();
+    let names = &[
+        "sub",
+        "name",
+        "email",
+        "email_verified",
+        "picture",
+        "updated_at",
+        "address",
+        "locale",
+        "nickname",
+        "iss",
+        "aud",
+        "permissions",
+    ];
+    holds(like(names), |change| {
+        *said.lock().unwrap() = document(&json!({ "sub": "ann" }), change);
+        match runtime.block_on(scripted.redeem(&oidc)) {
+            Ok(identity) => prop_assert_eq!(identity.subject, "ann"),
+            Err(RedeemError::NotBelieved(_) | RedeemError::ProviderFault(_)) => {}
+            Err(other) => prop_assert!(false, "{other:?}"),
+        }
+        Ok(())
+    });
+}

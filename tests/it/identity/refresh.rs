@@ -1,0 +1,218 @@
+//! Renewing tokens (OpenID Connect Core, section 12).
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use chrono::TimeDelta;
+use portico_adapters::{development::Fault, http::Limits, system::SystemClock};
+use portico_domain::{
+    model::{RefreshToken, Refreshed, Session, SessionId},
+    ports::{Clock, IdentityProvider, RefreshError},
+};
+use portico_tests::tiny_server::{Answer, TinyServer};
+use serde_json::{Value, json};
+use tokio::{io::AsyncReadExt, net::TcpListener};
+
+use super::{
+    Outside, attempt, provider,
+    script::{ATTEMPT, Key, Script, Scripted},
+    settings,
+};
+
+fn session_of(identity: portico_domain::model::Identity) -> Session {
+    Session::new(SessionId::new([1; 32]), "A browser", identity, SystemClock.now())
+}
+
+/// Signed in at the development provider, with a refresh token.
+async fn signed_in(outside: &Outside) -> (impl IdentityProvider + use<>, Session) {
+    let mut settings = outside.settings();
+    settings.scopes.push("offline_access".into());
+    let oidc = provider(settings, Limits::default(), Arc::new(SystemClock));
+    let identity = outside.log_in(&oidc).await.unwrap();
+    assert!(identity.tokens.refresh_token.is_some());
+    (oidc, session_of(identity))
+}
+
+fn with(session: &Session, refreshed: Refreshed) -> Session {
+    session.clone().with(portico_domain::model::Change::Refreshed(refreshed))
+}
+
+#[tokio::test]
+async fn tokens_are_renewed_again_and_again_and_rotate() {
+    let outside = Outside::start().await;
+    let (oidc, mut session) = signed_in(&outside).await;
+    for _ in 0..3 {
+        let before = outside.asked();
+        let newer = with(&session, oidc.refresh(&session).await.unwrap());
+        assert_eq!(outside.asked_since(before), [0, 0, 1, 0], "nothing else is asked");
+        assert_ne!(newer.tokens.access_token, session.tokens.access_token);
+        assert_ne!(newer.tokens.refresh_token, session.tokens.refresh_token);
+        assert_ne!(newer.tokens.id_token, session.tokens.id_token);
+        assert!(!newer.tokens.end_within(TimeDelta::minutes(59), SystemClock.now()));
+        // A refreshed ID token lacks `sid`: the one from the login stays.
+        assert!(newer.provider_session.is_some());
+        assert_eq!(newer.permissions, session.permissions);
+        session = newer;
+    }
+}
+
+#[tokio::test]
+async fn a_refresh_token_that_is_good_no_more_is_refused() {
+    let outside = Outside::start().await;
+    let (oidc, session) = signed_in(&outside).await;
+    oidc.refresh(&session).await.unwrap();
+    let again = oidc.refresh(&session).await;
+    assert!(matches!(again, Err(RefreshError::Refused(_))), "{again:?}");
+
+    let before = outside.asked();
+    let mut without = session;
+    without.tokens.refresh_token = None;
+    let refused = oidc.refresh(&without).await;
+    assert!(matches!(refused, Err(RefreshError::Refused(_))), "{refused:?}");
+    assert_eq!(outside.asked_since(before), [0; 4]);
+}
+
+#[tokio::test]
+async fn whatever_is_wrong_at_a_refresh_is_told_apart() {
+    type Kind = fn(&RefreshError) -> bool;
+    let refused: Kind = |error| matches!(error, RefreshError::Refused(_));
+    let lied: Kind = |error| matches!(error, RefreshError::NotBelieved(_));
+    let broken: Kind = |error| matches!(error, RefreshError::ProviderFault(_));
+    let silent: Kind = |error| matches!(error, RefreshError::ProviderSilent(_));
+    for (fault, kind) in [
+        (Fault::TokenInvalidGrant, refused),
+        (Fault::WrongSubject, lied),
+        (Fault::EmptySubject, lied),
+        (Fault::WrongIssuer, lied),
+        (Fault::WrongAudience, lied),
+        (Fault::WrongNonce, lied),
+        (Fault::Expired, lied),
+        (Fault::IssuedInTheFuture, lied),
+        (Fault::AlgNone, lied),
+        (Fault::Hs256, lied),
+        (Fault::FlippedSignature, lied),
+        (Fault::WrongAccessTokenHash, lied),
+        (Fault::ForeignAuthorizedParty, lied),
+        (Fault::TokenFails, broken),
+        (Fault::TokenSlow(Duration::from_secs(3)), silent),
+    ] {
+        let outside = Outside::start().await;
+        let mut settings = outside.settings();
+        settings.scopes.push("offline_access".into());
+        let limits = Limits { total: Duration::from_secs(1), ..Limits::default() };
+        let oidc = provider(settings, limits, Arc::new(SystemClock));
+        let session = session_of(outside.log_in(&oidc).await.unwrap());
+        outside.world.faults().set(fault);
+        let error = oidc.refresh(&session).await.map(|_| ()).expect_err(&format!("{fault:?}"));
+        assert!(kind(&error), "{fault:?}: {error:?}");
+        let secret = session.tokens.refresh_token.unwrap();
+        assert!(!format!("{error:?}").contains(secret.expose()), "{fault:?}");
+    }
+}
+
+/// Signed in at a scripted provider, whose later words `change` changes.
+async fn scripted(change: impl FnOnce(&mut Script)) -> (Scripted, Result<Refreshed, RefreshError>) {
+    // The same key, or the second provider would be another one altogether.
+    let mut script = Script::default();
+    let nonce = attempt(ATTEMPT).nonce.expose().to_owned();
+    script.claims = json!({ "auth_time": 1_000 });
+    let claims =
+        json!({ "iss": "", "sub": "ann", "aud": "portico", "auth_time": 1_000, "nonce": nonce });
+    change(&mut script);
+    let provider = script.start().await;
+    let mut claims = claims;
+    claims["iss"] = provider.issuer().into();
+    let mut session = portico_domain::testing::session();
+    session.issuer = provider.issuer();
+    session.subject = "ann".into();
+    session.tokens.id_token = portico_domain::model::IdToken::new(unsigned(&claims));
+    session.tokens.refresh_token = Some(RefreshToken::new("the first one"));
+    let answer = provider.provider().refresh(&session).await;
+    (provider, answer)
+}
+
+fn unsigned(claims: &Value) -> String {
+    use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+    format!("e30.{}.c2ln", BASE64_URL_SAFE_NO_PAD.encode(claims.to_string()))
+}
+
+#[tokio::test]
+async fn the_new_id_token_is_held_against_the_first() {
+    type Change = fn(&mut Script);
+    let good: [(&str, Change); 4] = [
+        ("as at the login", |_| {}),
+        ("no nonce", |script| script.claims = json!({ "nonce": null })),
+        ("no auth_time", |script| script.claims = json!({ "auth_time": null })),
+        ("the audience as a list", |script| script.claims = json!({ "aud": ["portico"] })),
+    ];
+    for (name, change) in good {
+        let (_, answer) = scripted(change).await;
+        assert!(answer.is_ok(), "{name}: {answer:?}");
+    }
+    let bad: [(&str, Change); 6] = [
+        ("sub", |script| script.claims = json!({ "sub": "bob" })),
+        ("iss", |script| script.claims = json!({ "iss": "https://other.example" })),
+        ("nonce", |script| script.claims = json!({ "nonce": "another" })),
+        ("auth_time", |script| script.claims = json!({ "auth_time": 2_000 })),
+        ("aud", |script| script.claims = json!({ "aud": ["portico", "other"], "azp": "portico" })),
+        ("key", |script| script.signer = Key::new("ES256", Some("one"))),
+    ];
+    for (name, change) in bad {
+        let (_, answer) = scripted(change).await;
+        assert!(matches!(answer, Err(RefreshError::NotBelieved(_))), "{name}: {answer:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_the_answer_leaves_out_stays_as_it_was() {
+    let (provider, answer) = scripted(|script| {
+        script.token = json!({ "id_token": null, "expires_in": 60 });
+    })
+    .await;
+    let Refreshed { tokens, permissions } = answer.unwrap();
+    assert_eq!(tokens.refresh_token, Some(RefreshToken::new("the first one")));
+    assert!(tokens.id_token.expose().starts_with("e30."));
+    assert!(tokens.access_token_expires_at.is_some());
+    assert_eq!(permissions, None);
+    let asked = provider.asked("/token");
+    assert_eq!(asked.len(), 1);
+    assert!(asked[0].body.contains("grant_type=refresh_token"));
+    assert!(asked[0].body.contains("refresh_token=the+first+one"));
+    assert!(asked[0].header("authorization").unwrap().starts_with("Basic "));
+}
+
+#[tokio::test]
+async fn an_answer_that_got_lost_is_asked_for_once_more() {
+    let lost = Arc::new(AtomicUsize::new(0));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let endpoint = format!("http://{}/token", listener.local_addr().unwrap());
+    let count = lost.clone();
+    tokio::spawn(async move {
+        loop {
+            // Reads the request, and hangs up.
+            let (mut stream, _) = listener.accept().await.unwrap();
+            count.fetch_add(1, Ordering::SeqCst);
+            let _ = stream.read(&mut [0; 4_096]).await;
+        }
+    });
+    let metadata = json!({ "token_endpoint": endpoint });
+    let (_, answer) = scripted(|script| script.metadata = metadata).await;
+    assert!(matches!(answer, Err(RefreshError::ProviderFault(_))), "{answer:?}");
+    assert_eq!(lost.load(Ordering::SeqCst), 2);
+}
+
+#[tokio::test]
+async fn a_provider_without_metadata_ends_no_session() {
+    let server = TinyServer::start(|_| Answer::html(500, "broken")).await;
+    let issuer = server.url().origin().ascii_serialization();
+    let oidc = provider(settings(&issuer), Limits::default(), Arc::new(SystemClock));
+    let mut session = portico_domain::testing::session();
+    session.tokens.refresh_token = Some(RefreshToken::new("a token"));
+    let answer = oidc.refresh(&session).await;
+    assert!(matches!(answer, Err(RefreshError::ProviderFault(_))), "{answer:?}");
+}
