@@ -72,9 +72,11 @@ impl SecretKey {
         Self(bytes)
     }
 
-    /// `None` unless the text is base64 of 256 bits.
+    /// `None` unless the text is base64 of 256 bits, and for zeroes alone: Rocket takes them for no
+    /// key, and makes one that nobody else knows.
     pub fn parse(text: &str) -> Option<Self> {
-        STANDARD.decode(text.trim()).ok()?.try_into().map(Self).ok()
+        let bytes: [u8; 32] = STANDARD.decode(text.trim()).ok()?.try_into().ok()?;
+        (bytes != [0; 32]).then_some(Self(bytes))
     }
 
     /// The key itself, in base64.

@@ -10,7 +10,7 @@ fn keys(pairs: &[(&str, &str)]) -> Vec<String> {
     problems(pairs).into_iter().map(|problem| problem.key).collect()
 }
 
-const KEY: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
+const KEY: &str = "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=";
 const RELEASE: [(&str, &str); 2] = [("ROCKET_PROFILE", "release"), ("ROCKET_SECRET_KEY", KEY)];
 const OIDC: [(&str, &str); 2] =
     [("OIDC_ISSUER_URL", "https://id.example"), ("OIDC_CLIENT_ID", "portico")];
@@ -113,6 +113,12 @@ fn redis_and_its_address_come_together() {
         let unused = [("SESSION_STORE", other), ("REDIS_URL", "redis://a.example")];
         assert_eq!(keys(&unused), ["REDIS_URL"], "{other}");
     }
+}
+
+#[test]
+fn zeroes_are_no_key() {
+    let zeroes = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
+    assert_eq!(keys(&[("ROCKET_SECRET_KEY", zeroes)]), ["ROCKET_SECRET_KEY"]);
 }
 
 #[test]

@@ -19,11 +19,11 @@ use tokio::process::{Child, Command};
 use url::Url;
 
 /// Settings over the usual ones.
-pub type Particular<'a> = &'a [(&'static str, String)];
+pub(super) type Particular<'a> = &'a [(&'static str, String)];
 
 /// Where the sessions of a site are kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Store {
+pub(super) enum Store {
     CookieAndSqlite,
     CookieAndPostgres,
     DatabaseSqlite,
@@ -32,7 +32,7 @@ pub enum Store {
 }
 
 /// A site of several instances, with the world around it. Nothing of it outlasts the value.
-pub struct Cluster {
+pub(super) struct Cluster {
     world: World,
     /// What browsers see, and where the first instance is.
     public_port: u16,
@@ -44,7 +44,9 @@ pub struct Cluster {
 
 impl Cluster {
     /// The world and the store; no instance yet.
-    pub async fn new(store: Store) -> Self {
+    pub(super) async fn new(store: Store) -> Self {
+        // First, or the world's Rocket puts its own log in place.
+        portico::logging::start(Some("off"));
         let public_port = free_port();
         let public = Url::parse(&format!("http://127.0.0.1:{public_port}/")).unwrap();
         let kind = match store {
@@ -69,12 +71,12 @@ impl Cluster {
     }
 
     /// The instance at the public address.
-    pub async fn first(&self, particular: Particular<'_>) -> Instance {
+    pub(super) async fn first(&self, particular: Particular<'_>) -> Instance {
         self.start(self.public_port, particular).await
     }
 
     /// One more, at an address of its own.
-    pub async fn another(&self) -> Instance {
+    pub(super) async fn another(&self) -> Instance {
         self.start(free_port(), &[]).await
     }
 
@@ -96,7 +98,7 @@ impl Cluster {
 }
 
 /// One process. It ends with the value.
-pub struct Instance {
+pub(super) struct Instance {
     url: Url,
     process: Child,
 }
@@ -118,17 +120,17 @@ impl Instance {
     }
 
     /// Somebody with an empty cookie jar, who knows this instance.
-    pub fn person(&self) -> Person {
+    pub(super) fn person(&self) -> Person {
         Person::new(self.url.clone())
     }
 
     /// An address on this instance.
-    pub fn at(&self, path: &str) -> String {
+    pub(super) fn at(&self, path: &str) -> String {
         self.url.join(path).unwrap().into()
     }
 
     /// SIGKILL: it has no time to put anything in order. Waits until it is gone.
-    pub async fn kill(mut self) {
+    pub(super) async fn kill(mut self) {
         self.process.kill().await.unwrap();
     }
 }
