@@ -8,9 +8,11 @@ use std::{
 };
 
 use http::StatusCode;
+use portico_adapters::development::Fault;
 use portico_tests::{page::Page, person::Person, site::log_in};
 use process::{Cluster, Instance, Store};
 use reqwest::Method;
+use tokio::task::JoinSet;
 
 const USER: &str = "user@example.com";
 /// Within this time, what ends at one instance has ended at all.
@@ -159,6 +161,28 @@ async fn sessions_outlast_a_restart_of_everything(store: Store) {
     assert_eq!(profile(&copy, &again).await.status, StatusCode::SEE_OTHER);
 }
 
+/// For stores that all instances share. With cookies, each instance has turns of its own.
+async fn a_token_is_renewed_once_by_whichever_instance_is_first(store: Store) {
+    let cluster = Cluster::new(store).await;
+    let (first, second) = (cluster.first(&[]).await, cluster.another().await);
+    cluster.world.faults().set(Fault::ShortAccessTokens(20));
+    let person = signed_in(&first).await;
+    cluster.world.faults().clear();
+    let before = cluster.world.hits("token");
+    cluster.world.faults().set(Fault::TokenSlow(Duration::from_millis(500)));
+    let mut tabs = JoinSet::new();
+    for instance in [&first, &second].repeat(5) {
+        let (tab, address) = (person.clone(), instance.at("/protected"));
+        tabs.spawn(async move { tab.get(&address).await });
+    }
+    for page in tabs.join_all().await {
+        assert_eq!(page.status, StatusCode::OK, "{}", page.text());
+    }
+    assert_eq!(cluster.world.hits("token") - before, 1);
+    assert_known(&person, &first).await;
+    assert_known(&person, &second).await;
+}
+
 const KEYS: [&str; 3] = [
     "AwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwM=",
     "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=",
@@ -235,3 +259,20 @@ on!(
     Store::Redis,
     cfg_attr(not(redis), ignore = "Redis is missing: apt-get install redis-server")
 );
+
+#[tokio::test]
+async fn a_token_is_renewed_once_with_sqlite() {
+    a_token_is_renewed_once_by_whichever_instance_is_first(Store::DatabaseSqlite).await;
+}
+
+#[tokio::test]
+#[cfg_attr(not(postgres), ignore = "PostgreSQL is missing: apt-get install postgresql")]
+async fn a_token_is_renewed_once_with_postgres() {
+    a_token_is_renewed_once_by_whichever_instance_is_first(Store::DatabasePostgres).await;
+}
+
+#[tokio::test]
+#[cfg_attr(not(redis), ignore = "Redis is missing: apt-get install redis-server")]
+async fn a_token_is_renewed_once_with_redis() {
+    a_token_is_renewed_once_by_whichever_instance_is_first(Store::Redis).await;
+}

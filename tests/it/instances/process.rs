@@ -33,7 +33,7 @@ pub(super) enum Store {
 
 /// A site of several instances, with the world around it. Nothing of it outlasts the value.
 pub(super) struct Cluster {
-    world: World,
+    pub(super) world: World,
     /// What browsers see, and where the first instance is.
     public_port: u16,
     common: Vec<(&'static str, String)>,
@@ -60,6 +60,7 @@ impl Cluster {
         let mut common = vec![
             ("PUBLIC_URL", public.to_string()),
             ("SESSION_STORE", kind.to_owned()),
+            ("OIDC_SCOPES", "openid profile email offline_access".to_owned()),
             ("ROCKET_PROFILE", "debug".to_owned()),
             ("ROCKET_LOG_LEVEL", "critical".to_owned()),
         ];
