@@ -14,5 +14,7 @@ pub mod identity;
 pub mod messages;
 pub mod sessions;
 pub mod system;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 pub mod tls;
 pub mod users;

@@ -2,11 +2,13 @@
 //! the API and the database.
 
 use std::{
+    fmt::Write,
     path::{Path, PathBuf},
     sync::Arc,
 };
 
-use rustls::{ClientConfig, RootCertStore, crypto::ring};
+use base64::{Engine, engine::general_purpose::STANDARD};
+use rustls::{ClientConfig, RootCertStore, crypto::ring, pki_types::CertificateDer};
 use rustls_native_certs::{CertificateResult, load_certs_from_paths, load_native_certs};
 
 /// The names under which systems keep all their roots in one file.
@@ -24,23 +26,50 @@ const BUNDLES: [&str; 6] = [
 /// # Errors
 /// [`TlsUnavailable`] when the file cannot be read or holds no certificate.
 pub fn client_config(extra_roots: Option<&Path>) -> Result<ClientConfig, TlsUnavailable> {
-    let mut roots = RootCertStore::empty();
+    let mut store = RootCertStore::empty();
+    store.add_parsable_certificates(trusted(extra_roots)?);
+    ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(|error| TlsUnavailable(error.to_string()))
+        .map(|builder| builder.with_root_certificates(store).with_no_client_auth())
+}
+
+/// The same roots as PEM text (RFC 7468, section 5.1), for a crate that makes its own TLS
+/// configuration. Also chooses the provider of cryptography for such crates, which take the
+/// process's.
+pub(crate) fn trusted_as_pem(extra_roots: Option<&Path>) -> Result<Vec<u8>, TlsUnavailable> {
+    // Fails where one has been chosen already, which then is the same.
+    let _ = ring::default_provider().install_default();
+    let mut pem = String::new();
+    for certificate in trusted(extra_roots)? {
+        let text = STANDARD.encode(certificate);
+        let _ = write!(pem, "-----BEGIN CERTIFICATE-----\n{text}\n-----END CERTIFICATE-----\n");
+    }
+    Ok(pem.into_bytes())
+}
+
+/// Those that can be used.
+fn trusted(extra_roots: Option<&Path>) -> Result<Vec<CertificateDer<'static>>, TlsUnavailable> {
     // A machine without roots can still speak plain HTTP to a provider on loopback.
-    roots.add_parsable_certificates(system_roots().certs);
+    let mut roots = system_roots().certs;
+    roots.retain(can_be_used);
     if let Some(file) = extra_roots {
         let unusable = |why: String| TlsUnavailable(format!("{}: {why}", file.display()));
         let extra = load_certs_from_paths(Some(file), None);
         if let Some(error) = extra.errors.first() {
             return Err(unusable(error.to_string()));
         }
-        if roots.add_parsable_certificates(extra.certs).0 == 0 {
+        let before = roots.len();
+        roots.extend(extra.certs.into_iter().filter(can_be_used));
+        if roots.len() == before {
             return Err(unusable("it holds no certificate".into()));
         }
     }
-    ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .map_err(|error| TlsUnavailable(error.to_string()))
-        .map(|builder| builder.with_root_certificates(roots).with_no_client_auth())
+    Ok(roots)
+}
+
+fn can_be_used(certificate: &CertificateDer<'_>) -> bool {
+    RootCertStore::empty().add(certificate.clone()).is_ok()
 }
 
 /// The loader takes `SSL_CERT_FILE` from the environment *instead of* the system's roots; here it

@@ -196,8 +196,10 @@ fn open_sessions(
             return Ok((cookies.clone(), cookies));
         }
         Store::Database => ServerSide::in_database(cookies, &key, database, clock, randomness),
-        Store::Redis(_) => {
-            return Err(AssembleError::Redis(SessionsUnavailable("not built yet".into())));
+        Store::Redis(url) => {
+            let roots = settings.ssl_cert_file.as_deref();
+            ServerSide::in_redis(cookies, &key, url.expose(), roots, clock, randomness)
+                .map_err(AssembleError::Redis)?
         }
     };
     let server_side = Arc::new(server_side);

@@ -3,6 +3,7 @@
 //! Their paths carry a hash of their content. A browser may therefore keep them for ever, and a
 //! new version of the site is never shown with an old style sheet.
 
+use flate2::Compression as Level;
 use rocket::http::hyper::header::{CACHE_CONTROL, CONTENT_ENCODING, ETAG, IF_NONE_MATCH, VARY};
 use rocket::http::{ContentType, Header, Status};
 use rocket::request::{FromRequest, Outcome, Request};
@@ -111,7 +112,7 @@ impl Asset {
             etag: format!("W/\"{hash}\""),
             content_type,
             bytes,
-            gzip: gzip(bytes).filter(|small| small.len() < bytes.len()),
+            gzip: gzip(bytes, Level::best()).filter(|small| small.len() < bytes.len()),
         }
     }
 }

@@ -3,6 +3,16 @@
   "use strict";
   const all = (selector) => document.querySelectorAll(selector);
 
+  // Back brings a page as it was, perhaps from before a login: ask again, and show nothing
+  // outdated meanwhile.
+  addEventListener("pageshow", (event) => {
+    const [way] = performance.getEntriesByType("navigation");
+    const kept = way?.type === "back_forward" && way.transferSize === 0;
+    if (!event.persisted && !kept) return;
+    document.body.hidden = true;
+    location.reload();
+  });
+
   // Moments in the visitor's own words and time zone.
   const format = new Intl.DateTimeFormat(undefined, { dateStyle: "long", timeStyle: "short" });
   for (const time of all("time[datetime]")) {

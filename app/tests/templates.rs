@@ -143,6 +143,19 @@ fn each_page_has_one_heading_a_title_and_a_language() {
 }
 
 #[test]
+fn what_the_home_page_says_more_about_is_in_the_docs() {
+    let printer = Printer::new();
+    let home = printer.print("home", &layout(false, ""), &json!({}));
+    let docs = printer.print("docs", &layout(false, ""), &json!({}));
+    let links: Vec<_> = home.split("href=\"&#x2f;docs#").skip(1).collect();
+    assert!(links.len() >= 4, "{home}");
+    for link in links {
+        let (name, _) = link.split_once('"').unwrap();
+        assert!(docs.contains(&format!("id=\"{name}\"")), "{name}");
+    }
+}
+
+#[test]
 fn a_stranger_can_sign_up_and_log_in() {
     let html = Printer::new().print("home", &layout(false, ""), &json!({}));
     assert!(html.contains(r#"href="/signup">Sign Up</a>"#));

@@ -14,6 +14,7 @@ mod hexagon;
 mod hostile;
 mod identity;
 mod instances;
+mod looks;
 mod outages;
 mod refresh;
 mod sessions_page;

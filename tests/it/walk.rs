@@ -226,3 +226,32 @@ async fn a_link_of_another_site_does_not_log_out_before_it_is_confirmed() {
     browser.click_text("Profile").await;
     browser.wait_for_text("Decoded ID token").await;
 }
+
+#[tokio::test]
+#[cfg_attr(not(browser), ignore = "Chromium is missing: apt-get install chromium chromium-driver")]
+async fn a_page_from_before_the_login_knows_the_person_when_back_brings_it() {
+    let site = Site::start().await;
+    let browser = Browser::start().await;
+    goto(&browser, &site, "/public").await;
+    browser.click_text("Log In").await;
+    log_in(&browser, "user@example.com").await;
+    browser.wait_for_text("Decoded ID token").await;
+    while browser.url().await.path() != "/public" {
+        browser.client().back().await.unwrap();
+    }
+    browser.wait_for_text("Log Out").await;
+    assert_eq!(browser.url().await.path(), "/public");
+}
+
+#[tokio::test]
+#[cfg_attr(not(browser), ignore = "Chromium is missing: apt-get install chromium chromium-driver")]
+async fn the_claims_can_be_copied() {
+    let site = Site::start().await;
+    let browser = Browser::start().await;
+    goto(&browser, &site, "/profile").await;
+    log_in(&browser, "user@example.com").await;
+    browser.wait_for_text("Decoded ID token").await;
+    browser.click_text("Copy").await;
+    browser.wait_for_text("Copied").await;
+    assert_quiet(&browser).await;
+}

@@ -95,6 +95,13 @@ async fn a_page_that_did_not_change_is_not_sent_again() {
         let other = get(&person, path, Some("W/\"other\"")).await;
         assert_eq!(other.status(), 200, "{path}");
     }
+    // What is the person's is kept nowhere.
+    log_in(&person, "/login", "user@example.com").await;
+    for path in ["/", "/profile"] {
+        let page = get(&person, path, Some("*")).await;
+        assert_eq!((page.status().as_u16(), told(&page, "etag")), (200, ""), "{path}");
+        assert_eq!(told(&page, "cache-control"), "no-store", "{path}");
+    }
 }
 
 #[tokio::test]

@@ -6,6 +6,7 @@ mod chunks;
 mod jar;
 mod keys;
 mod private_cookies;
+mod redis;
 mod revocations;
 mod seal;
 mod server_side;

@@ -1,4 +1,5 @@
 use std::{
+    path::Path,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -18,6 +19,7 @@ use super::{
     attempts::Attempts,
     jar::{CookieSettings, Cookies, Jar},
     keys::KeyMaterial,
+    redis::RedisVault,
     repeat,
     seal::Seal,
     turns::{PATIENCE, TURN},
@@ -64,7 +66,26 @@ impl ServerSide {
         Self::over(settings, key, database.vault(), clock, randomness)
     }
 
-    pub(super) fn over(
+    /// Sessions in Redis, or what speaks its protocol, sealed with the key. `redis://…`, or
+    /// `rediss://…` by TLS, with a user and a password if need be; a server by TLS must prove its
+    /// name by a certificate of the system's roots, or of `extra_roots`. Needs a runtime of Tokio,
+    /// and waits for no server.
+    ///
+    /// # Errors
+    /// [`SessionsUnavailable`] for an address that is none. The text never shows it.
+    pub fn in_redis(
+        settings: CookieSettings,
+        key: &KeyMaterial,
+        url: &str,
+        extra_roots: Option<&Path>,
+        clock: Arc<dyn Clock>,
+        randomness: Arc<dyn Randomness>,
+    ) -> Result<Self, SessionsUnavailable> {
+        let vault = RedisVault::open(url, extra_roots, settings.lifetimes.absolute)?;
+        Ok(Self::over(settings, key, Arc::new(vault), clock, randomness))
+    }
+
+    fn over(
         settings: CookieSettings,
         key: &KeyMaterial,
         vault: Arc<dyn Vault>,
@@ -88,7 +109,7 @@ impl ServerSide {
         bytes.extend(postcard::to_stdvec(session).map_err(unavailable)?);
         let sealed = self.seal.seal(&bytes, &key, &*self.randomness)?;
         let ends = self.cookies.settings.lifetimes.end_of(session);
-        Ok(Kept::new(key, session, sealed, ends))
+        Ok(Kept::new(key, session, sealed, ends, self.clock.now()))
     }
 
     /// The session, and whether an earlier key sealed it. `None` for what we did not seal for this

@@ -96,3 +96,60 @@ impl Turns {
         self.slots().remove(&id);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::pin::pin;
+
+    use portico_domain::testing;
+    use rocket::futures::FutureExt;
+
+    use super::*;
+
+    const START: DateTime<Utc> = DateTime::UNIX_EPOCH;
+
+    #[tokio::test]
+    async fn one_at_a_time_has_the_turn_and_the_others_wait_until_it_is_over() {
+        let (turns, id) = (Turns::default(), testing::session().id);
+        assert!(turns.take(id, START).await);
+        let (mut one, mut two) = (pin!(turns.take(id, START)), pin!(turns.take(id, START)));
+        assert!(one.as_mut().now_or_never().is_none() && two.as_mut().now_or_never().is_none());
+        assert!(turns.take(SessionId::new([9; 32]), START).await, "another session's is its own");
+
+        turns.end(id);
+        assert_eq!((one.await, two.await), (false, false));
+        assert!(turns.take(id, START).await);
+    }
+
+    #[tokio::test]
+    async fn a_turn_that_nobody_gives_back_ends_by_itself() {
+        let (turns, id) = (Turns::default(), testing::session().id);
+        assert!(turns.take(id, START).await);
+        assert!(turns.take(id, START + TURN).await);
+        assert_eq!(turns.take(id, START + TURN).now_or_never(), None);
+    }
+
+    #[tokio::test]
+    async fn nobody_waits_for_a_session_that_has_ended() {
+        let (turns, id) = (Turns::default(), testing::session().id);
+        assert!(turns.take(id, START).await);
+        let mut waiting = pin!(turns.take(id, START));
+        assert_eq!(waiting.as_mut().now_or_never(), None);
+        turns.forget(id);
+        assert!(!waiting.await);
+    }
+
+    #[test]
+    fn a_session_from_before_a_refresh_is_known_for_ten_minutes() {
+        let (turns, before) = (Turns::default(), testing::session());
+        let mut tokens = before.tokens.clone();
+        tokens.access_token = AccessToken::new("newer");
+        let refreshed = Refreshed { tokens, permissions: None };
+        turns.note(&before, &refreshed, START);
+        let after = before.clone().with(Change::Refreshed(refreshed));
+        let almost = START + OVERLAP - TimeDelta::seconds(1);
+        assert_eq!(turns.newer(&before, almost), Some(after.clone()));
+        assert_eq!(turns.newer(&before, START + OVERLAP), None);
+        assert_eq!(turns.newer(&after, START), None);
+    }
+}

@@ -21,6 +21,8 @@ pub(crate) struct Kept {
     pub(crate) sealed: Vec<u8>,
     /// When nobody can use it any more.
     pub(crate) expires_at: DateTime<Utc>,
+    /// When this was written down.
+    pub(crate) now: DateTime<Utc>,
 }
 
 /// Sessions by their key. Absence is no error.
@@ -121,6 +123,7 @@ impl Kept {
         session: &Session,
         sealed: Vec<u8>,
         expires_at: DateTime<Utc>,
+        now: DateTime<Utc>,
     ) -> Self {
         let sid = session.provider_session.as_deref();
         Self {
@@ -129,6 +132,7 @@ impl Kept {
             provider_session: sid.map(|sid| hash_of(["sid", &session.issuer, sid])),
             sealed,
             expires_at,
+            now,
         }
     }
 }

@@ -1,12 +1,16 @@
 //! What WebDriver leaves to Chromium: screens of any size, and what goes on behind the page.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use fantoccini::wd::WebDriverCompatibleCommand;
 use serde_json::{Value, json};
+use tokio::time::{Instant, sleep};
 use url::Url;
 
-use super::Browser;
+use super::{Browser, PATIENCE};
 
 /// The key Tab, as WebDriver writes it (section 17.4.2).
 pub const TAB: &str = "\u{E004}";
@@ -16,11 +20,15 @@ pub const ENTER: &str = "\u{E007}";
 pub const ESCAPE: &str = "\u{E00C}";
 
 impl Browser {
-    /// Gives the page a screen: this wide, and light or dark by the system's setting.
+    /// Gives the page a screen: this wide, and light or dark by the system's setting. Colours
+    /// change at once, not gradually, so that nothing is seen halfway.
     pub async fn look(&self, width: u32, dark: bool) {
         self.resize(width, 900).await;
         let value = if dark { "dark" } else { "light" };
-        let features = json!([{ "name": "prefers-color-scheme", "value": value }]);
+        let features = json!([
+            { "name": "prefers-color-scheme", "value": value },
+            { "name": "prefers-reduced-motion", "value": "reduce" },
+        ]);
         self.devtools("Emulation.setEmulatedMedia", json!({ "features": features })).await;
     }
 
@@ -59,6 +67,21 @@ impl Browser {
     /// What a script in the page returns.
     pub async fn script(&self, script: &str) -> Value {
         self.client.execute(script, Vec::new()).await.expect("the script runs")
+    }
+
+    /// Waits until a script in the page returns true.
+    pub async fn wait_for_script(&self, script: &str) {
+        let end = Instant::now() + PATIENCE;
+        while self.script(script).await != true {
+            assert!(Instant::now() < end, "{script} at {}: never", self.url().await);
+            sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// Lets requests to such addresses fail; `*` stands for anything.
+    pub async fn block(&self, addresses: &str) {
+        self.devtools("Network.enable", json!({})).await;
+        self.devtools("Network.setBlockedURLs", json!({ "urls": [addresses] })).await;
     }
 
     /// The addresses that were asked for since the last look, pages and what they need.

@@ -170,7 +170,7 @@ impl Browser {
             if let Some(found) = [one, other].into_iter().find(|text| seen.contains(text)) {
                 return found;
             }
-            assert!(Instant::now() < end, "at {}: {seen}", self.url().await);
+            assert!(Instant::now() < end, "no {one:?}, {other:?} at {}: {seen}", self.url().await);
             sleep(Duration::from_millis(50)).await;
         }
     }
@@ -219,15 +219,7 @@ impl Browser {
 
     /// Waits until the text is visible.
     pub async fn wait_for_text(&self, text: &str) {
-        let end = Instant::now() + PATIENCE;
-        loop {
-            let seen = self.text().await;
-            if seen.contains(text) {
-                return;
-            }
-            assert!(Instant::now() < end, "no {text:?} at {}: {seen}", self.url().await);
-            sleep(Duration::from_millis(50)).await;
-        }
+        self.wait_for_either(text, text).await;
     }
 
     /// What the console said since the last look: errors of scripts, refusals of the

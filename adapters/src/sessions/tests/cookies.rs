@@ -7,7 +7,8 @@ use portico_domain::{
     testing,
 };
 
-use super::{ANOTHER_KEY, Browser, chunks};
+use super::{ANOTHER_KEY, browser, browser_with_key, chunks};
+use crate::testing::Browser;
 
 fn another_session() -> Session {
     Session { id: SessionId::new([2; 32]), ..testing::session() }
@@ -23,9 +24,9 @@ fn session_of(bytes: usize, token: &str) -> Session {
 async fn no_cookie_is_longer_than_browsers_keep() {
     for secure in [false, true] {
         for (bytes, token) in [(12_000, "a"), (30_000, "z"), (12_000, "\u{e9}"), (2_400, "x")] {
-            let (browser, _) = Browser::new(secure).await;
+            let (browser, _) = browser(secure).await;
             browser.start(&session_of(bytes, token)).await.unwrap();
-            let lines = browser.lines.lock().unwrap().clone();
+            let lines = browser.lines();
             assert!(!lines.is_empty());
             for line in lines {
                 assert!(line.len() <= 4_096, "{} bytes", line.len());
@@ -45,9 +46,9 @@ fn only_chance_far_out_of_reach_makes_a_cookie_too_long() {
 
 #[tokio::test]
 async fn cookies_are_shut_to_scripts_and_last_as_long_as_what_they_hold() {
-    let (browser, clock) = Browser::new(true).await;
+    let (browser, clock) = browser(true).await;
     browser.start(&testing::session()).await.unwrap();
-    let line = browser.lines.lock().unwrap()[0].clone();
+    let line = browser.lines()[0].clone();
     assert!(line.starts_with("__Host-portico_session_0="), "{line}");
     let (_, attributes) = line.split_once("; ").unwrap();
     assert_eq!(attributes, "HttpOnly; SameSite=Lax; Secure; Path=/; Max-Age=100");
@@ -59,16 +60,16 @@ async fn cookies_are_shut_to_scripts_and_last_as_long_as_what_they_hold() {
         clock.advance(TimeDelta::seconds(seconds));
     }
     browser.update(&Change::Seen(clock.now())).await.unwrap();
-    assert!(browser.lines.lock().unwrap()[0].ends_with("Max-Age=40"));
+    assert!(browser.lines()[0].ends_with("Max-Age=40"));
 
     browser.remember(&testing::attempt("a", "/")).await.unwrap();
-    let line = browser.lines.lock().unwrap()[0].clone();
+    let line = browser.lines()[0].clone();
     assert!(line.starts_with("__Host-portico_login_ca978112ca1bbdca="), "{line}");
     assert!(line.ends_with("; HttpOnly; SameSite=Lax; Secure; Path=/; Max-Age=600"), "{line}");
 
     browser.end().await.unwrap();
     // A browser refuses to remove a `__Host-` cookie by a line without these.
-    for line in &*browser.lines.lock().unwrap() {
+    for line in browser.lines() {
         assert!(line.contains("; Secure; Path=/") && !line.contains("Domain"), "{line}");
     }
     assert_eq!(browser.names(), ["__Host-portico_login_ca978112ca1bbdca"]);
@@ -76,7 +77,7 @@ async fn cookies_are_shut_to_scripts_and_last_as_long_as_what_they_hold() {
 
 #[tokio::test]
 async fn no_cookie_shows_what_it_holds() {
-    let (browser, _) = Browser::new(false).await;
+    let (browser, _) = browser(false).await;
     browser.start(&session_of(4_000, "secret")).await.unwrap();
     browser.remember(&testing::attempt("a", "/")).await.unwrap();
     for name in browser.names() {
@@ -104,10 +105,10 @@ async fn what_is_not_exactly_right_makes_a_stranger_and_is_cleared() {
             browser.set("portico_session_2", &one);
         }),
         ("a gap", |browser| {
-            browser.cookies.lock().unwrap().remove("portico_session_1");
+            browser.remove("portico_session_1");
         }),
         ("no beginning", |browser| {
-            browser.cookies.lock().unwrap().remove("portico_session_0");
+            browser.remove("portico_session_0");
         }),
         ("no seal", |browser| {
             browser.set("portico_session_0", "b01AAAAAAAAAAA");
@@ -117,7 +118,7 @@ async fn what_is_not_exactly_right_makes_a_stranger_and_is_cleared() {
         }),
     ];
     for (name, tamper) in tamperings {
-        let (browser, _) = Browser::new(false).await;
+        let (browser, _) = browser(false).await;
         browser.start(&session_of(8_000, "abcdefgh")).await.unwrap();
         assert_eq!(browser.names().len(), 4);
         tamper(&browser);
@@ -128,7 +129,7 @@ async fn what_is_not_exactly_right_makes_a_stranger_and_is_cleared() {
 
 #[tokio::test]
 async fn chunks_of_two_sessions_do_not_mix() {
-    let (browser, _) = Browser::new(false).await;
+    let (browser, _) = browser(false).await;
     browser.start(&session_of(8_000, "abcdefgh")).await.unwrap();
     let old = browser.value("portico_session_1");
     browser.start(&session_of(8_000, "ijklmnop")).await.unwrap();
@@ -139,12 +140,12 @@ async fn chunks_of_two_sessions_do_not_mix() {
 
 #[tokio::test]
 async fn cookies_sealed_with_another_key_are_cleared() {
-    let (browser, _) = Browser::new(false).await;
-    let (other, _) = Browser::with_key(ANOTHER_KEY).await;
+    let (browser, _) = browser(false).await;
+    let (other, _) = browser_with_key(false, ANOTHER_KEY).await;
     let attempt = testing::attempt("a", "/");
     other.start(&testing::session()).await.unwrap();
     other.remember(&attempt).await.unwrap();
-    *browser.cookies.lock().unwrap() = other.cookies.lock().unwrap().clone();
+    browser.take_cookies_of(&other);
     assert_eq!(browser.current().await, Ok(None));
     assert_eq!(browser.take_attempt(&attempt.state).await, Ok(None));
     assert_eq!(browser.names(), [""; 0]);
@@ -152,7 +153,7 @@ async fn cookies_sealed_with_another_key_are_cleared() {
 
 #[tokio::test]
 async fn an_expired_session_is_cleared() {
-    let (browser, clock) = Browser::new(false).await;
+    let (browser, clock) = browser(false).await;
     browser.start(&testing::session()).await.unwrap();
     clock.advance(TimeDelta::seconds(100));
     assert_eq!(browser.current().await, Ok(None));
@@ -161,7 +162,7 @@ async fn an_expired_session_is_cleared() {
 
 #[tokio::test]
 async fn broken_cookies_are_cleared_by_a_catcher_too() {
-    let (browser, _) = Browser::new(false).await;
+    let (browser, _) = browser(false).await;
     browser.set("portico_session_0", "broken");
     browser.get("/fail").await;
     assert_eq!(browser.names(), [""; 0]);
@@ -169,7 +170,7 @@ async fn broken_cookies_are_cleared_by_a_catcher_too() {
 
 #[tokio::test]
 async fn what_a_request_writes_it_also_reads() {
-    let (browser, _) = Browser::new(false).await;
+    let (browser, _) = browser(false).await;
     let large = session_of(8_000, "abcdefgh");
     browser
         .visit(|store| {
@@ -193,7 +194,7 @@ async fn what_a_request_writes_it_also_reads() {
 
 #[tokio::test]
 async fn a_session_too_large_is_refused_aloud_and_leaves_the_earlier_one() {
-    let (browser, _) = Browser::new(false).await;
+    let (browser, _) = browser(false).await;
     browser.start(&testing::session()).await.unwrap();
     let mut claims = testing::session().claims.to_map();
     claims.insert("secret".into(), "hunter2 ".repeat(5_000).into());
@@ -205,7 +206,7 @@ async fn a_session_too_large_is_refused_aloud_and_leaves_the_earlier_one() {
 
 #[tokio::test]
 async fn five_attempts_are_five_cookies() {
-    let (browser, clock) = Browser::new(false).await;
+    let (browser, clock) = browser(false).await;
     for number in 0..8 {
         clock.advance(TimeDelta::seconds(1));
         let attempt = testing::attempt(&number.to_string(), "/");

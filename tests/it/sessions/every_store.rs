@@ -151,7 +151,7 @@ async fn a_visit_and_a_refresh_at_once_undo_nothing() {
 }
 
 #[tokio::test]
-async fn one_at_a_time_has_the_turn_and_the_others_get_what_it_left() {
+async fn who_waits_for_the_turn_gets_what_the_one_before_left() {
     for (store, make) in STORES {
         let two = Two::new(make).await;
         assert_eq!(two.one.take_turn().await, Ok(Turn::Yours(testing::session())), "{store}");
@@ -169,12 +169,18 @@ async fn one_at_a_time_has_the_turn_and_the_others_get_what_it_left() {
         // The same browser with its old cookies.
         let cookies = two.one.cookies.lock().unwrap().clone();
         let (waited, ()) = tokio::join!(two.one.take_turn(), refresh);
-        let Ok(Turn::Over(Some(session))) = waited else { panic!("{store}: {waited:?}") };
+        // Who comes late may find the turn free again, and the session refreshed all the same.
+        let is_free = matches!(waited, Ok(Turn::Yours(_)));
+        let Ok(Turn::Over(Some(session)) | Turn::Yours(session)) = waited else {
+            panic!("{store}: {waited:?}")
+        };
         assert_eq!(session.tokens.access_token, AccessToken::new("newer"), "{store}");
         *two.one.cookies.lock().unwrap() = cookies;
         let late = two.one.current().await.unwrap().unwrap();
         assert_eq!(late.tokens.access_token, AccessToken::new("newer"), "{store}");
-        assert!(matches!(two.one.take_turn().await, Ok(Turn::Yours(_))), "{store}");
+        if !is_free {
+            assert!(matches!(two.one.take_turn().await, Ok(Turn::Yours(_))), "{store}");
+        }
     }
 }
 
