@@ -10,17 +10,17 @@ use portico_adapters::{
         oidc::{InvalidSetting, OidcProvider, OidcSettings, Vendor},
     },
     messages::{HttpMessages, InvalidAddress, LocalMessages},
-    sessions::{CookieSettings, PrivateCookies},
+    sessions::{CookieSettings, PrivateCookies, ServerSide, Sessions},
     system::{SystemClock, SystemRandomness},
     tls::{self, TlsUnavailable},
 };
-use portico_domain::ports::{Clock, MessageApi, Randomness};
+use portico_domain::ports::{Clock, MessageApi, Randomness, SessionRegistry, SessionsUnavailable};
 use rocket::{Build, Rocket};
 use url::Url;
 
 use crate::{
     About, Ports,
-    config::{Provider, Settings},
+    config::{Provider, SecretKey, Settings, Store},
     secret_key, site,
 };
 
@@ -28,8 +28,6 @@ use crate::{
 pub struct Assembly {
     /// The ports, for the commands that serve no pages.
     pub ports: Ports,
-    /// Where people are remembered.
-    pub database: Database,
     /// The provider's issuer, as configured.
     pub issuer: String,
     /// The messages API's address; `None` where messages are answered locally.
@@ -37,6 +35,7 @@ pub struct Assembly {
     /// The development provider and API. They end with this value.
     #[cfg(feature = "development")]
     pub world: Option<portico_adapters::development::World>,
+    secret_key: SecretKey,
     settings: Settings,
 }
 
@@ -58,6 +57,9 @@ pub enum AssembleError {
     /// The database cannot be opened or migrated.
     #[error("DATABASE_URL: {0}")]
     Database(#[from] DatabaseUnavailable),
+    /// `REDIS_URL` is no address that the store can use.
+    #[error("REDIS_URL: {0}")]
+    Redis(SessionsUnavailable),
     /// The generated key cannot be kept or read.
     #[error("the generated secret key: {0}")]
     SecretKey(std::io::Error),
@@ -76,17 +78,20 @@ pub(crate) struct Client {
     pub(crate) api_url: Option<String>,
 }
 
-/// Puts an adapter behind each port, by the settings. Waits for no provider, API or database
-/// server; starts the development provider and API where they are asked for.
+/// Puts an adapter behind each port, by the settings. Waits for no provider, API, database or Redis
+/// server; starts the development provider and API where they are asked for. The database should
+/// have its tables: what is kept there is read from now on.
 ///
 /// # Errors
 /// An [`AssembleError`] that names the setting to look at.
-pub async fn assemble(settings: Settings) -> Result<Assembly, AssembleError> {
+pub async fn assemble(settings: Settings, database: &Database) -> Result<Assembly, AssembleError> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let randomness: Arc<dyn Randomness> = Arc::new(SystemRandomness);
     let tls = tls::client_config(settings.ssl_cert_file.as_deref())?;
     let http = HttpClient::new(tls, Limits::default())?;
-    let database = open_database(&settings)?;
+    let secret_key = secret_key::of(&settings, &*randomness).map_err(AssembleError::SecretKey)?;
+    let (sessions, registry) =
+        open_sessions(&settings, &secret_key, database, &clock, &randomness)?;
 
     #[cfg(feature = "development")]
     let mut world = None;
@@ -138,21 +143,11 @@ pub async fn assemble(settings: Settings) -> Result<Assembly, AssembleError> {
         Some(url) => Arc::new(HttpMessages::new(url, http)?),
         None => Arc::new(LocalMessages),
     };
-    let cookies = CookieSettings {
-        secure: settings.is_https(),
-        form_post: false,
-        lifetimes: settings.lifetimes,
-        previous_keys: Vec::new(),
-    };
     let ports = Ports {
         identity: Arc::new(identity),
         users: database.users(),
-        sessions: Arc::new(PrivateCookies::new(
-            cookies,
-            &database,
-            clock.clone(),
-            randomness.clone(),
-        )),
+        sessions,
+        registry,
         messages,
         clock,
         randomness,
@@ -160,19 +155,69 @@ pub async fn assemble(settings: Settings) -> Result<Assembly, AssembleError> {
     };
     Ok(Assembly {
         ports,
-        database,
         issuer: client.issuer,
         api_url: client.api_url,
         #[cfg(feature = "development")]
         world,
+        secret_key,
         settings,
     })
 }
 
-/// Opens the database alone, for the commands that need nothing else. Waits for no server.
-pub(crate) fn open_database(settings: &Settings) -> Result<Database, AssembleError> {
+/// Opens the database. Waits for no server.
+///
+/// # Errors
+/// [`AssembleError::Database`] or [`AssembleError::Tls`].
+pub fn open_database(settings: &Settings) -> Result<Database, AssembleError> {
     let tls = tls::client_config(settings.ssl_cert_file.as_deref())?;
     Ok(Database::open(settings.database_url.expose(), tls)?)
+}
+
+/// One store, as the two ports that it stands behind.
+type SessionPorts = (Arc<dyn Sessions>, Arc<dyn SessionRegistry>);
+
+/// Opens the place where sessions are kept: for the visitor of one request, and for all of them.
+/// Waits for no server.
+fn open_sessions(
+    settings: &Settings,
+    secret_key: &SecretKey,
+    database: &Database,
+    clock: &Arc<dyn Clock>,
+    randomness: &Arc<dyn Randomness>,
+) -> Result<SessionPorts, AssembleError> {
+    let cookies = CookieSettings {
+        secure: settings.is_https(),
+        form_post: false,
+        lifetimes: settings.lifetimes,
+        previous_keys: settings.previous_secret_keys.iter().map(SecretKey::material).collect(),
+    };
+    let key = secret_key.material();
+    let (clock, randomness) = (clock.clone(), randomness.clone());
+    let server_side = match &settings.session_store {
+        Store::Cookie => {
+            let cookies = Arc::new(PrivateCookies::new(cookies, database, clock, randomness));
+            return Ok((cookies.clone(), cookies));
+        }
+        Store::Database => ServerSide::in_database(cookies, &key, database, clock, randomness),
+        Store::Redis(url) => {
+            let roots = settings.ssl_cert_file.as_deref();
+            ServerSide::in_redis(cookies, &key, url.expose(), roots, clock, randomness)
+                .map_err(AssembleError::Redis)?
+        }
+    };
+    let server_side = Arc::new(server_side);
+    Ok((server_side.clone(), server_side))
+}
+
+/// Opens the place where sessions are kept, for the commands that need nothing else.
+pub(crate) fn open_registry(
+    settings: &Settings,
+    database: &Database,
+) -> Result<Arc<dyn SessionRegistry>, AssembleError> {
+    let randomness: Arc<dyn Randomness> = Arc::new(SystemRandomness);
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let key = secret_key::of(settings, &*randomness).map_err(AssembleError::SecretKey)?;
+    Ok(open_sessions(settings, &key, database, &clock, &randomness)?.1)
 }
 
 impl Assembly {
@@ -184,14 +229,19 @@ impl Assembly {
         }
     }
 
+    /// Where sessions are kept, without a password.
+    pub(crate) fn session_store_kind(&self) -> &'static str {
+        match self.settings.session_store {
+            Store::Cookie => "cookies, and a list of ended ones in the database",
+            Store::Database => "the database",
+            Store::Redis(_) => "Redis",
+        }
+    }
+
     /// Makes the site's Rocket.
-    ///
-    /// # Errors
-    /// [`AssembleError::SecretKey`] when the generated key cannot be kept or read.
-    pub fn site(&self) -> Result<Rocket<Build>, AssembleError> {
-        let key = secret_key::of(&self.settings, &*self.ports.randomness)
-            .map_err(AssembleError::SecretKey)?;
-        let rocket = self.settings.rocket.clone().merge(("secret_key", key.0));
+    pub fn site(&self) -> Rocket<Build> {
+        let key = self.secret_key.expose();
+        let rocket = self.settings.rocket.clone().merge(("secret_key", key));
         let development = matches!(self.settings.provider, Provider::Development);
         let about = About {
             development,
@@ -199,7 +249,7 @@ impl Assembly {
             provider_origin: origin(&self.issuer).unwrap_or_default(),
             trusted_proxies: self.settings.trusted_proxies.clone(),
         };
-        Ok(site(rocket, self.ports.clone(), about))
+        site(rocket, self.ports.clone(), about)
     }
 }
 

@@ -28,7 +28,7 @@ pub(crate) async fn start(settings: &Settings) -> Result<(World, Client), Assemb
     }
     let id = "portico".to_owned();
     let randomness: &dyn Randomness = &portico_adapters::system::SystemRandomness;
-    let secret = secret_key::fresh(randomness).map_err(|error| failed(&error))?.0;
+    let secret = secret_key::fresh(randomness).map_err(|error| failed(&error))?.expose();
     let audience = settings.audience.clone().unwrap_or_else(|| AUDIENCE.into());
     let world = World::start(WorldSettings {
         provider_port: PROVIDER_PORT,

@@ -22,6 +22,6 @@ mod site;
 pub mod theme;
 pub mod views;
 
-pub use assemble::{AssembleError, Assembly, assemble};
+pub use assemble::{AssembleError, Assembly, assemble, open_database};
 pub use ports::{About, Ports};
 pub use site::site;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use portico_adapters::sessions::Sessions;
 use portico_domain::{
     model::Lifetimes,
-    ports::{Clock, IdentityProvider, MessageApi, Randomness, UserRepository},
+    ports::{Clock, IdentityProvider, MessageApi, Randomness, SessionRegistry, UserRepository},
 };
 
 /// The ports of one site.
@@ -17,6 +17,8 @@ pub struct Ports {
     pub users: Arc<dyn UserRepository>,
     /// Who makes the session store of one request.
     pub sessions: Arc<dyn Sessions>,
+    /// Who knows all sessions, and ends those of others than the visitor.
+    pub registry: Arc<dyn SessionRegistry>,
     /// Who has the messages.
     pub messages: Arc<dyn MessageApi>,
     /// The time.

@@ -6,15 +6,13 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use base64::{Engine, engine::general_purpose::STANDARD};
 use portico_domain::ports::Randomness;
 
 use crate::config::{SecretKey, Settings};
 
 /// A fresh key.
 pub(crate) fn fresh(randomness: &dyn Randomness) -> io::Result<SecretKey> {
-    let bytes = randomness.bytes().map_err(io::Error::other)?;
-    Ok(SecretKey(STANDARD.encode(bytes)))
+    randomness.bytes().map(SecretKey::new).map_err(io::Error::other)
 }
 
 /// The key of the settings, else the one in `portico.key` beside the database, which is made
@@ -37,7 +35,7 @@ fn kept(file: &Path, randomness: &dyn Randomness) -> io::Result<SecretKey> {
     let key = fresh(randomness)?;
     match owner_only().create_new(true).open(file) {
         Ok(mut new) => {
-            new.write_all(key.0.as_bytes()).map_err(named)?;
+            new.write_all(key.expose().as_bytes()).map_err(named)?;
             Ok(key)
         }
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
@@ -69,7 +67,7 @@ mod tests {
         let file = folder.path().join("portico.key");
         let randomness = CountingRandomness::default();
         let first = kept(&file, &randomness).unwrap();
-        assert_eq!(kept(&file, &randomness).unwrap().0, first.0);
+        assert_eq!(kept(&file, &randomness).unwrap().expose(), first.expose());
         #[cfg(unix)]
         {
             use std::os::unix::fs::PermissionsExt;

@@ -11,8 +11,8 @@ use rocket_dyn_templates::minijinja::UndefinedBehavior;
 use serde_json::{Value, json};
 
 const HOSTILE: &str = r#"<script>"'&</script>"#;
-const PAGES: [&str; 7] =
-    ["home", "docs", "profile", "message", "error", "log_out_confirm", "logged_out"];
+const PAGES: [&str; 8] =
+    ["home", "docs", "profile", "sessions", "message", "error", "log_out_confirm", "logged_out"];
 
 fn templates() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../templates")
@@ -55,6 +55,9 @@ fn full(name: &str, word: &str) -> Value {
             "record": { "first_seen": { "machine": word, "words": word },
                 "last_login": { "machine": word, "words": word }, "logins": 2 },
         }),
+        "sessions" => {
+            json!({ "all": true, "sessions": [session(true, word), session(false, word)] })
+        }
         "message" => json!({
             "heading": word, "intro": word, "message": word,
             "refusal": { "status": 403, "text": word, "explanation": word, "missing": word },
@@ -66,6 +69,11 @@ fn full(name: &str, word: &str) -> Value {
         "logged_out" => json!({ "what": word, "todo": word }),
         _ => json!({}),
     }
+}
+
+fn session(this: bool, word: &str) -> Value {
+    let moment = json!({ "machine": word, "words": word });
+    json!({ "id": word, "device": word, "started": moment, "seen": moment, "this": this })
 }
 
 /// The same with only what is always there.
@@ -112,7 +120,7 @@ fn hostile_words_are_escaped_wherever_they_stand() {
         assert!(!html.contains(r#""'&"#), "{name}: {html}");
     }
     let printer = Printer::new();
-    for name in ["profile", "message", "error", "logged_out"] {
+    for name in ["profile", "sessions", "message", "error", "logged_out"] {
         let html = printer.print(name, &layout(false, ""), &full(name, HOSTILE));
         let words = full(name, HOSTILE).to_string().matches("<script>").count();
         assert!(html.matches("&lt;script&gt;&quot;&#x27;&amp;").count() >= words, "{name}: {html}");
@@ -203,6 +211,24 @@ fn a_picture_is_asked_for_without_telling_where() {
     let html = printer.print("profile", &layout(true, "Ada"), &bare("profile"));
     assert!(!html.contains("<img"));
     assert!(html.contains(r#"<span class="avatar">"#));
+}
+
+#[test]
+fn every_session_but_this_one_can_be_ended() {
+    let printer = Printer::new();
+    let html = printer.print("sessions", &layout(true, "Ada"), &full("sessions", "word"));
+    assert_eq!(html.matches("This device").count(), 1);
+    assert_eq!(html.matches(r#"action="/sessions/end""#).count(), 1);
+    assert_eq!(html.matches(r#"action="/sessions/end-others""#).count(), 1);
+
+    let mut page = full("sessions", "word");
+    page["sessions"] = json!([session(true, "word")]);
+    let html = printer.print("sessions", &layout(true, "Ada"), &page);
+    assert!(!html.contains("/sessions/end"), "there is nothing to end");
+    page["all"] = json!(false);
+    let html = printer.print("sessions", &layout(true, "Ada"), &page);
+    assert!(html.contains("only the one that you are using"));
+    assert_eq!(html.matches(r#"action="/sessions/end-others""#).count(), 1);
 }
 
 #[test]

@@ -4,6 +4,7 @@
 //!   in forms by their labels. Fast; the first choice.
 //! - [`browser`]: the same in headless Chromium, for what only a browser can tell.
 //! - [`postgres`]: a PostgreSQL server to throw away.
+//! - [`redis`]: a Redis server to throw away.
 //! - [`site`]: Portico itself with the development provider and API around it.
 //! - [`tiny_server`]: answers on loopback as a test tells it to.
 //! - [`free_port`]: a port for a server that cannot choose one.

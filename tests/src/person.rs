@@ -43,11 +43,21 @@ impl Person {
     /// When no HTTP client can be built.
     #[must_use]
     pub fn new(site: Url) -> Self {
+        Self::using(site, "")
+    }
+
+    /// The same, with a browser that calls itself so (`User-Agent`).
+    ///
+    /// # Panics
+    /// When no HTTP client can be built.
+    #[must_use]
+    pub fn using(site: Url, browser: &str) -> Self {
         let jar = Arc::new(Jar::default());
         let tls = portico_adapters::tls::client_config(None).expect("a TLS configuration");
         let client = Client::builder()
             .tls_backend_preconfigured(tls)
             .redirect(redirect::Policy::none())
+            .user_agent(browser)
             .cookie_provider(Arc::clone(&jar))
             .connect_timeout(Duration::from_secs(5))
             .timeout(Duration::from_secs(30))

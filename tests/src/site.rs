@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use portico::{Ports, assemble, config::Settings};
+use portico::{Ports, assemble, config::Settings, open_database};
 use portico_adapters::development::{Client, World, WorldSettings};
 use rocket::{Route, Shutdown};
 use tempfile::TempDir;
@@ -62,13 +62,15 @@ impl Site {
         let world = world_for(&url).await;
         let settings = settings(port, folder.path(), &world, &particular.settings);
         let settings = Settings::from_pairs(settings.iter().map(|(key, value)| (*key, &**value)));
-        let mut assembly = assemble(settings.unwrap()).await.unwrap();
-        assembly.database.migrate().await.unwrap();
+        let settings = settings.unwrap();
+        let database = open_database(&settings).unwrap();
+        database.migrate().await.unwrap();
+        let mut assembly = assemble(settings, &database).await.unwrap();
         if let Some(change) = particular.ports {
             change(&mut assembly.ports);
         }
         let (lifted_off, liftoff) = oneshot::channel();
-        let site = assembly.site().unwrap().mount("/", particular.routes).attach(
+        let site = assembly.site().mount("/", particular.routes).attach(
             rocket::fairing::AdHoc::on_liftoff("lifted off", move |_| {
                 Box::pin(async move { lifted_off.send(()).unwrap() })
             }),

@@ -1,12 +1,13 @@
 use std::{fmt::Display, process::ExitCode};
 
 use super::Failed;
-use crate::{assemble, config::Settings};
+use crate::{assemble, config::Settings, open_database};
 
-/// Tries the settings, the database, the provider and the API for real.
+/// Tries the settings, the database, the session store, the provider and the API for real.
 pub(super) async fn run(settings: Settings) -> Result<ExitCode, Failed> {
     println!("settings   ok    all of them can be read");
-    let assembly = assemble(settings).await?;
+    let database = open_database(&settings)?;
+    let assembly = assemble(settings, &database).await?;
     let ports = &assembly.ports;
     let mut all_well = true;
     let mut line = |what: &str, of: &str, result: Result<(), String>| match result {
@@ -17,16 +18,12 @@ pub(super) async fn run(settings: Settings) -> Result<ExitCode, Failed> {
         }
     };
     line("database", assembly.database_kind(), text(ports.users.check().await));
+    line("sessions", assembly.session_store_kind(), text(ports.registry.check().await));
     line("provider", &assembly.issuer, text(ports.identity.check().await));
     match &assembly.api_url {
         Some(url) => line("API", url, text(ports.messages.check().await)),
         None => line("API", "answered locally (API_SERVER_URL is not set)", Ok(())),
     }
-    line(
-        "secret key",
-        "seals cookies",
-        assembly.site().map(drop).map_err(|error| error.to_string()),
-    );
     Ok(if all_well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 

@@ -10,7 +10,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use portico_adapters::system::SystemRandomness;
 
-use crate::{config::Settings, logging, secret_key};
+use crate::{config::Settings, logging, open_database, secret_key};
 
 /// The web application that Rust teams clone when people must sign in.
 #[derive(Parser)]
@@ -70,12 +70,12 @@ where
 }
 
 fn secret() -> Result<ExitCode, Failed> {
-    println!("{}", secret_key::fresh(&SystemRandomness)?.0);
+    println!("{}", secret_key::fresh(&SystemRandomness)?.expose());
     Ok(ExitCode::SUCCESS)
 }
 
 async fn migrate(settings: Settings) -> Result<ExitCode, Failed> {
-    crate::assemble::open_database(&settings)?.migrate().await?;
+    open_database(&settings)?.migrate().await?;
     println!("The database is up to date.");
     Ok(ExitCode::SUCCESS)
 }

@@ -3,7 +3,7 @@ use std::process::ExitCode;
 use rocket::{error::ErrorKind, fairing::AdHoc};
 
 use super::Failed;
-use crate::{assemble, config::Settings};
+use crate::{assemble, config::Settings, open_database};
 
 /// Serves until the process is told to stop.
 pub(super) async fn run(settings: Settings) -> Result<ExitCode, Failed> {
@@ -11,12 +11,12 @@ pub(super) async fn run(settings: Settings) -> Result<ExitCode, Failed> {
     if !settings.debug_profile && !settings.is_https() {
         log::warn!("PUBLIC_URL is {public_url}: without https, cookies travel in the clear");
     }
-    let auto_migrate = settings.auto_migrate;
-    let assembly = assemble(settings).await?;
-    if auto_migrate {
-        assembly.database.migrate().await.map_err(|cause| format!("DATABASE_URL: {cause}"))?;
+    let database = open_database(&settings)?;
+    if settings.auto_migrate {
+        database.migrate().await.map_err(|cause| format!("DATABASE_URL: {cause}"))?;
     }
-    let site = assembly.site()?.attach(AdHoc::on_liftoff("address", move |rocket| {
+    let assembly = assemble(settings, &database).await?;
+    let site = assembly.site().attach(AdHoc::on_liftoff("address", move |rocket| {
         Box::pin(async move {
             let config = rocket.config();
             log::info!("listening on {}:{}", config.address, config.port);

@@ -1,10 +1,10 @@
 use std::process::ExitCode;
 
 use clap::Subcommand;
-use portico_domain::model::User;
+use portico_domain::model::{Revocation, User};
 
 use super::Failed;
-use crate::config::Settings;
+use crate::{assemble::open_registry, config::Settings, open_database};
 
 #[derive(Subcommand)]
 pub(super) enum Command {
@@ -16,7 +16,7 @@ pub(super) enum Command {
     },
     /// Show one person's record.
     Show(Person),
-    /// Forget one person.
+    /// Forget one person, and end the person's sessions.
     Delete(Person),
 }
 
@@ -29,7 +29,8 @@ pub(super) struct Person {
 }
 
 pub(super) async fn run(command: Command, settings: Settings) -> Result<ExitCode, Failed> {
-    let users = crate::assemble::open_database(&settings)?.users();
+    let database = open_database(&settings)?;
+    let users = database.users();
     let found = match command {
         Command::List { limit } => {
             for user in users.list(limit).await? {
@@ -49,7 +50,13 @@ pub(super) async fn run(command: Command, settings: Settings) -> Result<ExitCode
             }
             None => false,
         },
-        Command::Delete(person) => users.delete(&person.issuer, &person.subject).await?,
+        Command::Delete(Person { issuer, subject }) => {
+            // First, and in any case: what fails can be repeated until both are gone.
+            let registry = open_registry(&settings, &database)?;
+            let (of, who) = (issuer.clone(), subject.clone());
+            registry.revoke(&Revocation::Person { issuer: of, subject: who, except: None }).await?;
+            users.delete(&issuer, &subject).await?
+        }
     };
     if !found {
         eprintln!("portico: nobody with that issuer and subject ever signed in");

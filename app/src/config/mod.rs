@@ -2,20 +2,22 @@
 
 mod provider;
 mod reader;
+mod sessions;
 mod sources;
 
 use std::{net::IpAddr, path::PathBuf};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use chrono::TimeDelta;
 use figment::Figment;
 use ipnet::IpNet;
+use portico_adapters::sessions::KeyMaterial;
 use portico_domain::model::Lifetimes;
 use url::Url;
 
 pub use provider::Provider;
 use reader::Reader;
 pub use reader::{Problem, Problems};
+pub use sessions::{RedisUrl, Store};
 
 /// Everything that can be set. `Debug` shows no secret.
 #[derive(Clone, Debug)]
@@ -26,6 +28,8 @@ pub struct Settings {
     pub rocket: Figment,
     /// `ROCKET_SECRET_KEY`; `None` in the `debug` profile, where one is made.
     pub secret_key: Option<SecretKey>,
+    /// `PREVIOUS_SECRET_KEYS`: they open what was sealed earlier, and seal nothing.
+    pub previous_secret_keys: Vec<SecretKey>,
     /// `PUBLIC_URL`: what browsers see; without path.
     pub public_url: Url,
     /// Who tells who people are.
@@ -40,6 +44,8 @@ pub struct Settings {
     pub database_url: DatabaseUrl,
     /// `AUTO_MIGRATE`.
     pub auto_migrate: bool,
+    /// `SESSION_STORE`, with `REDIS_URL`.
+    pub session_store: Store,
     /// `SESSION_ROLLING_SECONDS` and `SESSION_ABSOLUTE_SECONDS`.
     pub lifetimes: Lifetimes,
     /// `TRUSTED_PROXIES`: whose forwarded headers are believed.
@@ -50,9 +56,9 @@ pub struct Settings {
     pub ssl_cert_file: Option<PathBuf>,
 }
 
-/// The key that seals cookies, in base64. `Debug` hides it.
+/// A key that seals cookies: 256 bits. `Debug` hides it.
 #[derive(Clone)]
-pub struct SecretKey(pub String);
+pub struct SecretKey([u8; 32]);
 
 impl std::fmt::Debug for SecretKey {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -61,10 +67,26 @@ impl std::fmt::Debug for SecretKey {
 }
 
 impl SecretKey {
-    /// `None` unless the text is base64 of 256 bits.
+    /// A key of these bits, which nobody can guess.
+    pub fn new(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    /// `None` unless the text is base64 of 256 bits, and for zeroes alone: Rocket takes them for no
+    /// key, and makes one that nobody else knows.
     pub fn parse(text: &str) -> Option<Self> {
-        let bytes = STANDARD.decode(text.trim()).ok()?;
-        (bytes.len() == 32).then(|| Self(text.trim().to_owned()))
+        let bytes: [u8; 32] = STANDARD.decode(text.trim()).ok()?.try_into().ok()?;
+        (bytes != [0; 32]).then_some(Self(bytes))
+    }
+
+    /// The key itself, in base64.
+    pub fn expose(&self) -> String {
+        STANDARD.encode(self.0)
+    }
+
+    /// For the session store.
+    pub(crate) fn material(&self) -> KeyMaterial {
+        self.0.into()
     }
 }
 
@@ -157,10 +179,9 @@ impl Settings {
             .unwrap_or_else(|| DatabaseUrl("sqlite://portico.db".into()));
         let auto_migrate =
             read.parsed("AUTO_MIGRATE", "true or false", |text| text.parse().ok()).unwrap_or(true);
-        let lifetimes = Lifetimes {
-            rolling: seconds(&mut read, "SESSION_ROLLING_SECONDS", 86_400),
-            absolute: seconds(&mut read, "SESSION_ABSOLUTE_SECONDS", 604_800),
-        };
+        let session_store = sessions::store(&mut read);
+        let lifetimes = sessions::lifetimes(&mut read);
+        let previous_secret_keys = sessions::previous_keys(&mut read);
         let trusted_proxies = read
             .parsed("TRUSTED_PROXIES", "networks such as 10.0.0.0/8, comma-separated", networks)
             .unwrap_or_default();
@@ -168,18 +189,13 @@ impl Settings {
             let file = PathBuf::from(text);
             file.is_file().then_some(file)
         });
-        read.parsed("SESSION_STORE", "cookie: this version has no other store", |text| {
-            (text == "cookie").then_some(())
-        });
-        for key in ["REDIS_URL", "PREVIOUS_SECRET_KEYS"] {
-            read.parsed(key, "nothing: this version has no use for it yet", |_| None::<()>);
-        }
         let scopes = scopes(read.text("OIDC_SCOPES").as_deref());
         match (public_url, provider, read.problems()) {
             (Some(public_url), Some(provider), None) => Ok(Self {
                 debug_profile,
                 rocket,
                 secret_key,
+                previous_secret_keys,
                 public_url,
                 provider,
                 audience,
@@ -187,6 +203,7 @@ impl Settings {
                 api_server_url,
                 database_url,
                 auto_migrate,
+                session_store,
                 lifetimes,
                 trusted_proxies,
                 log_level: read.text("ROCKET_LOG_LEVEL"),
@@ -214,13 +231,6 @@ fn scopes(text: Option<&str>) -> Vec<String> {
         scopes.insert(0, "openid".into());
     }
     scopes
-}
-
-fn seconds(read: &mut Reader, key: &'static str, default: u32) -> TimeDelta {
-    let given = read.parsed(key, "a positive number of seconds", |text| {
-        text.parse::<u32>().ok().filter(|seconds| *seconds > 0)
-    });
-    TimeDelta::seconds(i64::from(given.unwrap_or(default)))
 }
 
 fn networks(text: &str) -> Option<Vec<IpNet>> {

@@ -10,7 +10,7 @@ fn keys(pairs: &[(&str, &str)]) -> Vec<String> {
     problems(pairs).into_iter().map(|problem| problem.key).collect()
 }
 
-const KEY: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
+const KEY: &str = "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=";
 const RELEASE: [(&str, &str); 2] = [("ROCKET_PROFILE", "release"), ("ROCKET_SECRET_KEY", KEY)];
 const OIDC: [(&str, &str); 2] =
     [("OIDC_ISSUER_URL", "https://id.example"), ("OIDC_CLIENT_ID", "portico")];
@@ -78,14 +78,59 @@ fn all_problems_are_told_at_once_without_their_values() {
         ("SESSION_ROLLING_SECONDS", "0"),
         ("SESSION_ABSOLUTE_SECONDS", "-1"),
         ("SESSION_STORE", "hunter2"),
+        ("PREVIOUS_SECRET_KEYS", "hunter2"),
         ("TRUSTED_PROXIES", "hunter2"),
         ("SSL_CERT_FILE", "/no/hunter2"),
         ("API_SERVER_URL", "hunter2"),
     ])
     .unwrap_err();
-    assert_eq!(found.0.len(), 12, "{found}");
+    assert_eq!(found.0.len(), 13, "{found}");
     assert!(found.to_string().contains("DATABASE_URL (from the given values): expected sqlite://"));
     assert!(!format!("{found}{found:?}").contains("hunter2"));
+}
+
+#[test]
+fn sessions_are_kept_in_one_of_three_stores() {
+    let store =
+        |pairs: &[(&str, &str)]| Settings::from_pairs(pairs.iter().copied()).unwrap().session_store;
+    assert!(matches!(store(&[]), Store::Cookie));
+    assert!(matches!(store(&[("SESSION_STORE", "cookie")]), Store::Cookie));
+    assert!(matches!(store(&[("SESSION_STORE", "database")]), Store::Database));
+    for address in ["redis://127.0.0.1", "redis://u:p@[::1]:6379/3", "rediss://cache.example/"] {
+        let redis = [("SESSION_STORE", "redis"), ("REDIS_URL", address)];
+        assert!(matches!(store(&redis), Store::Redis(url) if url.expose() == address));
+    }
+}
+
+#[test]
+fn redis_and_its_address_come_together() {
+    assert_eq!(keys(&[("SESSION_STORE", "redis")]), ["REDIS_URL"]);
+    for address in ["http://a.example", "redis:///2", "redis://a.example/two", "a.example:6379"] {
+        let redis = [("SESSION_STORE", "redis"), ("REDIS_URL", address)];
+        assert_eq!(keys(&redis), ["REDIS_URL"], "{address}");
+    }
+    for other in ["", "cookie", "database"] {
+        let unused = [("SESSION_STORE", other), ("REDIS_URL", "redis://a.example")];
+        assert_eq!(keys(&unused), ["REDIS_URL"], "{other}");
+    }
+}
+
+#[test]
+fn zeroes_are_no_key() {
+    let zeroes = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
+    assert_eq!(keys(&[("ROCKET_SECRET_KEY", zeroes)]), ["ROCKET_SECRET_KEY"]);
+}
+
+#[test]
+fn each_previous_key_is_a_key() {
+    let other = "cG9ydGljbyB0ZXN0cyBzZWFsIHdpdGggdGhpcyBrZXk=";
+    let both = format!("{KEY}, {other}");
+    let settings = Settings::from_pairs([("PREVIOUS_SECRET_KEYS", &*both)]).unwrap();
+    let keys_of: Vec<_> = settings.previous_secret_keys.iter().map(SecretKey::expose).collect();
+    assert_eq!(keys_of, [KEY, other]);
+    for refused in [",", "hunter2", &format!("{KEY},")] {
+        assert_eq!(keys(&[("PREVIOUS_SECRET_KEYS", refused)]), ["PREVIOUS_SECRET_KEYS"]);
+    }
 }
 
 #[test]
@@ -132,7 +177,10 @@ fn debug_output_shows_no_secret() {
         ("OIDC_CLIENT_ID", "x"),
         ("OIDC_CLIENT_SECRET", "hunter2"),
         ("ROCKET_SECRET_KEY", KEY),
+        ("PREVIOUS_SECRET_KEYS", KEY),
         ("DATABASE_URL", "postgres://portico:hunter2@db/portico"),
+        ("SESSION_STORE", "redis"),
+        ("REDIS_URL", "rediss://:hunter2@cache:6380/2"),
     ])
     .unwrap();
     let shown = format!("{settings:?}");

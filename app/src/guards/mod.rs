@@ -3,13 +3,16 @@
 //! - [`Visitor`]: perhaps signed in.
 //! - [`LoginRequired`]: signed in; strangers walk to `/login` and come back.
 //! - [`Permitted`]: signed in, with a permission; others get a page with status 403.
+//! - [`Device`]: what they came with, in words.
 
+mod device;
 mod login_required;
 mod navigation;
 mod permitted;
 mod reference;
 mod visitor;
 
+pub use device::Device;
 pub use login_required::LoginRequired;
 pub use navigation::{SameOrigin, is_page_navigation};
 pub use permitted::{Needs, Permitted};

@@ -1,6 +1,9 @@
-use std::fmt;
+use std::{convert::Infallible, fmt};
 
-use rocket::Request;
+use rocket::{
+    Request,
+    request::{FromRequest, Outcome},
+};
 
 use crate::ports::Ports;
 
@@ -17,6 +20,15 @@ impl Reference {
             let bytes = random.and_then(Result::ok).unwrap_or_default();
             Self(u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]))
         })
+    }
+}
+
+#[rocket::async_trait]
+impl<'r> FromRequest<'r> for Reference {
+    type Error = Infallible;
+
+    async fn from_request(request: &'r Request<'_>) -> Outcome<Self, Infallible> {
+        Outcome::Success(Self::of(request))
     }
 }
 

@@ -35,14 +35,20 @@ fn live() -> Health {
 /// asked: without them the site still has pages to show, and every instance would go at once.
 #[get("/health/ready")]
 async fn ready(ports: &State<Ports>) -> Health {
-    match ports.users.check().await {
-        Ok(()) => Health::new(Status::Ok, json!({ "status": "ready" })),
-        Err(cause) => {
-            log::error!("not ready: {cause}");
-            Health::new(
-                Status::ServiceUnavailable,
-                json!({ "status": "unavailable", "failing": ["database"] }),
-            )
-        }
+    let (database, sessions) = tokio::join!(ports.users.check(), ports.registry.check());
+    let mut failing = Vec::new();
+    if let Err(cause) = database {
+        log::error!("not ready: {cause}");
+        failing.push("database");
+    }
+    if let Err(cause) = sessions {
+        log::error!("not ready: {cause}");
+        failing.push("sessions");
+    }
+    if failing.is_empty() {
+        Health::new(Status::Ok, json!({ "status": "ready" }))
+    } else {
+        let body = json!({ "status": "unavailable", "failing": failing });
+        Health::new(Status::ServiceUnavailable, body)
     }
 }

@@ -9,7 +9,7 @@ use portico_domain::{
 use rocket::{FromForm, Route, State, form::Form, get, http::Status, post, routes};
 
 use crate::{
-    guards::Store,
+    guards::{Device, Store},
     ports::Ports,
     views::{Failure, SeeOther},
 };
@@ -87,30 +87,37 @@ impl Answer {
 #[get("/callback?<answer..>")]
 async fn callback(
     answer: Answer,
+    device: Device,
     store: Store<'_>,
     ports: &State<Ports>,
 ) -> Result<SeeOther, Failure> {
-    complete(ports, store, answer).await
+    complete(ports, store, device, answer).await
 }
 
 /// For `response_mode=form_post` (OAuth 2.0 Form Post Response Mode, section 2).
 #[post("/callback", data = "<answer>")]
 async fn callback_by_form(
     answer: Form<Answer>,
+    device: Device,
     store: Store<'_>,
     ports: &State<Ports>,
 ) -> Result<SeeOther, Failure> {
-    complete(ports, store, answer.into_inner()).await
+    complete(ports, store, device, answer.into_inner()).await
 }
 
-async fn complete(ports: &Ports, store: Store<'_>, answer: Answer) -> Result<SeeOther, Failure> {
+async fn complete(
+    ports: &Ports,
+    store: Store<'_>,
+    device: Device,
+    answer: Answer,
+) -> Result<SeeOther, Failure> {
     let complete = CompleteLogin {
         identity: &*ports.identity,
         users: &*ports.users,
         clock: &*ports.clock,
         randomness: &*ports.randomness,
     };
-    let done = complete.run(&*store.0, answer.into_callback(), "A browser").await;
+    let done = complete.run(&*store.0, answer.into_callback(), &device.0).await;
     done.map(|next| SeeOther(next.to_string())).map_err(explain)
 }
 

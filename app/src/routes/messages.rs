@@ -6,7 +6,7 @@ use portico_domain::{
 use rocket::{Route, State, get, http::Status, routes};
 
 use crate::{
-    guards::{LoginRequired, Store, Visitor},
+    guards::{LoginRequired, Reference, Store, Visitor},
     ports::Ports,
     views::{Failure, MessageView, Page, RefusalView, Tab, View},
 };
@@ -22,32 +22,36 @@ impl View for MessageView {
 #[get("/public")]
 async fn public(
     visitor: Visitor<'_>,
+    reference: Reference,
     store: Store<'_>,
     ports: &State<Ports>,
 ) -> Result<Page<MessageView>, Failure> {
-    read(ports, &store, visitor.session, Topic::Public).await
+    read(ports, reference, &store, visitor.session, Topic::Public).await
 }
 
 #[get("/protected")]
 async fn protected(
     person: LoginRequired<'_>,
+    reference: Reference,
     store: Store<'_>,
     ports: &State<Ports>,
 ) -> Result<Page<MessageView>, Failure> {
-    read(ports, &store, Some(person.0), Topic::Protected).await
+    read(ports, reference, &store, Some(person.0), Topic::Protected).await
 }
 
 #[get("/admin")]
 async fn admin(
     person: LoginRequired<'_>,
+    reference: Reference,
     store: Store<'_>,
     ports: &State<Ports>,
 ) -> Result<Page<MessageView>, Failure> {
-    read(ports, &store, Some(person.0), Topic::Admin).await
+    read(ports, reference, &store, Some(person.0), Topic::Admin).await
 }
 
 async fn read(
     ports: &Ports,
+    reference: Reference,
     store: &Store<'_>,
     visitor: Option<&Session>,
     topic: Topic,
@@ -65,8 +69,12 @@ async fn read(
     };
     let page =
         |message, refusal| Page::new(MessageView { heading, intro, message, refusal }).under(tab);
-    let read =
-        ReadMessage { api: &*ports.messages, identity: &*ports.identity, clock: &*ports.clock };
+    let read = ReadMessage {
+        api: &*ports.messages,
+        identity: &*ports.identity,
+        clock: &*ports.clock,
+        not_renewed: &|cause| log::error!("{reference}: an access token is not renewed: {cause}"),
+    };
     match read.run(&*store.0, visitor, topic).await {
         Ok(message) => Ok(page(Some(message.text), None)),
         Err(ReadMessageError::Api(MessageError::Refused { status, text })) => {
@@ -102,10 +110,11 @@ async fn read(
         Err(cause @ ReadMessageError::SessionEnded(_)) => Err(Failure::new(
             Status::Unauthorized,
             "Your session has ended",
-            "The service that knows who you are has ended it, so that nobody is signed in for longer than it should last.",
-            "Please log in again.",
+            "The service that knows who you are has ended it, or you did so from another device.",
+            "Log in again: you will come back to this page.",
         )
-        .with_action("Log In", "/login")
+        .with_action("Log In", log_in_for(topic))
+        .for_a_stranger()
         .caused_by(cause)),
         Err(cause @ ReadMessageError::Sessions(_)) => Err(Failure::new(
             Status::ServiceUnavailable,
@@ -114,5 +123,14 @@ async fn read(
             "Try again in a moment. You have not been signed out.",
         )
         .caused_by(cause)),
+    }
+}
+
+/// Signs in and comes back.
+fn log_in_for(topic: Topic) -> &'static str {
+    match topic {
+        Topic::Public => "/login?next=%2Fpublic",
+        Topic::Protected => "/login?next=%2Fprotected",
+        Topic::Admin => "/login?next=%2Fadmin",
     }
 }

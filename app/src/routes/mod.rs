@@ -5,11 +5,19 @@ mod login;
 mod logout;
 mod messages;
 mod pages;
+mod sessions;
 
 use rocket::Route;
 
 /// All of them.
 pub fn all() -> Vec<Route> {
-    [pages::routes(), messages::routes(), login::routes(), logout::routes(), health::routes()]
-        .concat()
+    [
+        pages::routes(),
+        sessions::routes(),
+        messages::routes(),
+        login::routes(),
+        logout::routes(),
+        health::routes(),
+    ]
+    .concat()
 }

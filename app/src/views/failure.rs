@@ -22,6 +22,7 @@ pub struct Failure {
     detail: Option<String>,
     action: Option<Action>,
     cause: Option<String>,
+    stranger: bool,
 }
 
 #[derive(Clone, Copy, Debug, Serialize)]
@@ -53,7 +54,7 @@ impl Failure {
         what: &'static str,
         todo: &'static str,
     ) -> Self {
-        Self { status, title, what, todo, detail: None, action: None, cause: None }
+        Self { status, title, what, todo, detail: None, action: None, cause: None, stranger: false }
     }
 
     /// Adds the words of the provider or the API, shown as theirs.
@@ -66,6 +67,12 @@ impl Failure {
     #[must_use]
     pub fn with_action(self, label: &'static str, href: &'static str) -> Self {
         Self { action: Some(Action { label, href }), ..self }
+    }
+
+    /// Shows the visitor as signed out, where a guard still found a session.
+    #[must_use]
+    pub fn for_a_stranger(self) -> Self {
+        Self { stranger: true, ..self }
     }
 
     /// Adds the cause, for the log only; the page shows the reference under which it stands there.
@@ -99,7 +106,7 @@ impl<'r> Responder<'r, 'static> for Failure {
                 reference,
                 action: self.action,
             };
-            Page::new(view).with_status(status).respond_to(request)?
+            Page::new(view).with_status(status).for_a_stranger(self.stranger).respond_to(request)?
         } else {
             let body =
                 json!({ "message": self.title, "detail": self.what, "reference": reference });

@@ -4,6 +4,7 @@ mod code;
 mod failure;
 mod moment;
 mod page;
+mod sessions;
 
 use portico_domain::model::{Profile, Session, User};
 use serde::Serialize;
@@ -12,6 +13,7 @@ pub use code::CodePart;
 pub use failure::Failure;
 pub use moment::Moment;
 pub use page::{Page, SeeOther, Tab, View};
+pub use sessions::SessionsView;
 
 /// The front page.
 #[derive(Debug, Serialize)]

@@ -39,19 +39,26 @@ pub enum Tab {
 pub struct Page<V> {
     status: Status,
     tab: Option<Tab>,
+    /// Whether to show a stranger's layout although a guard found a session: it ended since.
+    stranger: bool,
     view: V,
 }
 
 impl<V: View> Page<V> {
     /// A page with status 200.
     pub fn new(view: V) -> Self {
-        Self { status: Status::Ok, tab: V::TAB, view }
+        Self { status: Status::Ok, tab: V::TAB, stranger: false, view }
     }
 
     /// The same page with another status.
     #[must_use]
     pub fn with_status(self, status: Status) -> Self {
         Self { status, ..self }
+    }
+
+    /// The same page, for a stranger or not.
+    pub(super) fn for_a_stranger(self, stranger: bool) -> Self {
+        Self { stranger, ..self }
     }
 
     /// The same page under another tab.
@@ -68,11 +75,12 @@ impl<'r, V: View> Responder<'r, 'static> for Page<V> {
             return Err(Status::InternalServerError);
         };
         let session = Visitor::known_to(request).session;
+        let shown = session.filter(|_| !self.stranger);
         let layout = context! {
             tab: self.tab,
             theme: Theme::of(request.cookies()),
-            signed_in: session.is_some(),
-            name: session.and_then(|session| session.profile.display_name()),
+            signed_in: shown.is_some(),
+            name: shown.and_then(|session| session.profile.display_name()),
             development: about.development,
             css: assets.css(),
             js: assets.js(),

@@ -3,7 +3,10 @@ use chrono::TimeDelta;
 use super::{RefreshFailed, RefreshSession};
 use crate::{
     model::{Message, Session, Topic},
-    ports::{Clock, IdentityProvider, MessageApi, MessageError, SessionStore, SessionsUnavailable},
+    ports::{
+        Clock, IdentityProvider, MessageApi, MessageError, RefreshError, SessionStore,
+        SessionsUnavailable,
+    },
 };
 
 /// Reads a message of the API, as the visitor.
@@ -14,6 +17,8 @@ pub struct ReadMessage<'a> {
     pub identity: &'a dyn IdentityProvider,
     /// Says which one is.
     pub clock: &'a dyn Clock,
+    /// Is told why a token could not be renewed now: the visitor may not notice, the operator must.
+    pub not_renewed: &'a (dyn Fn(&RefreshError) + Sync),
 }
 
 /// Why there is no message.
@@ -77,7 +82,12 @@ impl ReadMessage<'_> {
     ) -> Result<Option<Session>, ReadMessageError> {
         match (RefreshSession { identity: self.identity }).run(sessions, session).await {
             Ok(session) => Ok(Some(session)),
-            Err(RefreshFailed::NotNow(_)) => Ok(None),
+            Err(RefreshFailed::NotNow(cause)) => {
+                if let Some(cause) = cause {
+                    (self.not_renewed)(&cause);
+                }
+                Ok(None)
+            }
             Err(RefreshFailed::Ended(cause)) => Err(ReadMessageError::SessionEnded(cause)),
             Err(RefreshFailed::Sessions(down)) => Err(down.into()),
         }
@@ -86,10 +96,12 @@ impl ReadMessage<'_> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Mutex;
+
     use super::*;
     use crate::{
         model::{AccessToken, RefreshToken, Refreshed, Tokens},
-        ports::{MockIdentityProvider, MockMessageApi, RefreshError},
+        ports::{MockIdentityProvider, MockMessageApi},
         testing::{self, InMemorySessions, SetClock},
     };
 
@@ -139,7 +151,7 @@ mod tests {
         clock.advance(after);
         let sessions = InMemorySessions::default();
         sessions.start(&session).await.unwrap();
-        let read = ReadMessage { api, identity, clock: &clock };
+        let read = ReadMessage { api, identity, clock: &clock, not_renewed: &|_| {} };
         (read.run(&sessions, Some(&session), Topic::Protected).await, sessions)
     }
 
@@ -153,7 +165,9 @@ mod tests {
                 .withf(move |topic, given| *topic == Topic::Public && *given == token)
                 .returning(|_, _| Ok(hello()));
             let identity = MockIdentityProvider::new();
-            let read = ReadMessage { api: &api, identity: &identity, clock: &SetClock::default() };
+            let clock = SetClock::default();
+            let read =
+                ReadMessage { api: &api, identity: &identity, clock: &clock, not_renewed: &|_| {} };
             let sessions = InMemorySessions::default();
             assert_eq!(read.run(&sessions, visitor.as_ref(), Topic::Public).await, Ok(hello()));
         }
@@ -205,6 +219,23 @@ mod tests {
             read(&api_for("access-token"), &identity, TimeDelta::seconds(30), session()).await;
         assert_eq!(message, Ok(hello()));
         assert_eq!(sessions.current().await, Ok(Some(session())));
+    }
+
+    #[tokio::test]
+    async fn the_operator_is_told_why_a_token_was_not_renewed() {
+        let told = Mutex::new(Vec::new());
+        let cause = RefreshError::ProviderFault("500".into());
+        let sessions = InMemorySessions::default();
+        sessions.start(&session()).await.unwrap();
+        let read = ReadMessage {
+            api: &api_for("another"),
+            identity: &refreshing(Err(cause.clone())),
+            clock: &SetClock::default(),
+            not_renewed: &|cause| told.lock().unwrap().push(cause.clone()),
+        };
+        let message = read.run(&sessions, Some(&session()), Topic::Protected).await;
+        assert_eq!(message, Err(ReadMessageError::Api(refusal())));
+        assert_eq!(*told.lock().unwrap(), [cause]);
     }
 
     #[tokio::test]

@@ -1,6 +1,6 @@
 use std::fmt::Write;
 
-use portico::{assemble, config::Settings};
+use portico::{assemble, config::Settings, open_database};
 use portico_domain::model::NextPage;
 use portico_tests::site::SECRET_KEY;
 use proptest::{collection::vec, prelude::*};
@@ -34,9 +34,11 @@ impl Quiet {
             ("OIDC_CLIENT_SECRET", "secret"),
         ];
         let client = runtime.block_on(async {
-            let assembly = assemble(Settings::from_pairs(settings).unwrap()).await.unwrap();
-            assembly.database.migrate().await.unwrap();
-            Client::untracked(assembly.site().unwrap()).await.unwrap()
+            let settings = Settings::from_pairs(settings).unwrap();
+            let database = open_database(&settings).unwrap();
+            database.migrate().await.unwrap();
+            let assembly = assemble(settings, &database).await.unwrap();
+            Client::untracked(assembly.site()).await.unwrap()
         });
         Self { runtime, client, _folder: folder }
     }

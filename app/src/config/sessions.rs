@@ -1,0 +1,88 @@
+//! Where sessions are kept, for how long, and which keys open them.
+
+use std::fmt;
+
+use chrono::TimeDelta;
+use portico_domain::model::Lifetimes;
+use url::Url;
+
+use super::{SecretKey, reader::Reader};
+
+/// Where sessions are kept.
+#[derive(Clone, Debug)]
+pub enum Store {
+    /// In the visitors' cookies.
+    Cookie,
+    /// In the database of `DATABASE_URL`.
+    Database,
+    /// In Redis.
+    Redis(RedisUrl),
+}
+
+/// `REDIS_URL`; may hold a password, so that `Debug` hides it.
+#[derive(Clone)]
+pub struct RedisUrl(String);
+
+impl fmt::Debug for RedisUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("redis://…")
+    }
+}
+
+impl RedisUrl {
+    fn parse(text: &str) -> Option<Self> {
+        let url = Url::parse(text).ok()?;
+        let database = url.path().trim_start_matches('/');
+        let known = matches!(url.scheme(), "redis" | "rediss") && url.has_host();
+        let numbered = database.is_empty() || database.parse::<u32>().is_ok();
+        (known && numbered).then(|| Self(text.to_owned()))
+    }
+
+    /// The address itself, with its password.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+/// `SESSION_STORE` and `REDIS_URL`, which belong together. A cookie store where a problem was noted.
+pub(super) fn store(read: &mut Reader) -> Store {
+    let address = "redis://… or rediss://…";
+    let kind = read.text("SESSION_STORE").unwrap_or_else(|| "cookie".into());
+    if kind == "redis" {
+        let url = read.required("REDIS_URL", address, RedisUrl::parse);
+        return url.map_or(Store::Cookie, Store::Redis);
+    }
+    if read.text("REDIS_URL").is_some() {
+        read.missing("REDIS_URL", "SESSION_STORE=redis with it");
+    }
+    let store = read.parsed("SESSION_STORE", "cookie, database or redis", |kind| match kind {
+        "cookie" => Some(Store::Cookie),
+        "database" => Some(Store::Database),
+        _ => None,
+    });
+    store.unwrap_or(Store::Cookie)
+}
+
+/// `SESSION_ROLLING_SECONDS` and `SESSION_ABSOLUTE_SECONDS`.
+pub(super) fn lifetimes(read: &mut Reader) -> Lifetimes {
+    Lifetimes {
+        rolling: seconds(read, "SESSION_ROLLING_SECONDS", 86_400),
+        absolute: seconds(read, "SESSION_ABSOLUTE_SECONDS", 604_800),
+    }
+}
+
+fn seconds(read: &mut Reader, key: &'static str, default: u32) -> TimeDelta {
+    let given = read.parsed(key, "a positive number of seconds", |text| {
+        text.parse::<u32>().ok().filter(|seconds| *seconds > 0)
+    });
+    TimeDelta::seconds(i64::from(given.unwrap_or(default)))
+}
+
+/// `PREVIOUS_SECRET_KEYS`, the latest first.
+pub(super) fn previous_keys(read: &mut Reader) -> Vec<SecretKey> {
+    let expected = "keys as `portico secret` prints them, comma-separated";
+    read.parsed("PREVIOUS_SECRET_KEYS", expected, |text| {
+        text.split(',').map(SecretKey::parse).collect()
+    })
+    .unwrap_or_default()
+}

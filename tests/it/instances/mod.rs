@@ -1,0 +1,278 @@
+//! Several processes with the same settings are one site, wherever it keeps its sessions.
+
+mod process;
+
+use std::{
+    sync::atomic::{AtomicBool, AtomicUsize, Ordering},
+    time::{Duration, Instant},
+};
+
+use http::StatusCode;
+use portico_adapters::development::Fault;
+use portico_tests::{page::Page, person::Person, site::log_in};
+use process::{Cluster, Instance, Store};
+use reqwest::Method;
+use tokio::task::JoinSet;
+
+const USER: &str = "user@example.com";
+/// Within this time, what ends at one instance has ended at all.
+const EVERYWHERE: Duration = Duration::from_secs(5);
+
+async fn signed_in(instance: &Instance) -> Person {
+    let person = instance.person();
+    let page = log_in(&person, &instance.at("/login"), USER).await;
+    assert_eq!((page.status, page.url.path()), (StatusCode::OK, "/profile"), "{}", page.text());
+    person
+}
+
+/// Somebody who got hold of the person's cookies, for whom it is not enough that the browser
+/// forgets them.
+fn a_copy_of(person: &Person, instance: &Instance) -> Person {
+    let copy = instance.person();
+    for cookie in person.cookies().unwrap_or_default().split("; ") {
+        copy.set_cookie(&format!("{cookie}; Path=/"));
+    }
+    copy
+}
+
+async fn profile(person: &Person, instance: &Instance) -> Page {
+    person.get(&instance.at("/profile")).await
+}
+
+async fn assert_known(person: &Person, instance: &Instance) {
+    let page = profile(person, instance).await;
+    assert_eq!(page.status, StatusCode::OK, "{}", page.text());
+}
+
+async fn assert_soon_a_stranger(person: &Person, instance: &Instance) {
+    let begun = Instant::now();
+    loop {
+        let page = profile(person, instance).await;
+        if page.status == StatusCode::SEE_OTHER {
+            return;
+        }
+        assert_eq!(page.status, StatusCode::OK, "{}", page.text());
+        assert!(begun.elapsed() < EVERYWHERE, "still signed in");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+async fn a_person_is_known_at_both_and_after_log_out_at_neither(store: Store) {
+    let cluster = Cluster::new(store).await;
+    let (first, second) = (cluster.first(&[]).await, cluster.another().await);
+    for (here, there) in [(&first, &second), (&second, &first)] {
+        let person = signed_in(here).await;
+        assert_known(&person, here).await;
+        let copy = a_copy_of(&person, here);
+        assert_known(&copy, here).await;
+
+        let page = profile(&person, there).await;
+        assert_eq!(page.status, StatusCode::OK, "{}", page.text());
+        person.submit(&page, "Log Out", &[]).await;
+        assert_eq!(profile(&copy, there).await.status, StatusCode::SEE_OTHER);
+        assert_soon_a_stranger(&copy, here).await;
+        assert_eq!(profile(&person, here).await.status, StatusCode::SEE_OTHER);
+    }
+}
+
+async fn who_signs_out_everywhere_else_does_so_at_every_instance(store: Store) {
+    let cluster = Cluster::new(store).await;
+    let (first, second) = (cluster.first(&[]).await, cluster.another().await);
+    let (here, elsewhere) = (signed_in(&first).await, signed_in(&second).await);
+    let page = here.get(&first.at("/sessions")).await;
+    here.submit(&page, "Sign out everywhere else", &[]).await;
+    assert_soon_a_stranger(&elsewhere, &first).await;
+    assert_soon_a_stranger(&elsewhere, &second).await;
+    assert_known(&here, &first).await;
+    assert_known(&here, &second).await;
+    // The person's next session is not meant.
+    assert_known(&signed_in(&second).await, &first).await;
+}
+
+/// Whoever meets an instance that is dying turns to the other.
+async fn nobody_loses_a_session_when_an_instance_is_killed_under_load(store: Store) {
+    let cluster = Cluster::new(store).await;
+    let (first, second) = (cluster.first(&[]).await, cluster.another().await);
+    let mut people = Vec::new();
+    for _ in 0..4 {
+        people.push(signed_in(&first).await);
+    }
+    let (over, killed) = (AtomicBool::new(false), AtomicBool::new(false));
+    let (before, after) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    let addresses = [second.at("/profile"), first.at("/profile")];
+    let visits = |person: Person| {
+        let (over, killed, before, after, addresses) =
+            (&over, &killed, &before, &after, &addresses);
+        async move {
+            while !over.load(Ordering::SeqCst) {
+                for address in addresses {
+                    let answer = person.request(Method::GET, address).send().await;
+                    let dead = killed.load(Ordering::SeqCst);
+                    match answer {
+                        Ok(answer) => {
+                            assert_eq!(answer.status(), StatusCode::OK, "{address}");
+                            if dead { after } else { before }.fetch_add(1, Ordering::SeqCst);
+                        }
+                        Err(error) => assert_eq!(*address, addresses[0], "{error}"),
+                    }
+                }
+            }
+        }
+    };
+    let everybody = async {
+        let [a, b, c, d] = people.clone().try_into().unwrap_or_else(|_| panic!("four people"));
+        tokio::join!(visits(a), visits(b), visits(c), visits(d))
+    };
+    let murder = async {
+        until(&before, 40).await;
+        second.kill().await;
+        killed.store(true, Ordering::SeqCst);
+        until(&after, 40).await;
+        over.store(true, Ordering::SeqCst);
+    };
+    tokio::join!(everybody, murder);
+    let again = cluster.another().await;
+    for person in people {
+        assert_known(&person, &first).await;
+        assert_known(&person, &again).await;
+    }
+}
+
+async fn until(count: &AtomicUsize, enough: usize) {
+    let begun = Instant::now();
+    while count.load(Ordering::SeqCst) < enough {
+        assert!(begun.elapsed() < Duration::from_secs(60), "no load");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+async fn sessions_outlast_a_restart_of_everything(store: Store) {
+    let cluster = Cluster::new(store).await;
+    let first = cluster.first(&[]).await;
+    let (person, logged_out) = (signed_in(&first).await, signed_in(&first).await);
+    let copy = a_copy_of(&logged_out, &first);
+    let page = profile(&logged_out, &first).await;
+    logged_out.submit(&page, "Log Out", &[]).await;
+    first.kill().await;
+
+    let again = cluster.first(&[]).await;
+    assert_known(&person, &again).await;
+    // What ended stays ended.
+    assert_eq!(profile(&copy, &again).await.status, StatusCode::SEE_OTHER);
+}
+
+/// For stores that all instances share. With cookies, each instance has turns of its own.
+async fn a_token_is_renewed_once_by_whichever_instance_is_first(store: Store) {
+    let cluster = Cluster::new(store).await;
+    let (first, second) = (cluster.first(&[]).await, cluster.another().await);
+    cluster.world.faults().set(Fault::ShortAccessTokens(20));
+    let person = signed_in(&first).await;
+    cluster.world.faults().clear();
+    let before = cluster.world.hits("token");
+    cluster.world.faults().set(Fault::TokenSlow(Duration::from_millis(500)));
+    let mut tabs = JoinSet::new();
+    for instance in [&first, &second].repeat(5) {
+        let (tab, address) = (person.clone(), instance.at("/protected"));
+        tabs.spawn(async move { tab.get(&address).await });
+    }
+    for page in tabs.join_all().await {
+        assert_eq!(page.status, StatusCode::OK, "{}", page.text());
+    }
+    assert_eq!(cluster.world.hits("token") - before, 1);
+    assert_known(&person, &first).await;
+    assert_known(&person, &second).await;
+}
+
+const KEYS: [&str; 3] = [
+    "AwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwM=",
+    "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=",
+    "AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI=",
+];
+
+async fn a_new_key_signs_nobody_out_while_the_older_one_is_known(store: Store) {
+    let cluster = Cluster::new(store).await;
+    let key = |number: usize| ("ROCKET_SECRET_KEY", KEYS[number].to_owned());
+    let first = cluster.first(&[key(0)]).await;
+    let (person, away) = (signed_in(&first).await, signed_in(&first).await);
+    first.kill().await;
+
+    let first = cluster.first(&[key(1), ("PREVIOUS_SECRET_KEYS", KEYS[0].to_owned())]).await;
+    let before = person.cookies();
+    assert_known(&person, &first).await;
+    assert_ne!(person.cookies(), before, "sealed anew");
+    first.kill().await;
+
+    // Whoever came back meanwhile no longer needs the older key; others are strangers.
+    let first = cluster.first(&[key(1)]).await;
+    assert_known(&person, &first).await;
+    assert_eq!(profile(&away, &first).await.status, StatusCode::SEE_OTHER);
+    first.kill().await;
+
+    let first = cluster.first(&[key(2)]).await;
+    assert_eq!(profile(&person, &first).await.status, StatusCode::SEE_OTHER);
+    // Still signed in at the provider: the way leads straight back.
+    person.visit(&first.at("/login")).await;
+    assert_known(&person, &first).await;
+}
+
+/// Every clause on one store.
+macro_rules! on {
+    ($module:ident, $store:expr $(, $ignored:meta)?) => {
+        mod $module {
+            use super::Store;
+
+            on!(@ $store, [$($ignored)?],
+                a_person_is_known_at_both_and_after_log_out_at_neither,
+                who_signs_out_everywhere_else_does_so_at_every_instance,
+                nobody_loses_a_session_when_an_instance_is_killed_under_load,
+                sessions_outlast_a_restart_of_everything,
+                a_new_key_signs_nobody_out_while_the_older_one_is_known,
+            );
+        }
+    };
+    (@ $store:expr, $ignored:tt, $($clause:ident,)*) => {
+        $(on!(@@ $store, $ignored, $clause);)*
+    };
+    (@@ $store:expr, [$($ignored:meta)?], $clause:ident) => {
+        #[tokio::test]
+        $(#[$ignored])?
+        async fn $clause() {
+            super::$clause($store).await;
+        }
+    };
+}
+
+on!(cookie_and_sqlite, Store::CookieAndSqlite);
+on!(database_sqlite, Store::DatabaseSqlite);
+on!(
+    cookie_and_postgres,
+    Store::CookieAndPostgres,
+    cfg_attr(not(postgres), ignore = "PostgreSQL is missing: apt-get install postgresql")
+);
+on!(
+    database_postgres,
+    Store::DatabasePostgres,
+    cfg_attr(not(postgres), ignore = "PostgreSQL is missing: apt-get install postgresql")
+);
+on!(
+    redis,
+    Store::Redis,
+    cfg_attr(not(redis), ignore = "Redis is missing: apt-get install redis-server")
+);
+
+#[tokio::test]
+async fn a_token_is_renewed_once_with_sqlite() {
+    a_token_is_renewed_once_by_whichever_instance_is_first(Store::DatabaseSqlite).await;
+}
+
+#[tokio::test]
+#[cfg_attr(not(postgres), ignore = "PostgreSQL is missing: apt-get install postgresql")]
+async fn a_token_is_renewed_once_with_postgres() {
+    a_token_is_renewed_once_by_whichever_instance_is_first(Store::DatabasePostgres).await;
+}
+
+#[tokio::test]
+#[cfg_attr(not(redis), ignore = "Redis is missing: apt-get install redis-server")]
+async fn a_token_is_renewed_once_with_redis() {
+    a_token_is_renewed_once_by_whichever_instance_is_first(Store::Redis).await;
+}

@@ -1,0 +1,137 @@
+//! Instances of one site, each a process of its own.
+
+use std::{
+    process::Stdio,
+    time::{Duration, Instant},
+};
+
+use portico_adapters::development::World;
+use portico_tests::{
+    free_port::free_port,
+    person::Person,
+    postgres::Schema,
+    redis::Redis,
+    site::{settings, world_for},
+};
+use reqwest::Method;
+use tempfile::TempDir;
+use tokio::process::{Child, Command};
+use url::Url;
+
+/// Settings over the usual ones.
+pub(super) type Particular<'a> = &'a [(&'static str, String)];
+
+/// Where the sessions of a site are kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Store {
+    CookieAndSqlite,
+    CookieAndPostgres,
+    DatabaseSqlite,
+    DatabasePostgres,
+    Redis,
+}
+
+/// A site of several instances, with the world around it. Nothing of it outlasts the value.
+pub(super) struct Cluster {
+    pub(super) world: World,
+    /// What browsers see, and where the first instance is.
+    public_port: u16,
+    common: Vec<(&'static str, String)>,
+    folder: TempDir,
+    _schema: Option<Schema>,
+    _redis: Option<Redis>,
+}
+
+impl Cluster {
+    /// The world and the store; no instance yet.
+    pub(super) async fn new(store: Store) -> Self {
+        // First, or the world's Rocket puts its own log in place.
+        portico::logging::start(Some("off"));
+        let public_port = free_port();
+        let public = Url::parse(&format!("http://127.0.0.1:{public_port}/")).unwrap();
+        let kind = match store {
+            Store::CookieAndSqlite | Store::CookieAndPostgres => "cookie",
+            Store::DatabaseSqlite | Store::DatabasePostgres => "database",
+            Store::Redis => "redis",
+        };
+        let postgres = matches!(store, Store::CookieAndPostgres | Store::DatabasePostgres);
+        let schema = postgres.then(Schema::fresh);
+        let redis = (store == Store::Redis).then(Redis::start);
+        let mut common = vec![
+            ("PUBLIC_URL", public.to_string()),
+            ("SESSION_STORE", kind.to_owned()),
+            ("OIDC_SCOPES", "openid profile email offline_access".to_owned()),
+            ("ROCKET_PROFILE", "debug".to_owned()),
+            ("ROCKET_LOG_LEVEL", "critical".to_owned()),
+        ];
+        common.extend(schema.as_ref().map(|schema| ("DATABASE_URL", schema.url())));
+        common.extend(redis.as_ref().map(|redis| ("REDIS_URL", redis.url())));
+        let world = world_for(&public).await;
+        let folder = tempfile::tempdir().unwrap();
+        Self { world, public_port, common, folder, _schema: schema, _redis: redis }
+    }
+
+    /// The instance at the public address.
+    pub(super) async fn first(&self, particular: Particular<'_>) -> Instance {
+        self.start(self.public_port, particular).await
+    }
+
+    /// One more, at an address of its own.
+    pub(super) async fn another(&self) -> Instance {
+        self.start(free_port(), &[]).await
+    }
+
+    async fn start(&self, port: u16, particular: Particular<'_>) -> Instance {
+        let particular = [&self.common, particular].concat();
+        let process = Command::new(env!("CARGO_BIN_EXE_portico-under-test"))
+            .current_dir(&self.folder)
+            .env_clear()
+            .envs(settings(port, self.folder.path(), &self.world, &particular))
+            .stdout(Stdio::null())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        let url = Url::parse(&format!("http://127.0.0.1:{port}/")).unwrap();
+        let mut instance = Instance { url, process };
+        instance.until_ready().await;
+        instance
+    }
+}
+
+/// One process. It ends with the value.
+pub(super) struct Instance {
+    url: Url,
+    process: Child,
+}
+
+impl Instance {
+    async fn until_ready(&mut self) {
+        let person = self.person();
+        let begun = Instant::now();
+        loop {
+            let answer = person.request(Method::GET, "/health/ready").send().await;
+            if answer.is_ok_and(|answer| answer.status().is_success()) {
+                return;
+            }
+            let ended = self.process.try_wait().unwrap();
+            assert!(ended.is_none(), "the instance ended: {ended:?}");
+            assert!(begun.elapsed() < Duration::from_secs(60), "the instance is not ready");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// Somebody with an empty cookie jar, who knows this instance.
+    pub(super) fn person(&self) -> Person {
+        Person::new(self.url.clone())
+    }
+
+    /// An address on this instance.
+    pub(super) fn at(&self, path: &str) -> String {
+        self.url.join(path).unwrap().into()
+    }
+
+    /// SIGKILL: it has no time to put anything in order. Waits until it is gone.
+    pub(super) async fn kill(mut self) {
+        self.process.kill().await.unwrap();
+    }
+}

@@ -1,0 +1,337 @@
+//! Access tokens that are renewed while people read, with the development provider.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use async_trait::async_trait;
+use chrono::TimeDelta;
+use http::StatusCode;
+use portico_adapters::development::Fault;
+use portico_domain::{
+    model::{
+        AccessToken, AuthorizationResponse, IdToken, Identity, LoginAttempt, Message, Refreshed,
+        Screen, Session, State, Topic,
+    },
+    ports::{
+        Clock, IdentityProvider, MessageApi, MessageError, ProviderUnavailable, RedeemError,
+        RefreshError,
+    },
+};
+use portico_tests::{
+    page::Page,
+    person::Person,
+    redis::Redis,
+    site::{Change, Particular, Site},
+};
+use tokio::task::JoinSet;
+
+const USER: &str = "user@example.com";
+
+/// The provider, whose first access token is about to end.
+struct Hurried {
+    provider: Arc<dyn IdentityProvider>,
+    clock: Arc<dyn Clock>,
+}
+
+#[async_trait]
+impl IdentityProvider for Hurried {
+    async fn authorization_url(
+        &self,
+        attempt: &LoginAttempt,
+        screen: Screen,
+    ) -> Result<String, ProviderUnavailable> {
+        self.provider.authorization_url(attempt, screen).await
+    }
+
+    async fn redeem(
+        &self,
+        response: &AuthorizationResponse,
+        attempt: &LoginAttempt,
+    ) -> Result<Identity, RedeemError> {
+        let mut identity = self.provider.redeem(response, attempt).await?;
+        identity.tokens.access_token_expires_at = Some(self.clock.now() + TimeDelta::seconds(20));
+        Ok(identity)
+    }
+
+    async fn refresh(&self, session: &Session) -> Result<Refreshed, RefreshError> {
+        self.provider.refresh(session).await
+    }
+
+    async fn end_session_url(
+        &self,
+        id_token: Option<IdToken>,
+        state: &State,
+    ) -> Result<Option<String>, ProviderUnavailable> {
+        self.provider.end_session_url(id_token, state).await
+    }
+
+    fn end_session_origins(&self) -> Vec<String> {
+        self.provider.end_session_origins()
+    }
+
+    async fn check(&self) -> Result<(), ProviderUnavailable> {
+        self.provider.check().await
+    }
+}
+
+/// An API that refuses a token once, or each time, although it is fresh.
+struct Picky {
+    api: Arc<dyn MessageApi>,
+    always: bool,
+    refused: AtomicBool,
+}
+
+#[async_trait]
+impl MessageApi for Picky {
+    async fn read(
+        &self,
+        topic: Topic,
+        token: Option<AccessToken>,
+    ) -> Result<Message, MessageError> {
+        if !self.refused.swap(true, Ordering::SeqCst) || self.always {
+            return Err(MessageError::Refused { status: 401, text: "Bad credentials".into() });
+        }
+        self.api.read(topic, token).await
+    }
+
+    async fn check(&self) -> Result<(), MessageError> {
+        self.api.check().await
+    }
+}
+
+/// Where the sessions are.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Store {
+    Cookie,
+    Database,
+    Redis,
+}
+
+/// A site with refresh tokens, and the Redis behind it.
+struct Refreshing {
+    site: Site,
+    _redis: Option<Redis>,
+}
+
+async fn refreshing(store: Store, change: Change) -> Refreshing {
+    let redis = (store == Store::Redis).then(Redis::start);
+    let kind = match store {
+        Store::Cookie => "cookie",
+        Store::Database => "database",
+        Store::Redis => "redis",
+    };
+    let mut settings = vec![
+        ("OIDC_SCOPES", "openid profile email offline_access".to_owned()),
+        ("SESSION_STORE", kind.to_owned()),
+    ];
+    settings.extend(redis.as_ref().map(|redis| ("REDIS_URL", redis.url())));
+    let particular = Particular { settings, ports: Some(change), ..Particular::default() };
+    Refreshing { site: Site::start_with(particular).await, _redis: redis }
+}
+
+fn hurried() -> Change {
+    Box::new(|ports| {
+        let (provider, clock) = (Arc::clone(&ports.identity), Arc::clone(&ports.clock));
+        ports.identity = Arc::new(Hurried { provider, clock });
+    })
+}
+
+fn picky(always: bool) -> Change {
+    Box::new(move |ports| {
+        let api = Arc::clone(&ports.messages);
+        ports.messages = Arc::new(Picky { api, always, refused: AtomicBool::default() });
+    })
+}
+
+/// How often the token endpoint was asked to renew.
+fn renewals(site: &Site) -> usize {
+    // Each test signs one person in.
+    site.world.hits("token") - 1
+}
+
+async fn until_renewing(site: &Site) {
+    let begun = Instant::now();
+    while renewals(site) == 0 {
+        assert!(begun.elapsed() < Duration::from_secs(15), "the provider is not asked");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+fn assert_read(page: &Page) {
+    assert_eq!(page.status, StatusCode::OK, "{}", page.text());
+    assert!(page.text().contains("This is a protected message."), "{}", page.text());
+}
+
+async fn is_signed_in(person: &Person) -> bool {
+    person.get("/profile").await.status == StatusCode::OK
+}
+
+async fn a_token_that_is_about_to_end_is_renewed_by_the_page_that_needs_it(store: Store) {
+    let Refreshing { site, _redis } = refreshing(store, hurried()).await;
+    let (person, _) = site.signed_in(USER).await;
+    assert_eq!(renewals(&site), 0, "the profile needs no access token");
+    for _ in 0..2 {
+        assert_read(&person.get("/protected").await);
+        assert_eq!(renewals(&site), 1);
+    }
+    assert!(is_signed_in(&person).await);
+}
+
+async fn ten_requests_at_once_renew_it_once(store: Store) {
+    let Refreshing { site, _redis } = refreshing(store, hurried()).await;
+    let (person, _) = site.signed_in(USER).await;
+    // Slow enough for all of them to meet.
+    site.world.faults().set(Fault::TokenSlow(Duration::from_millis(500)));
+    let mut tabs = JoinSet::new();
+    for _ in 0..10 {
+        let tab = person.clone();
+        tabs.spawn(async move { tab.get("/protected").await });
+    }
+    for page in tabs.join_all().await {
+        assert_read(&page);
+    }
+    assert_eq!(renewals(&site), 1);
+    assert_read(&person.get("/protected").await);
+    assert_eq!(renewals(&site), 1);
+}
+
+async fn a_log_out_during_a_renewal_is_final(store: Store) {
+    let Refreshing { site, _redis } = refreshing(store, hurried()).await;
+    let (person, profile) = site.signed_in(USER).await;
+    site.world.faults().set(Fault::TokenSlow(Duration::from_secs(1)));
+    let tab = person.clone();
+    let reading = tokio::spawn(async move { tab.get("/protected").await });
+    until_renewing(&site).await;
+    person.submit(&profile, "Log Out", &[]).await;
+    let page = reading.await.unwrap();
+    assert_eq!(page.status, StatusCode::UNAUTHORIZED, "{}", page.text());
+    assert_eq!(page.heading(), "Your session has ended");
+    assert!(!is_signed_in(&person).await);
+}
+
+async fn a_provider_that_refuses_ends_the_session_with_a_word(store: Store) {
+    let Refreshing { site, _redis } = refreshing(store, hurried()).await;
+    let (person, _) = site.signed_in(USER).await;
+    site.world.faults().set(Fault::TokenInvalidGrant);
+    let page = person.get("/protected").await;
+    assert_eq!(page.status, StatusCode::UNAUTHORIZED);
+    assert_eq!(page.heading(), "Your session has ended");
+    assert!(page.text().contains("Reference"));
+    // Nothing on the page still takes the person for signed in.
+    assert!(page.link("Log In").is_some() && !page.text().contains("Log Out"), "{}", page.text());
+    assert!(!is_signed_in(&person).await);
+
+    site.world.faults().clear();
+    let back = page.attribute("main a.button", "href").unwrap();
+    assert_eq!(back, "/login?next=%2Fprotected");
+    let page = person.visit(&back).await;
+    assert_eq!(page.url.path(), "/protected", "still signed in at the provider");
+    assert_read(&page);
+}
+
+/// Each clause on one store.
+macro_rules! on {
+    ($module:ident, $store:expr $(, $ignored:meta)?) => {
+        mod $module {
+            use super::Store;
+
+            #[tokio::test]
+            $(#[$ignored])?
+            async fn a_token_that_is_about_to_end_is_renewed_by_the_page_that_needs_it() {
+                super::a_token_that_is_about_to_end_is_renewed_by_the_page_that_needs_it($store)
+                    .await;
+            }
+
+            #[tokio::test]
+            $(#[$ignored])?
+            async fn ten_requests_at_once_renew_it_once() {
+                super::ten_requests_at_once_renew_it_once($store).await;
+            }
+
+            #[tokio::test]
+            $(#[$ignored])?
+            async fn a_log_out_during_a_renewal_is_final() {
+                super::a_log_out_during_a_renewal_is_final($store).await;
+            }
+
+            #[tokio::test]
+            $(#[$ignored])?
+            async fn a_provider_that_refuses_ends_the_session_with_a_word() {
+                super::a_provider_that_refuses_ends_the_session_with_a_word($store).await;
+            }
+        }
+    };
+}
+
+on!(cookie, Store::Cookie);
+on!(database, Store::Database);
+on!(
+    redis,
+    Store::Redis,
+    cfg_attr(not(redis), ignore = "Redis is missing: apt-get install redis-server")
+);
+
+#[tokio::test]
+async fn a_script_is_told_by_401_that_the_session_has_ended() {
+    let Refreshing { site, .. } = refreshing(Store::Cookie, hurried()).await;
+    let (person, _) = site.signed_in(USER).await;
+    site.world.faults().set(Fault::TokenInvalidGrant);
+    let answer = person.get_json("/protected").await;
+    assert_eq!(answer.status, StatusCode::UNAUTHORIZED);
+    assert_eq!(answer.json()["message"], "Your session has ended");
+    assert!(!is_signed_in(&person).await);
+}
+
+#[tokio::test]
+async fn a_provider_that_fails_or_is_silent_ends_no_session() {
+    let Refreshing { site, .. } = refreshing(Store::Database, hurried()).await;
+    let (person, _) = site.signed_in(USER).await;
+    for fault in [Fault::TokenFails, Fault::TokenSlow(Duration::from_secs(60))] {
+        site.world.faults().set(fault);
+        // The token there is lasts a little longer.
+        assert_read(&person.get("/protected").await);
+        assert!(is_signed_in(&person).await);
+        site.world.faults().clear();
+    }
+    let before = renewals(&site);
+    assert_read(&person.get("/protected").await);
+    assert_eq!(renewals(&site), before + 1, "renewed as soon as the provider is well");
+}
+
+#[tokio::test]
+async fn a_provider_that_is_down_ends_no_session() {
+    let Refreshing { site, .. } = refreshing(Store::Cookie, hurried()).await;
+    let (person, _) = site.signed_in(USER).await;
+    // The API needs the provider's keys, once.
+    site.world.faults().set(Fault::TokenFails);
+    assert_read(&person.get("/protected").await);
+    site.world.stop_provider().await;
+    assert_read(&person.get("/protected").await);
+    assert!(is_signed_in(&person).await);
+}
+
+#[tokio::test]
+async fn an_api_that_refuses_a_fresh_token_is_asked_once_more_with_a_newer_one() {
+    let Refreshing { site, .. } = refreshing(Store::Cookie, picky(false)).await;
+    let (person, _) = site.signed_in(USER).await;
+    assert_read(&person.get("/protected").await);
+    assert_eq!(renewals(&site), 1);
+    assert_read(&person.get("/protected").await);
+    assert_eq!(renewals(&site), 1);
+}
+
+#[tokio::test]
+async fn an_api_that_refuses_newer_tokens_too_is_told_of_after_one_renewal() {
+    let Refreshing { site, .. } = refreshing(Store::Cookie, picky(true)).await;
+    let (person, _) = site.signed_in(USER).await;
+    let page = person.get("/protected").await;
+    assert_eq!(page.status, StatusCode::UNAUTHORIZED);
+    assert!(page.text().contains("Bad credentials"), "{}", page.text());
+    assert_eq!(renewals(&site), 1);
+    assert!(is_signed_in(&person).await);
+}
