@@ -173,15 +173,17 @@ pub fn open_database(settings: &Settings) -> Result<Database, AssembleError> {
     Ok(Database::open(settings.database_url.expose(), tls)?)
 }
 
-/// Opens the place where sessions are kept: for the visitor of one request, and for all of them.
-/// Waits for no server.
+/// The place where sessions are kept: for the visitor of one request, and for all of them.
+type Opened = (Arc<dyn Sessions>, Arc<dyn SessionRegistry>);
+
+/// Opens the place where sessions are kept. Waits for no server.
 fn open_sessions(
     settings: &Settings,
     secret_key: &SecretKey,
     database: &Database,
     clock: &Arc<dyn Clock>,
     randomness: &Arc<dyn Randomness>,
-) -> Result<(Arc<dyn Sessions>, Arc<dyn SessionRegistry>), AssembleError> {
+) -> Result<Opened, AssembleError> {
     let cookies = CookieSettings {
         secure: settings.is_https(),
         form_post: false,
