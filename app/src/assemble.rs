@@ -173,17 +173,18 @@ pub fn open_database(settings: &Settings) -> Result<Database, AssembleError> {
     Ok(Database::open(settings.database_url.expose(), tls)?)
 }
 
-/// The place where sessions are kept: for the visitor of one request, and for all of them.
-type Opened = (Arc<dyn Sessions>, Arc<dyn SessionRegistry>);
+/// One store, as the two ports that it stands behind.
+type SessionPorts = (Arc<dyn Sessions>, Arc<dyn SessionRegistry>);
 
-/// Opens the place where sessions are kept. Waits for no server.
+/// Opens the place where sessions are kept: for the visitor of one request, and for all of them.
+/// Waits for no server.
 fn open_sessions(
     settings: &Settings,
     secret_key: &SecretKey,
     database: &Database,
     clock: &Arc<dyn Clock>,
     randomness: &Arc<dyn Randomness>,
-) -> Result<Opened, AssembleError> {
+) -> Result<SessionPorts, AssembleError> {
     let cookies = CookieSettings {
         secure: settings.is_https(),
         form_post: false,

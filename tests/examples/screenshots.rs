@@ -67,6 +67,11 @@ impl Walk {
         browser.click_text("Log In").await;
         browser.wait_for_text("Decoded ID token").await;
         self.take("profile").await;
+        if browser.script("return document.querySelector(\"a[href='/sessions']\") !== null").await
+            == true
+        {
+            self.visit("sessions", "/sessions").await;
+        }
         self.visit("home-signed-in", "/").await;
         self.visit("protected", "/protected").await;
         self.visit("admin-refused", "/admin").await;

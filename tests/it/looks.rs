@@ -29,15 +29,27 @@ async fn visitor(email: Option<&str>) -> (Site, Browser) {
     (site, browser)
 }
 
-/// What the visitors see: the addresses of all pages that they come to.
-fn pages(site: &Site, signed_in: bool) -> Vec<Url> {
-    let own = if signed_in { SIGNED_IN } else { SIGNED_OUT };
-    let own = own.iter().map(|path| site.url.join(path).unwrap());
+/// What the visitors see: the addresses of all pages that they come to, those that the profile
+/// leads to among them.
+async fn pages(site: &Site, browser: &Browser, signed_in: bool) -> Vec<Url> {
+    let here = |path: &str| site.url.join(path).unwrap();
+    if signed_in {
+        browser.goto(here("/profile")).await;
+        let found = browser.script(LINKS).await;
+        let found = found.as_array().unwrap().iter().map(|path| here(path.as_str().unwrap()));
+        let known: Vec<Url> = SIGNED_IN.map(here).into();
+        let new: Vec<Url> = found.filter(|url| !known.contains(url)).collect();
+        return [known, new].concat();
+    }
     let provider = Url::parse(site.world.issuer()).unwrap();
     let theirs = ["/", "/nowhere"].map(|path| provider.join(path).unwrap());
-    let login = ["/login", "/signup"].map(|path| site.url.join(path).unwrap());
-    if signed_in { own.collect() } else { own.chain(theirs).chain(login).collect() }
+    [SIGNED_OUT.map(here).to_vec(), theirs.to_vec(), ["/login", "/signup"].map(here).to_vec()]
+        .concat()
 }
+
+/// The pages of the site that a page leads to.
+const LINKS: &str = "return [...new Set([...document.querySelectorAll(\"main a[href^='/']\")]\
+    .map(a => a.pathname))]";
 
 /// Chromium tells of every status of 400 and above; nothing else may be told.
 async fn complaints(browser: &Browser) -> Vec<String> {
@@ -48,7 +60,7 @@ async fn complaints(browser: &Browser) -> Vec<String> {
 async fn assert_accessible(email: Option<&str>) {
     let (site, browser) = visitor(email).await;
     let mut wrong = Vec::new();
-    for page in pages(&site, email.is_some()) {
+    for page in pages(&site, &browser, email.is_some()).await {
         browser.goto(&page).await;
         for (width, dark) in [(320, false), (1280, true), (320, true), (1280, false)] {
             browser.look(width, dark).await;
@@ -118,11 +130,13 @@ async fn a_mistyped_password_is_announced() {
 async fn assert_sound(email: Option<&str>) {
     let (site, browser) = visitor(email).await;
     let provider = Url::parse(site.world.issuer()).unwrap();
+    let pages = pages(&site, &browser, email.is_some()).await;
     browser.requests().await;
+    browser.console().await;
     for (width, dark) in WIDTHS.into_iter().zip([false, true].into_iter().cycle()) {
         browser.look(width, dark).await;
-        for page in pages(&site, email.is_some()) {
-            browser.goto(&page).await;
+        for page in &pages {
+            browser.goto(page).await;
             let out = "const e = document.documentElement; return e.scrollWidth > e.clientWidth";
             assert_eq!(browser.script(out).await, false, "{page} sticks out at {width}");
             let small = browser.script(SMALL_TARGETS).await;

@@ -17,6 +17,7 @@ mod instances;
 mod looks;
 mod outages;
 mod refresh;
+mod sessions;
 mod sessions_page;
 mod users;
 mod walk;

@@ -37,7 +37,8 @@ pub trait Sessions: Send + Sync {
     fn of<'r>(&'r self, jar: &'r CookieJar<'_>) -> Box<dyn SessionStore + 'r>;
 }
 
-/// Does the work now and then, as long as somebody else holds on to what it works on.
+/// Does the work now and then, as long as somebody else holds on to what it works on. Not at once:
+/// a site that starts brings its tables up to date first.
 fn repeat<T, F>(every: Duration, what: &Arc<T>, work: impl Fn(Arc<T>) -> F + Send + 'static)
 where
     T: ?Sized + Send + Sync + 'static,
@@ -45,9 +46,10 @@ where
 {
     let what = Arc::downgrade(what);
     tokio::spawn(async move {
-        while let Some(what) = what.upgrade() {
-            work(what).await;
+        loop {
             tokio::time::sleep(every).await;
+            let Some(what) = what.upgrade() else { break };
+            work(what).await;
         }
     });
 }
