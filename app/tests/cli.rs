@@ -131,6 +131,24 @@ fn check_tries_everything_and_fails_when_one_part_does() {
 }
 
 #[test]
+fn check_tries_the_session_store_and_shows_no_password() {
+    let folder = folder();
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("redis://:hunter2@{}", taken.local_addr().unwrap());
+    drop(taken);
+    let settings =
+        [("ROCKET_PROFILE", "debug"), ("SESSION_STORE", "redis"), ("REDIS_URL", &address)];
+    let output = run(&folder, &["check"], &settings);
+    assert_eq!(output.status.code(), Some(1));
+    let (lines, log) = (text(&output.stdout), text(&output.stderr));
+    assert!(
+        lines.lines().any(|line| line.starts_with("sessions") && line.contains("FAIL")),
+        "{lines}{log}"
+    );
+    assert!(!lines.contains("hunter2") && !log.contains("hunter2"), "{lines}{log}");
+}
+
+#[test]
 fn check_is_content_with_the_development_world() {
     let folder = folder();
     let output = run(&folder, &["check"], &[("ROCKET_PROFILE", "debug")]);

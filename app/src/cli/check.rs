@@ -7,6 +7,10 @@ use crate::{assemble, config::Settings, open_database};
 pub(super) async fn run(settings: Settings) -> Result<ExitCode, Failed> {
     println!("settings   ok    all of them can be read");
     let database = open_database(&settings)?;
+    // As `serve` would begin on a fresh clone. In production a check changes nothing.
+    if settings.debug_profile && settings.auto_migrate {
+        database.migrate().await?;
+    }
     let assembly = assemble(settings, &database).await?;
     let ports = &assembly.ports;
     let mut all_well = true;

@@ -161,6 +161,19 @@ async fn sessions_outlast_a_restart_of_everything(store: Store) {
     assert_eq!(profile(&copy, &again).await.status, StatusCode::SEE_OTHER);
 }
 
+async fn whom_the_operator_deletes_is_signed_out(store: Store) {
+    let cluster = Cluster::new(store).await;
+    let first = cluster.first(&[]).await;
+    let person = signed_in(&first).await;
+    let list = cluster.run(&["users", "list"]).await;
+    let [.., issuer, subject, USER] = list.split_whitespace().collect::<Vec<_>>()[..] else {
+        panic!("{list}");
+    };
+    cluster.run(&["users", "delete", issuer, subject]).await;
+    assert_soon_a_stranger(&person, &first).await;
+    assert_eq!(cluster.run(&["users", "list"]).await, "");
+}
+
 /// For stores that all instances share. With cookies, each instance has turns of its own.
 async fn a_token_is_renewed_once_by_whichever_instance_is_first(store: Store) {
     let cluster = Cluster::new(store).await;
@@ -226,6 +239,7 @@ macro_rules! on {
                 who_signs_out_everywhere_else_does_so_at_every_instance,
                 nobody_loses_a_session_when_an_instance_is_killed_under_load,
                 sessions_outlast_a_restart_of_everything,
+                whom_the_operator_deletes_is_signed_out,
                 a_new_key_signs_nobody_out_while_the_older_one_is_known,
             );
         }

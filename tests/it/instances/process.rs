@@ -81,16 +81,27 @@ impl Cluster {
         self.start(free_port(), &[]).await
     }
 
-    async fn start(&self, port: u16, particular: Particular<'_>) -> Instance {
+    /// What the operator reads of a command.
+    pub(super) async fn run(&self, arguments: &[&str]) -> String {
+        let output = self.program(self.public_port, &[]).args(arguments).output().await.unwrap();
+        let told = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(output.status.success(), "{told}{}", String::from_utf8_lossy(&output.stderr));
+        told
+    }
+
+    fn program(&self, port: u16, particular: Particular<'_>) -> Command {
         let particular = [&self.common, particular].concat();
-        let process = Command::new(env!("CARGO_BIN_EXE_portico-under-test"))
+        let mut program = Command::new(env!("CARGO_BIN_EXE_portico-under-test"));
+        program
             .current_dir(&self.folder)
             .env_clear()
             .envs(settings(port, self.folder.path(), &self.world, &particular))
-            .stdout(Stdio::null())
-            .kill_on_drop(true)
-            .spawn()
-            .unwrap();
+            .kill_on_drop(true);
+        program
+    }
+
+    async fn start(&self, port: u16, particular: Particular<'_>) -> Instance {
+        let process = self.program(port, particular).stdout(Stdio::null()).spawn().unwrap();
         let url = Url::parse(&format!("http://127.0.0.1:{port}/")).unwrap();
         let mut instance = Instance { url, process };
         instance.until_ready().await;
