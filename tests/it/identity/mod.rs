@@ -2,6 +2,7 @@
 //! ones.
 
 mod believed;
+mod callback;
 mod faults;
 mod keys;
 mod outages;
