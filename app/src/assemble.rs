@@ -7,7 +7,7 @@ use portico_adapters::{
     http::{HttpClient, HttpError, Limits},
     identity::{
         ClientSecret, auth0,
-        oidc::{InvalidSetting, OidcProvider, OidcSettings, Vendor},
+        oidc::{InvalidSetting, OidcProvider, OidcSettings, ResponseMode, Vendor},
     },
     messages::{HttpMessages, InvalidAddress, LocalMessages},
     sessions::{CookieSettings, PrivateCookies},
@@ -129,6 +129,7 @@ pub async fn assemble(settings: Settings) -> Result<Assembly, AssembleError> {
             scopes: settings.scopes.clone(),
             redirect_uri: settings.address_of("/callback"),
             post_logout_redirect_uri: settings.address_of("/"),
+            response_mode: settings.response_mode,
             vendor: client.vendor,
         },
         http.clone(),
@@ -140,7 +141,7 @@ pub async fn assemble(settings: Settings) -> Result<Assembly, AssembleError> {
     };
     let cookies = CookieSettings {
         secure: settings.is_https(),
-        form_post: false,
+        form_post: settings.response_mode == ResponseMode::FormPost,
         lifetimes: settings.lifetimes,
         previous_keys: Vec::new(),
     };

@@ -10,6 +10,7 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use chrono::TimeDelta;
 use figment::Figment;
 use ipnet::IpNet;
+use portico_adapters::identity::oidc::ResponseMode;
 use portico_domain::model::Lifetimes;
 use url::Url;
 
@@ -34,6 +35,8 @@ pub struct Settings {
     pub audience: Option<String>,
     /// `OIDC_SCOPES`.
     pub scopes: Vec<String>,
+    /// `OIDC_RESPONSE_MODE`.
+    pub response_mode: ResponseMode,
     /// `API_SERVER_URL`.
     pub api_server_url: Option<String>,
     /// `DATABASE_URL`; may hold a password.
@@ -175,6 +178,7 @@ impl Settings {
             read.parsed(key, "nothing: this version has no use for it yet", |_| None::<()>);
         }
         let scopes = scopes(read.text("OIDC_SCOPES").as_deref());
+        let response_mode = provider::response_mode(&mut read, public_url.as_ref());
         match (public_url, provider, read.problems()) {
             (Some(public_url), Some(provider), None) => Ok(Self {
                 debug_profile,
@@ -184,6 +188,7 @@ impl Settings {
                 provider,
                 audience,
                 scopes,
+                response_mode,
                 api_server_url,
                 database_url,
                 auto_migrate,

@@ -2,7 +2,11 @@
 //! Connect Core, section 3.1.2.6; RFC 9207, section 2).
 
 use http::StatusCode;
-use portico_tests::{page::Page, person::Person, site::Site};
+use portico_tests::{
+    page::Page,
+    person::Person,
+    site::{Particular, Site, log_in},
+};
 use url::Url;
 
 /// Begins a login and has the browser come back with these parameters, and the right `state`.
@@ -73,4 +77,31 @@ async fn an_error_is_believed_only_of_the_provider_itself() {
         assert_stranger(&person, row).await;
     }
     assert_eq!(site.world.hits("token"), 0);
+}
+
+#[tokio::test]
+async fn the_answer_may_be_posted_instead() {
+    let settings = vec![("OIDC_RESPONSE_MODE", "form_post".to_owned())];
+    let site = Site::start_with(Particular { settings, ..Particular::default() }).await;
+    let person = site.person();
+    let form = log_in(&person, "/protected", "user@example.com").await;
+    assert!(form.url.query().is_none_or(|query| !query.contains("code=")), "{}", form.url);
+    let page = person.submit(&form, "Continue", &[]).await;
+    assert_eq!((page.status, page.url.path()), (StatusCode::OK, "/protected"), "{}", page.text());
+    assert_eq!(page.hops[0].url.query(), None, "no code in an address of ours");
+}
+
+#[tokio::test]
+async fn over_https_the_cookie_of_an_attempt_survives_a_post_from_another_site() {
+    for (mode, same_site) in [("form_post", "SameSite=None"), ("query", "SameSite=Lax")] {
+        let settings = vec![
+            ("OIDC_RESPONSE_MODE", mode.to_owned()),
+            ("PUBLIC_URL", "https://portico.example".to_owned()),
+        ];
+        let site = Site::start_with(Particular { settings, ..Particular::default() }).await;
+        let begun = site.person().get("/login").await;
+        let attempt = begun.header("set-cookie").expect("a cookie of the attempt");
+        assert!(attempt.starts_with("__Host-portico_login_"), "{mode}: {attempt}");
+        assert!(attempt.contains(same_site) && attempt.contains("Secure"), "{mode}: {attempt}");
+    }
 }

@@ -32,7 +32,7 @@ use portico_domain::{
 use serde_json::{Map, Value};
 use url::Url;
 
-pub use self::settings::{InvalidSetting, OidcSettings, Vendor};
+pub use self::settings::{InvalidSetting, OidcSettings, ResponseMode, Vendor};
 use self::{
     discovery::{Discovery, Known},
     fault::quoted,
