@@ -7,7 +7,7 @@ use portico_adapters::{
     http::{HttpClient, HttpError, Limits},
     identity::{
         ClientSecret, auth0,
-        oidc::{InvalidSetting, OidcProvider, OidcSettings, Vendor},
+        oidc::{InvalidSetting, OidcProvider, OidcSettings, ResponseMode, Vendor},
     },
     messages::{HttpMessages, InvalidAddress, LocalMessages},
     sessions::{CookieSettings, PrivateCookies, ServerSide, Sessions},
@@ -134,6 +134,7 @@ pub async fn assemble(settings: Settings, database: &Database) -> Result<Assembl
             scopes: settings.scopes.clone(),
             redirect_uri: settings.address_of("/callback"),
             post_logout_redirect_uri: settings.address_of("/"),
+            response_mode: settings.response_mode,
             vendor: client.vendor,
         },
         http.clone(),
@@ -187,7 +188,7 @@ fn open_sessions(
 ) -> Result<SessionPorts, AssembleError> {
     let cookies = CookieSettings {
         secure: settings.is_https(),
-        form_post: false,
+        form_post: settings.response_mode == ResponseMode::FormPost,
         lifetimes: settings.lifetimes,
         previous_keys: settings.previous_secret_keys.iter().map(SecretKey::material).collect(),
     };

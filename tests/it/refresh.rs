@@ -48,6 +48,10 @@ impl IdentityProvider for Hurried {
         self.provider.authorization_url(attempt, screen).await
     }
 
+    async fn verify_issuer(&self, issuer: Option<String>) -> Result<(), RedeemError> {
+        self.provider.verify_issuer(issuer).await
+    }
+
     async fn redeem(
         &self,
         response: &AuthorizationResponse,

@@ -10,7 +10,7 @@ use std::{net::IpAddr, path::PathBuf};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use figment::Figment;
 use ipnet::IpNet;
-use portico_adapters::sessions::KeyMaterial;
+use portico_adapters::{identity::oidc::ResponseMode, sessions::KeyMaterial};
 use portico_domain::model::Lifetimes;
 use url::Url;
 
@@ -38,6 +38,8 @@ pub struct Settings {
     pub audience: Option<String>,
     /// `OIDC_SCOPES`.
     pub scopes: Vec<String>,
+    /// `OIDC_RESPONSE_MODE`.
+    pub response_mode: ResponseMode,
     /// `API_SERVER_URL`.
     pub api_server_url: Option<String>,
     /// `DATABASE_URL`; may hold a password.
@@ -190,6 +192,7 @@ impl Settings {
             file.is_file().then_some(file)
         });
         let scopes = scopes(read.text("OIDC_SCOPES").as_deref());
+        let response_mode = provider::response_mode(&mut read, public_url.as_ref());
         match (public_url, provider, read.problems()) {
             (Some(public_url), Some(provider), None) => Ok(Self {
                 debug_profile,
@@ -200,6 +203,7 @@ impl Settings {
                 provider,
                 audience,
                 scopes,
+                response_mode,
                 api_server_url,
                 database_url,
                 auto_migrate,

@@ -1,6 +1,6 @@
 //! Who tells who people are.
 
-use portico_adapters::identity::{ClientSecret, auth0};
+use portico_adapters::identity::{ClientSecret, auth0, oidc::ResponseMode};
 use url::{Host, Url};
 
 use super::{reader::Reader, web_address};
@@ -92,19 +92,35 @@ pub(super) fn read(read: &mut Reader, debug_profile: bool) -> (Option<Provider>,
     }
 }
 
+/// A form that another site posts brings cookies along only when they are `SameSite=None`, which
+/// browsers take over https only. On loopback the providers of development are the same site.
+pub(super) fn response_mode(read: &mut Reader, public_url: Option<&Url>) -> ResponseMode {
+    let works = public_url.is_none_or(|url| url.scheme() == "https" || is_loopback(url));
+    let expected = "query, or form_post where PUBLIC_URL is https:// or on loopback";
+    read.parsed("OIDC_RESPONSE_MODE", expected, |text| match text {
+        "query" => Some(ResponseMode::Query),
+        "form_post" if works => Some(ResponseMode::FormPost),
+        _ => None,
+    })
+    .unwrap_or_default()
+}
+
 fn some_text(text: &str) -> Option<String> {
     Some(text.to_owned())
 }
 
 /// Tokens travel to the issuer: outside of the `debug` profile over TLS or not at all.
 fn issuer_address(text: &str, debug_profile: bool) -> Option<Url> {
-    let loopback = |url: &Url| match url.host() {
+    web_address(text)
+        .filter(|url| url.query().is_none() && url.fragment().is_none())
+        .filter(|url| url.scheme() == "https" || debug_profile || is_loopback(url))
+}
+
+fn is_loopback(url: &Url) -> bool {
+    match url.host() {
         Some(Host::Ipv4(ip)) => ip.is_loopback(),
         Some(Host::Ipv6(ip)) => ip.is_loopback(),
         Some(Host::Domain(name)) => name == "localhost",
         None => false,
-    };
-    web_address(text)
-        .filter(|url| url.query().is_none() && url.fragment().is_none())
-        .filter(|url| url.scheme() == "https" || debug_profile || loopback(url))
+    }
 }

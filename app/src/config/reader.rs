@@ -5,7 +5,7 @@ use std::fmt;
 use figment::{Figment, value::Value};
 
 /// Every key but Rocket's own, as the environment spells it.
-pub(super) const KEYS: [&str; 22] = [
+pub(super) const KEYS: [&str; 23] = [
     "AUTH0_DOMAIN",
     "AUTH0_CLIENT_ID",
     "AUTH0_CLIENT_SECRET",
@@ -16,6 +16,7 @@ pub(super) const KEYS: [&str; 22] = [
     "OIDC_CLIENT_SECRET",
     "OIDC_AUDIENCE",
     "OIDC_SCOPES",
+    "OIDC_RESPONSE_MODE",
     "PUBLIC_URL",
     "DATABASE_URL",
     "AUTO_MIGRATE",

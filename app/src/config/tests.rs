@@ -165,6 +165,18 @@ fn proxies_are_networks_or_addresses() {
 }
 
 #[test]
+fn a_form_is_posted_only_where_cookies_can_come_along() {
+    let with = |mode, url| [("OIDC_RESPONSE_MODE", mode), ("PUBLIC_URL", url)];
+    for url in ["https://site.example", "http://127.0.0.1:4040", "http://localhost:4040"] {
+        let settings = Settings::from_pairs(with("form_post", url)).unwrap();
+        assert_eq!(settings.response_mode, ResponseMode::FormPost, "{url}");
+    }
+    assert_eq!(keys(&with("form_post", "http://site.example")), ["OIDC_RESPONSE_MODE"]);
+    assert_eq!(keys(&with("fragment", "https://site.example")), ["OIDC_RESPONSE_MODE"]);
+    assert_eq!(Settings::from_pairs([]).unwrap().response_mode, ResponseMode::Query);
+}
+
+#[test]
 fn openid_is_always_asked_for() {
     let settings = Settings::from_pairs([("OIDC_SCOPES", "profile offline_access")]).unwrap();
     assert_eq!(settings.scopes, ["openid", "profile", "offline_access"]);

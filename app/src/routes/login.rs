@@ -78,6 +78,7 @@ impl Answer {
             (error, _) => Err(ProviderRefusal {
                 error: error.unwrap_or_else(|| "no code".into()),
                 description: self.error_description,
+                issuer: self.iss,
             }),
         };
         Callback { state: LoginState::new(self.state.unwrap_or_default()), outcome }
@@ -173,22 +174,41 @@ fn refused(refusal: &ProviderRefusal) -> Failure {
             "The login was cancelled, or your account may not use this site.",
             "Log in again, perhaps with another account.",
         ),
-        "login_required" | "interaction_required" | "account_selection_required" => (
+        "login_required" => (
             "You have to sign in first",
             "The service that knows who you are needs you to sign in there.",
             AGAIN,
+        ),
+        "account_selection_required" => (
+            "Choose an account first",
+            "You have several accounts at the service that knows who you are, and none was chosen.",
+            "Log in again and choose one.",
+        ),
+        "interaction_required" => (
+            "Something is left for you to do",
+            "The service that knows who you are has to show you a page of its own first.",
+            "Log in again and follow what it asks.",
         ),
         "consent_required" => (
             "Your consent is needed",
             "The service that knows who you are needs your consent before it tells this site who you are.",
             "Log in again and consent.",
         ),
-        "server_error" | "temporarily_unavailable" => {
+        "server_error" => {
             return Failure::new(
                 Status::BadGateway,
                 "Signing in failed",
                 "The service that knows who you are reports trouble of its own.",
                 "Log in again in a moment.",
+            )
+            .with_detail(refusal.description.clone());
+        }
+        "temporarily_unavailable" => {
+            return Failure::new(
+                Status::BadGateway,
+                "Signing in is not possible just now",
+                "The service that knows who you are is overloaded or being looked after.",
+                "Log in again in a few minutes.",
             )
             .with_detail(refusal.description.clone());
         }

@@ -70,6 +70,8 @@ pub struct ProviderRefusal {
     pub error: String,
     /// The provider's words, meant for developers; foreign text, to be escaped where shown.
     pub description: Option<String>,
+    /// Who says that it answers (RFC 9207, section 2); `None` where it does not say.
+    pub issuer: Option<String>,
 }
 
 #[cfg(test)]

@@ -19,6 +19,16 @@ pub trait IdentityProvider: Send + Sync {
         screen: Screen,
     ) -> Result<String, ProviderUnavailable>;
 
+    /// Whether an answer of the authorization endpoint comes from this provider, by the `iss` that
+    /// it names (RFC 9207, section 2.4). [`IdentityProvider::redeem`] asks this itself; an answer
+    /// with an error has to be held against it as well, before its words are believed. `None`
+    /// where the answer names nobody: enough, unless the metadata promise the name.
+    ///
+    /// # Errors
+    /// [`RedeemError::WrongIssuer`]; [`RedeemError::ProviderFault`] and
+    /// [`RedeemError::ProviderSilent`] when the provider's metadata cannot be had.
+    async fn verify_issuer(&self, issuer: Option<String>) -> Result<(), RedeemError>;
+
     /// Redeems the code, verifies the ID token by every rule of OpenID Connect Core, section
     /// 3.1.3.7, and asks userinfo (section 5.3). Nothing is asked once the ID token was refused.
     ///

@@ -68,7 +68,13 @@ impl CompleteLogin<'_> {
             Err(error) if sessions.current().await?.is_none() => return Err(error),
             Err(_) => return Ok(NextPage::profile()),
         };
-        let response = callback.outcome.map_err(LoginError::Refused)?;
+        let response = match callback.outcome {
+            Ok(response) => response,
+            Err(refusal) => {
+                self.identity.verify_issuer(refusal.issuer.clone()).await?;
+                return Err(LoginError::Refused(refusal));
+            }
+        };
         let identity = self.identity.redeem(&response, &attempt).await?;
         let id = SessionId::new(self.randomness.bytes()?);
         let now = self.clock.now();
@@ -226,18 +232,39 @@ mod tests {
     async fn an_error_of_the_provider_uses_the_attempt_up() {
         let clock = SetClock::default();
         let sessions = sessions_with_an_attempt(&clock).await;
-        let refusal =
-            ProviderRefusal { error: "access_denied".into(), description: Some("no".into()) };
+        let refusal = ProviderRefusal {
+            error: "access_denied".into(),
+            description: Some("no".into()),
+            issuer: None,
+        };
         let callback = Callback { outcome: Err(refusal.clone()), ..a_code() };
-        let next = run(
-            MockIdentityProvider::new(),
-            MockUserRepository::new(),
-            &clock,
-            &sessions,
-            callback,
-        );
+        let mut identity = MockIdentityProvider::new();
+        identity.expect_verify_issuer().once().returning(|_| Ok(()));
+        let next = run(identity, MockUserRepository::new(), &clock, &sessions, callback);
         assert_eq!(next.await, Err(LoginError::Refused(refusal)));
         assert_eq!(sessions.take_attempt(&State::new("state")).await, Ok(None));
+    }
+
+    #[tokio::test]
+    async fn an_error_of_someone_else_is_not_taken_for_the_providers() {
+        let clock = SetClock::default();
+        let sessions = sessions_with_an_attempt(&clock).await;
+        let issuer = Some("https://evil.example".to_owned());
+        let refusal = ProviderRefusal {
+            error: "access_denied".into(),
+            description: None,
+            issuer: issuer.clone(),
+        };
+        let callback = Callback { outcome: Err(refusal), ..a_code() };
+        let error = RedeemError::WrongIssuer("evil".into());
+        let answer = error.clone();
+        let mut identity = MockIdentityProvider::new();
+        identity
+            .expect_verify_issuer()
+            .withf(move |named| *named == issuer)
+            .returning(move |_| Err(answer.clone()));
+        let next = run(identity, MockUserRepository::new(), &clock, &sessions, callback);
+        assert_eq!(next.await, Err(LoginError::Redeem(error)));
     }
 
     #[tokio::test]

@@ -2,6 +2,7 @@
 //! ones.
 
 mod believed;
+mod callback;
 mod faults;
 mod keys;
 mod outages;
@@ -18,7 +19,7 @@ use portico_adapters::{
     http::{HttpClient, Limits},
     identity::{
         ClientSecret,
-        oidc::{OidcProvider, OidcSettings, Vendor},
+        oidc::{OidcProvider, OidcSettings, ResponseMode, Vendor},
     },
     system::SystemClock,
     tls,
@@ -63,6 +64,7 @@ pub(crate) fn settings(issuer: &str) -> OidcSettings {
         scopes: ["openid", "profile", "email"].map(str::to_owned).into(),
         redirect_uri: "https://site.example/callback".into(),
         post_logout_redirect_uri: "https://site.example/".into(),
+        response_mode: ResponseMode::Query,
         vendor: Vendor::Any,
     }
 }

@@ -32,11 +32,12 @@ use portico_domain::{
 use serde_json::{Map, Value};
 use url::Url;
 
-pub use self::settings::{InvalidSetting, OidcSettings, Vendor};
+pub use self::settings::{InvalidSetting, OidcSettings, ResponseMode, Vendor};
 use self::{
     discovery::{Discovery, Known},
     fault::quoted,
     id_token::{Expectation, Expected, Refusal},
+    metadata::Metadata,
 };
 use super::auth0;
 use crate::http::HttpClient;
@@ -110,6 +111,10 @@ impl IdentityProvider for OidcProvider {
         Ok(token::authorization_url(&self.settings, &known.metadata, attempt, screen)?)
     }
 
+    async fn verify_issuer(&self, issuer: Option<String>) -> Result<(), RedeemError> {
+        answered_by(&self.discovery.provider().await?.metadata, issuer.as_deref())
+    }
+
     async fn redeem(
         &self,
         response: &AuthorizationResponse,
@@ -117,15 +122,7 @@ impl IdentityProvider for OidcProvider {
     ) -> Result<Identity, RedeemError> {
         let known = self.discovery.provider().await?;
         let metadata = &known.metadata;
-        match &response.issuer {
-            Some(issuer) if *issuer != metadata.issuer => {
-                return Err(RedeemError::WrongIssuer(quoted(issuer)));
-            }
-            None if metadata.names_itself => {
-                return Err(RedeemError::WrongIssuer("none is named".into()));
-            }
-            _ => {}
-        }
+        answered_by(metadata, response.issuer.as_deref())?;
         let tokens =
             token::redeem(&self.settings, metadata, &self.http, &response.code, attempt).await?;
         let received_at = self.clock.now();
@@ -203,6 +200,15 @@ impl IdentityProvider for OidcProvider {
     async fn check(&self) -> Result<(), ProviderUnavailable> {
         self.discovery.refresh().await?;
         Ok(())
+    }
+}
+
+/// RFC 9207, section 2.4.
+fn answered_by(metadata: &Metadata, issuer: Option<&str>) -> Result<(), RedeemError> {
+    match issuer {
+        Some(issuer) if issuer != metadata.issuer => Err(RedeemError::WrongIssuer(quoted(issuer))),
+        None if metadata.names_itself => Err(RedeemError::WrongIssuer("none is named".into())),
+        _ => Ok(()),
     }
 }
 

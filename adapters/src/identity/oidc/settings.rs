@@ -19,8 +19,21 @@ pub struct OidcSettings {
     pub redirect_uri: String,
     /// Where the provider sends the browser after log-out: an absolute URL of this site.
     pub post_logout_redirect_uri: String,
+    /// How the provider is asked to send its answer.
+    pub response_mode: ResponseMode,
     /// Whether the provider has ways of its own.
     pub vendor: Vendor,
+}
+
+/// How the browser brings the provider's answer to the callback.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ResponseMode {
+    /// In the address, which is the default for a code.
+    #[default]
+    Query,
+    /// In a form that the browser posts, so that the code reaches no history and no log of
+    /// addresses (OAuth 2.0 Form Post Response Mode).
+    FormPost,
 }
 
 /// Who made the provider, where it matters.

@@ -21,7 +21,7 @@ use url::{ParseError, form_urlencoded};
 use super::{
     fault::{Fault, quoted},
     metadata::Metadata,
-    settings::OidcSettings,
+    settings::{OidcSettings, ResponseMode},
 };
 use crate::http::{HttpClient, HttpError};
 
@@ -85,6 +85,9 @@ pub(super) fn authorization_url(
         .add_extra_param("code_challenge_method", "S256");
     if let Some(audience) = &settings.audience {
         request = request.add_extra_param("audience", audience.clone());
+    }
+    if settings.response_mode == ResponseMode::FormPost {
+        request = request.add_extra_param("response_mode", "form_post");
     }
     if screen == Screen::SignUp {
         request = request.add_extra_param("screen_hint", "signup");
