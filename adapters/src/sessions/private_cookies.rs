@@ -252,7 +252,7 @@ impl SessionStore for Visitor<'_> {
         let Session { issuer, subject, id, .. } = session;
         let revocation = Revocation::Session { issuer, subject, id };
         if let Err(cause) = self.site.revocations.add(revocation, last_end).await {
-            log::warn!("a session was ended in its browser only: {cause}");
+            log::warn!("the other instances cannot be told yet that a session ended: {cause}");
         }
         Ok(())
     }

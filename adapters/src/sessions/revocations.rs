@@ -3,7 +3,7 @@
 use std::{
     collections::HashMap,
     sync::{
-        Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
+        Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
@@ -43,6 +43,8 @@ pub(super) struct Revocations {
     clock: Arc<dyn Clock>,
     randomness: Arc<dyn Randomness>,
     known: RwLock<Known>,
+    /// What the others could not be told yet.
+    untold: Mutex<Vec<Entry>>,
     was_read: AtomicBool,
     is_away: AtomicBool,
 }
@@ -65,6 +67,7 @@ impl Revocations {
             clock,
             randomness,
             known: RwLock::default(),
+            untold: Mutex::default(),
             was_read: AtomicBool::new(false),
             is_away: AtomicBool::new(false),
         });
@@ -95,7 +98,8 @@ impl Revocations {
         Ok(entries.any(|entries| entries.iter().any(|entry| entry.covers(session))))
     }
 
-    /// Ends the sessions that are meant: here at once, elsewhere once it is read.
+    /// Ends the sessions that are meant: here at once, elsewhere once it is read. What could not be
+    /// written is written as soon as the database is back.
     pub(super) async fn add(
         &self,
         revocation: Revocation,
@@ -107,10 +111,32 @@ impl Revocations {
         let entry = Entry { id, revocation, revoked_at, expires_at: last_end + MARGIN };
         // Here even if the others cannot be told: this process keeps its word as far as it can.
         self.known_mut().insert(entry.clone());
-        self.log.add(&entry).await
+        let added = self.log.add(&entry).await;
+        if added.is_err() {
+            self.untold().push(entry);
+        }
+        added
+    }
+
+    /// Tells the others what they could not be told earlier.
+    async fn catch_up(&self) -> Result<(), SessionsUnavailable> {
+        let untold = self.untold().clone();
+        for entry in untold {
+            // An answer may have been lost although the entry was written.
+            if !self.log.since(entry.revoked_at).await?.contains(&entry) {
+                self.log.add(&entry).await?;
+            }
+            self.untold().retain(|other| other.id != entry.id);
+        }
+        Ok(())
+    }
+
+    fn untold(&self) -> MutexGuard<'_, Vec<Entry>> {
+        self.untold.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn read(&self) -> Result<(), SessionsUnavailable> {
+        self.catch_up().await?;
         let now = self.clock.now();
         let then = self.known().read_at.map_or(DateTime::UNIX_EPOCH, |read_at| read_at - OVERLAP);
         let entries = self.log.since(then).await?;

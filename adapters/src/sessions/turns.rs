@@ -24,14 +24,17 @@ const OVERLAP: TimeDelta = TimeDelta::minutes(10);
 /// rest go without the help.
 const MOST: usize = 10_000;
 
+/// So many earlier tokens of a session are remembered, for access tokens that last a minute.
+const REPLACED: usize = 10;
+
 #[derive(Default)]
 pub(super) struct Turns(Mutex<HashMap<SessionId, Slot>>);
 
 struct Slot {
     /// Until when somebody has the turn. Its end is the end of the sender.
     turn: Option<(watch::Sender<()>, DateTime<Utc>)>,
-    /// Which access token was replaced, and by what.
-    refreshed: Option<(AccessToken, Refreshed)>,
+    /// Which access tokens were replaced, and by what in the end.
+    refreshed: Option<(Vec<AccessToken>, Refreshed)>,
     touched_at: DateTime<Utc>,
 }
 
@@ -77,7 +80,10 @@ impl Turns {
         }
         let slot =
             slots.entry(before.id).or_insert(Slot { turn: None, refreshed: None, touched_at: now });
-        slot.refreshed = Some((before.tokens.access_token.clone(), refreshed.clone()));
+        let mut replaced = slot.refreshed.take().map(|(replaced, _)| replaced).unwrap_or_default();
+        replaced.push(before.tokens.access_token.clone());
+        replaced.drain(..replaced.len().saturating_sub(REPLACED));
+        slot.refreshed = Some((replaced, refreshed.clone()));
         slot.touched_at = now;
     }
 
@@ -86,8 +92,9 @@ impl Turns {
     pub(super) fn newer(&self, session: &Session, now: DateTime<Utc>) -> Option<Session> {
         let slots = self.slots();
         let slot = slots.get(&session.id).filter(|slot| now - slot.touched_at < OVERLAP)?;
-        let (before, refreshed) = slot.refreshed.as_ref()?;
-        (session.tokens.access_token == *before)
+        let (replaced, refreshed) = slot.refreshed.as_ref()?;
+        replaced
+            .contains(&session.tokens.access_token)
             .then(|| session.clone().with(Change::Refreshed(refreshed.clone())))
     }
 
@@ -151,5 +158,13 @@ mod tests {
         assert_eq!(turns.newer(&before, almost), Some(after.clone()));
         assert_eq!(turns.newer(&before, START + OVERLAP), None);
         assert_eq!(turns.newer(&after, START), None);
+
+        let mut tokens = after.tokens.clone();
+        tokens.access_token = AccessToken::new("newest");
+        turns.note(&after, &Refreshed { tokens: tokens.clone(), permissions: None }, START);
+        for earlier in [&before, &after] {
+            let newest = turns.newer(earlier, START).map(|session| session.tokens);
+            assert_eq!(newest, Some(tokens.clone()));
+        }
     }
 }
