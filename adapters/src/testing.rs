@@ -14,6 +14,7 @@ use async_trait::async_trait;
 use portico_domain::{
     model::{Change, LoginAttempt, Session, State},
     ports::{SessionStore, SessionsUnavailable, Turn},
+    testing::contract::sessions::{Cookies, Visitor},
 };
 use rocket::{
     Catcher, Data, Request, Response, Route, catcher,
@@ -173,6 +174,13 @@ impl Browser {
     pub fn set(&self, name: &str, value: &str) {
         let cookie = Cookie::new(name.to_owned(), value.to_owned());
         self.cookies.lock().unwrap().insert(name.to_owned(), cookie);
+    }
+}
+
+impl Visitor for Browser {
+    fn cookies(&self) -> Cookies {
+        let cookies = self.cookies.lock().unwrap();
+        cookies.iter().map(|(name, cookie)| (name.clone(), cookie.value().to_owned())).collect()
     }
 }
 

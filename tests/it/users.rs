@@ -1,14 +1,13 @@
 //! People on a real PostgreSQL server.
 #![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::sync::Arc;
 
 use chrono::DateTime;
 use portico_adapters::{database::Database, tls};
-use portico_domain::{model::Profile, ports::UserRepository, user_repository_contract};
+use portico_domain::{
+    model::Profile, ports::UserRepository, testing::contract, user_repository_contract,
+};
 use portico_tests::postgres::{Postgres, Schema};
 
 fn open(url: &str) -> Database {
@@ -54,23 +53,9 @@ async fn nul_characters_are_left_out_of_profiles_and_refused_in_keys() {
 
 #[tokio::test]
 #[cfg_attr(not(postgres), ignore = "PostgreSQL is missing: apt-get install postgresql")]
-async fn a_server_that_stops_is_said_so_soon_and_used_again_when_it_is_back() {
+async fn an_outage_is_said_and_loses_nothing() {
     let mut server = Postgres::start();
     let database = open(&server.url());
     database.migrate().await.unwrap();
-    let users = database.users();
-    let profile = Profile::default();
-    assert_eq!(users.admit("i", "s", &profile, DateTime::UNIX_EPOCH).await.unwrap().logins, 1);
-
-    server.stop();
-    let begun = Instant::now();
-    for _ in 0..3 {
-        assert!(users.admit("i", "s", &profile, DateTime::UNIX_EPOCH).await.is_err());
-        assert!(users.check().await.is_err());
-    }
-    assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
-
-    server.start_again();
-    assert_eq!(users.check().await, Ok(()));
-    assert_eq!(users.admit("i", "s", &profile, DateTime::UNIX_EPOCH).await.unwrap().logins, 2);
+    contract::users::an_outage_is_said_and_loses_nothing(database.users(), &mut server).await;
 }

@@ -18,6 +18,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use portico_domain::testing::contract::Server;
 use tempfile::TempDir;
 use tokio_postgres::NoTls;
 
@@ -71,8 +72,20 @@ impl Postgres {
         format!("postgres://postgres@127.0.0.1:{}/postgres", self.port)
     }
 
+    fn command(&self, program: &str) -> Command {
+        let mut command = Command::new(found(program));
+        command.arg("-D").arg(self.folder.path().join("data")).current_dir(self.folder.path());
+        command.stdin(Stdio::null()).stdout(Stdio::null());
+        if let Some(account) = self.account {
+            command.uid(account.user).gid(account.group);
+        }
+        command
+    }
+}
+
+impl Server for Postgres {
     /// Stops the server, which disconnects everybody, and waits until it has.
-    pub fn stop(&mut self) {
+    fn stop(&mut self) {
         let Some(mut server) = self.server.take() else { return };
         // SIGINT: without waiting for those who are connected.
         let asked = Command::new("sh").args(["-c", &format!("kill -INT {}", server.id())]).status();
@@ -89,7 +102,7 @@ impl Postgres {
     ///
     /// # Panics
     /// When it does not answer within a minute; with the server's own words.
-    pub fn start_again(&mut self) {
+    fn start_again(&mut self) {
         let log = fs::File::create(self.folder.path().join("log")).unwrap();
         let server = self
             .command("postgres")
@@ -106,16 +119,6 @@ impl Postgres {
             assert!(!over, "postgres: {}", fs::read_to_string(log).unwrap_or_default());
             std::thread::sleep(Duration::from_millis(10));
         }
-    }
-
-    fn command(&self, program: &str) -> Command {
-        let mut command = Command::new(found(program));
-        command.arg("-D").arg(self.folder.path().join("data")).current_dir(self.folder.path());
-        command.stdin(Stdio::null()).stdout(Stdio::null());
-        if let Some(account) = self.account {
-            command.uid(account.user).gid(account.group);
-        }
-        command
     }
 }
 

@@ -8,6 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use portico_domain::testing::contract::Server;
 use tempfile::TempDir;
 
 use crate::{free_port::free_port, tools};
@@ -48,41 +49,6 @@ impl Redis {
         redis
     }
 
-    /// Stops the server, which forgets everything and disconnects everybody.
-    pub fn stop(&mut self) {
-        if let Some(mut server) = self.server.take() {
-            let _ = server.kill();
-            let _ = server.wait();
-        }
-    }
-
-    /// Starts the server on the same port, and waits until it answers.
-    ///
-    /// # Panics
-    /// When it does not answer within a minute.
-    pub fn start_again(&mut self) {
-        let program = tools::find(tools::REDIS)
-            .unwrap_or_else(|| panic!("redis-server is missing: apt-get install redis-server"));
-        let server = Command::new(program)
-            .args(["--bind", "127.0.0.1", "--port", &self.port.to_string(), "--save", ""])
-            .args(["--rdbcompression", "no"])
-            .args(["--requirepass", self.password.unwrap_or_default()])
-            .arg("--dir")
-            .arg(self.folder.path())
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .spawn()
-            .unwrap();
-        self.server = Some(server);
-        let begun = Instant::now();
-        while self.answer().is_none() {
-            let ended = |server: &mut Child| server.try_wait().unwrap().is_some();
-            let over = begun.elapsed() > PATIENCE || self.server.as_mut().is_none_or(ended);
-            assert!(!over, "redis-server does not answer");
-            std::thread::sleep(Duration::from_millis(10));
-        }
-    }
-
     /// Where it is: over TCP on loopback.
     pub fn url(&self) -> String {
         let password = self.password.map(|password| format!(":{password}@")).unwrap_or_default();
@@ -120,6 +86,43 @@ impl Redis {
         let mut line = String::new();
         BufReader::new(connection).read_line(&mut line).ok()?;
         Some(line.trim_end().to_owned())
+    }
+}
+
+impl Server for Redis {
+    /// Stops the server, which forgets everything and disconnects everybody.
+    fn stop(&mut self) {
+        if let Some(mut server) = self.server.take() {
+            let _ = server.kill();
+            let _ = server.wait();
+        }
+    }
+
+    /// Starts the server on the same port, and waits until it answers.
+    ///
+    /// # Panics
+    /// When it does not answer within a minute.
+    fn start_again(&mut self) {
+        let program = tools::find(tools::REDIS)
+            .unwrap_or_else(|| panic!("redis-server is missing: apt-get install redis-server"));
+        let server = Command::new(program)
+            .args(["--bind", "127.0.0.1", "--port", &self.port.to_string(), "--save", ""])
+            .args(["--rdbcompression", "no"])
+            .args(["--requirepass", self.password.unwrap_or_default()])
+            .arg("--dir")
+            .arg(self.folder.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        self.server = Some(server);
+        let begun = Instant::now();
+        while self.answer().is_none() {
+            let ended = |server: &mut Child| server.try_wait().unwrap().is_some();
+            let over = begun.elapsed() > PATIENCE || self.server.as_mut().is_none_or(ended);
+            assert!(!over, "redis-server does not answer");
+            std::thread::sleep(Duration::from_millis(10));
+        }
     }
 }
 

@@ -229,7 +229,7 @@ impl SessionStore for Visitor<'_> {
     }
 
     async fn end_turn(&self) -> Result<(), SessionsUnavailable> {
-        if let Some(Some(session)) = &*self.known() {
+        if let Some(session) = self.session().await? {
             self.site.turns.end(session.id);
         }
         Ok(())

@@ -13,12 +13,12 @@ use super::{KEY, Kind, Shared};
 
 async fn of_many_changes_at_once_none_undoes_another(kind: Kind) {
     let shared = Shared::new(kind).await;
-    let one = Browser::at(shared.instance(KEY, &[]), KEY).await;
+    let one = Browser::at(shared.store(KEY, &[]), KEY).await;
     one.start(&testing::session()).await.unwrap();
     shared.clock.advance(TimeDelta::seconds(20));
     let mut browsers = Vec::new();
     for _ in 0..4 {
-        let browser = Browser::at(shared.instance(KEY, &[]), KEY).await;
+        let browser = Browser::at(shared.store(KEY, &[]), KEY).await;
         browser.take_cookies_of(&one);
         browsers.push(browser);
     }
@@ -39,8 +39,8 @@ async fn of_many_changes_at_once_none_undoes_another(kind: Kind) {
 
 async fn a_turn_reaches_across_instances_and_ends_by_itself(kind: Kind) {
     let shared = Shared::new(kind).await;
-    let one = Browser::at(shared.instance(KEY, &[]), KEY).await;
-    let other = Browser::at(shared.instance(KEY, &[]), KEY).await;
+    let one = Browser::at(shared.store(KEY, &[]), KEY).await;
+    let other = Browser::at(shared.store(KEY, &[]), KEY).await;
     one.start(&testing::session()).await.unwrap();
     other.take_cookies_of(&one);
     let yours = Ok(Turn::Yours(testing::session()));
@@ -68,7 +68,7 @@ async fn nothing_that_is_kept_opens_anything_or_names_anybody(kind: Kind) {
     };
     let session = Session { subject: "secret-subject".into(), tokens, ..testing::session() };
     let shared = Shared::new(kind).await;
-    let browser = Browser::at(shared.instance(KEY, &[]), KEY).await;
+    let browser = Browser::at(shared.store(KEY, &[]), KEY).await;
     browser.start(&session).await.unwrap();
     browser.take_turn().await.unwrap();
     let kept = match (&shared.redis, &shared.schema) {

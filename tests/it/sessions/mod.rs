@@ -1,12 +1,13 @@
 //! The session stores, each with its real server, and several instances of the site over it.
 #![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
 
-mod every_store;
 mod keeping;
+mod keys;
 mod redis;
 
 use std::{sync::Arc, time::Duration};
 
+use async_trait::async_trait;
 use portico_adapters::{
     database::Database,
     sessions::{CookieSettings, PrivateCookies, ServerSide, Sessions},
@@ -17,7 +18,16 @@ use portico_adapters::{
 use portico_domain::{
     ports::{SessionRegistry, SessionStore, SessionsUnavailable},
     session_store_contract,
-    testing::{self, SetClock, contract::sessions::LIFETIMES},
+    testing::{
+        self, SetClock,
+        contract::{
+            Server,
+            sessions::{
+                Cookies, Instance, LIFETIMES, Site, Visitor,
+                an_outage_is_said_and_makes_nobody_a_stranger,
+            },
+        },
+    },
 };
 use portico_tests::{
     postgres::{Postgres, Schema},
@@ -34,6 +44,8 @@ const ANOTHER_KEY: &str = "YW5vdGhlciBrZXkgb2YgdGhlIHRlc3RzLCBzYW1lLi4=";
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     CookiesWithSqlite,
+    /// As behind https; with SQLite.
+    SecureCookies,
     CookiesWithPostgres,
     Sqlite,
     Postgres,
@@ -50,8 +62,9 @@ struct Shared {
     kind: Kind,
     url: String,
     clock: Arc<SetClock>,
-    /// Absent but with [`Kind::Redis`].
+    /// Absent but with [`Kind::Redis`], and where a test has it.
     redis: Option<Redis>,
+    redis_url: String,
     _folder: TempDir,
     schema: Option<Schema>,
 }
@@ -61,24 +74,26 @@ impl Shared {
         let folder = tempfile::tempdir().unwrap();
         let schema = match kind {
             Kind::CookiesWithPostgres | Kind::Postgres => Some(Schema::fresh()),
-            Kind::CookiesWithSqlite | Kind::Sqlite | Kind::Redis => None,
+            Kind::CookiesWithSqlite | Kind::SecureCookies | Kind::Sqlite | Kind::Redis => None,
         };
         let redis = (kind == Kind::Redis).then(Redis::start);
         let file = || format!("sqlite://{}", folder.path().join("portico.db").display());
         let url = schema.as_ref().map_or_else(file, Schema::url);
         open(&url).migrate().await.unwrap();
-        Self { kind, url, clock: Arc::default(), redis, _folder: folder, schema }
+        let redis_url = redis.as_ref().map(Redis::url).unwrap_or_default();
+        Self { kind, url, clock: Arc::default(), redis, redis_url, _folder: folder, schema }
     }
 
     /// As another process would be: with connections of its own.
-    fn instance(&self, key: &str, previous: &[&str]) -> Arc<dyn Store> {
+    fn store(&self, key: &str, previous: &[&str]) -> Arc<dyn Store> {
         let previous_keys = previous.iter().map(|key| key.parse().unwrap()).collect();
+        let secure = self.kind == Kind::SecureCookies;
         let settings =
-            CookieSettings { secure: false, form_post: false, lifetimes: LIFETIMES, previous_keys };
+            CookieSettings { secure, form_post: false, lifetimes: LIFETIMES, previous_keys };
         let (database, chance) = (open(&self.url), Arc::new(SystemRandomness));
         let clock = self.clock.clone();
         match self.kind {
-            Kind::CookiesWithSqlite | Kind::CookiesWithPostgres => {
+            Kind::CookiesWithSqlite | Kind::SecureCookies | Kind::CookiesWithPostgres => {
                 Arc::new(PrivateCookies::new(settings, &database, clock, chance))
             }
             Kind::Sqlite | Kind::Postgres => {
@@ -86,8 +101,8 @@ impl Shared {
                 Arc::new(ServerSide::in_database(settings, &key, &database, clock, chance))
             }
             Kind::Redis => {
-                let (key, url) = (key.parse().unwrap(), self.redis.as_ref().unwrap().url());
-                Arc::new(ServerSide::in_redis(settings, &key, &url, None, clock, chance).unwrap())
+                let (key, url) = (key.parse().unwrap(), &self.redis_url);
+                Arc::new(ServerSide::in_redis(settings, &key, url, None, clock, chance).unwrap())
             }
         }
     }
@@ -97,72 +112,69 @@ fn open(url: &str) -> Database {
     Database::open(url, tls::client_config(None).unwrap()).unwrap()
 }
 
-async fn store(kind: Kind) -> (Arc<dyn SessionStore>, Arc<SetClock>) {
-    let shared = Shared::new(kind).await;
-    let (store, clock) = (shared.instance(KEY, &[]), shared.clock.clone());
-    let browser = Browser::at(store, KEY).await;
-    browser.keep(shared);
-    (Arc::new(browser), clock)
+#[async_trait]
+impl Site for Shared {
+    fn clock(&self) -> Arc<SetClock> {
+        self.clock.clone()
+    }
+
+    fn instance(&self) -> Box<dyn Instance> {
+        Box::new(Process(self.store(KEY, &[])))
+    }
+
+    async fn pause(&self) {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
 }
 
-/// One test of each clause, for one kind of store.
-macro_rules! every_store {
-    ($kind:expr $(, #[$attribute:meta])?) => {
-        every_store! {
-            @clauses [$(#[$attribute])?] $kind;
-            what_one_instance_starts_another_knows_and_either_ends_it
-            revocations_outlast_a_restart
-            who_signs_in_after_a_revocation_stays
-            only_the_sessions_that_are_meant_end
-            a_visit_and_a_refresh_at_once_undo_nothing
-            who_waits_for_the_turn_gets_what_the_one_before_left
-            of_two_takers_one_gets_the_attempt
-            a_value_is_good_once_until_it_is_forgotten
-            a_changed_key_opens_what_the_earlier_one_sealed_and_seals_it_anew
-            the_providers_session_ends_what_came_of_it_everywhere
-            a_change_under_way_brings_no_ended_session_back
-            hostile_values_come_back_to_the_byte
+struct Process(Arc<dyn Store>);
+
+#[async_trait]
+impl Instance for Process {
+    fn registry(&self) -> Arc<dyn SessionRegistry> {
+        self.0.clone()
+    }
+
+    async fn visitor(&self, cookies: Cookies) -> Box<dyn Visitor> {
+        let browser = Browser::at(self.0.clone(), KEY).await;
+        for (name, value) in cookies {
+            browser.set(&name, &value);
         }
-    };
-    (@clauses $attributes:tt $kind:expr; $($clause:ident)+) => {
-        $(every_store!(@one $attributes $kind; $clause);)+
-    };
-    (@one [$(#[$attribute:meta])?] $kind:expr; $clause:ident) => {
-        #[tokio::test]
-        $(#[$attribute])?
-        async fn $clause() {
-            super::every_store::$clause($kind).await;
-        }
-    };
+        Box::new(browser)
+    }
+}
+
+async fn site(kind: Kind) -> (Arc<dyn Site>, ()) {
+    (Arc::new(Shared::new(kind).await), ())
 }
 
 mod cookies_with_sqlite {
     use super::*;
-    every_store!(Kind::CookiesWithSqlite);
+    session_store_contract!(site(Kind::CookiesWithSqlite));
+}
+
+mod secure_cookies {
+    use super::*;
+    session_store_contract!(site(Kind::SecureCookies));
 }
 
 mod cookies_with_postgres {
     use super::*;
-    every_store!(
-        Kind::CookiesWithPostgres,
+    session_store_contract!(
+        site(Kind::CookiesWithPostgres),
         #[cfg_attr(not(postgres), ignore = "PostgreSQL is missing: apt-get install postgresql")]
     );
 }
 
 mod sqlite {
     use super::*;
-    session_store_contract!(store(Kind::Sqlite));
-    every_store!(Kind::Sqlite);
+    session_store_contract!(site(Kind::Sqlite));
 }
 
 mod postgres {
     use super::*;
     session_store_contract!(
-        store(Kind::Postgres),
-        #[cfg_attr(not(postgres), ignore = "PostgreSQL is missing: apt-get install postgresql")]
-    );
-    every_store!(
-        Kind::Postgres,
+        site(Kind::Postgres),
         #[cfg_attr(not(postgres), ignore = "PostgreSQL is missing: apt-get install postgresql")]
     );
 }
@@ -170,13 +182,26 @@ mod postgres {
 mod in_redis {
     use super::*;
     session_store_contract!(
-        store(Kind::Redis),
+        site(Kind::Redis),
         #[cfg_attr(not(redis), ignore = "Redis is missing: apt-get install redis-server")]
     );
-    every_store!(
-        Kind::Redis,
-        #[cfg_attr(not(redis), ignore = "Redis is missing: apt-get install redis-server")]
-    );
+}
+
+/// The site on a PostgreSQL server of its own.
+async fn on_its_own_server(kind: Kind) -> (Arc<dyn Site>, Postgres) {
+    let server = Postgres::start();
+    open(&server.url()).migrate().await.unwrap();
+    let shared = Shared { url: server.url(), ..Shared::new(kind).await };
+    (Arc::new(shared), server)
+}
+
+#[tokio::test]
+#[cfg_attr(not(postgres), ignore = "PostgreSQL is missing: apt-get install postgresql")]
+async fn an_outage_of_the_database_is_said_and_makes_nobody_a_stranger() {
+    for kind in [Kind::CookiesWithPostgres, Kind::Postgres] {
+        let (site, mut server) = on_its_own_server(kind).await;
+        an_outage_is_said_and_makes_nobody_a_stranger(site, &mut server).await;
+    }
 }
 
 #[tokio::test]
@@ -186,7 +211,7 @@ async fn a_server_that_stops_is_said_so_and_nobody_is_taken_for_a_stranger() {
     let mut shared = Shared::new(Kind::Sqlite).await;
     shared.url = server.url();
     open(&shared.url).migrate().await.unwrap();
-    let store = shared.instance(KEY, &[]);
+    let store = shared.store(KEY, &[]);
     let browser = Browser::at(store.clone(), KEY).await;
     browser.start(&testing::session()).await.unwrap();
     let cookies = browser.copy();
@@ -211,14 +236,14 @@ async fn sessions_in_cookies_outlast_their_database_and_start_nowhere_without_it
     let mut shared = Shared::new(Kind::CookiesWithSqlite).await;
     shared.url = server.url();
     open(&shared.url).migrate().await.unwrap();
-    let browser = Browser::at(shared.instance(KEY, &[]), KEY).await;
+    let browser = Browser::at(shared.store(KEY, &[]), KEY).await;
     browser.start(&testing::session()).await.unwrap();
     assert!(browser.current().await.unwrap().is_some());
 
     server.stop();
     assert_eq!(browser.current().await, Ok(Some(testing::session())));
     // An instance that never read who was put out lets nobody in.
-    let restarted = Browser::at(shared.instance(KEY, &[]), KEY).await;
+    let restarted = Browser::at(shared.store(KEY, &[]), KEY).await;
     restarted.take_cookies_of(&browser);
     assert!(matches!(restarted.current().await, Err(SessionsUnavailable(_))));
     assert_eq!(restarted.copy(), browser.copy());

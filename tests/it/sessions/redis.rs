@@ -14,9 +14,9 @@ use portico_domain::{
     testing::{self, SetClock, contract::sessions::LIFETIMES},
 };
 use portico_tests::redis::Redis;
-use tokio::time::{Instant, timeout};
+use tokio::time::timeout;
 
-use super::KEY;
+use super::{KEY, Kind, Shared};
 
 fn open(
     url: &str,
@@ -35,27 +35,13 @@ fn standing() -> Arc<dyn Clock> {
 
 #[tokio::test]
 #[cfg_attr(not(redis), ignore = "Redis is missing: apt-get install redis-server")]
-async fn a_server_that_stops_is_said_so_soon_and_used_again_when_it_is_back() {
-    let mut server = Redis::start();
-    let store = open(&server.url(), LIFETIMES, standing()).unwrap();
-    let browser = Browser::at(store.clone(), KEY).await;
+async fn an_outage_is_said_and_makes_nobody_a_stranger_but_the_server_keeps_nothing() {
+    let mut shared = Shared::new(Kind::Redis).await;
+    let mut server = shared.redis.take().unwrap();
+    let browser = Browser::at(shared.store(KEY, &[]), KEY).await;
     browser.start(&testing::session()).await.unwrap();
-    let cookies = browser.copy();
-
-    server.stop();
-    let begun = Instant::now();
-    assert!(matches!(browser.current().await, Err(SessionsUnavailable(_))));
-    assert!(matches!(store.check().await, Err(SessionsUnavailable(_))));
-    assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
-    // Nobody is signed out by an outage.
-    assert_eq!(browser.copy(), cookies);
-
-    server.start_again();
-    assert_eq!(store.check().await, Ok(()));
-    // This server kept nothing; who signs in again stays.
+    super::an_outage_is_said_and_makes_nobody_a_stranger(Arc::new(shared), &mut server).await;
     assert_eq!(browser.current().await, Ok(None));
-    browser.start(&testing::session()).await.unwrap();
-    assert_eq!(browser.current().await, Ok(Some(testing::session())));
 }
 
 #[tokio::test]

@@ -6,11 +6,7 @@ mod sealed;
 
 use std::sync::Arc;
 
-use portico_domain::{
-    ports::SessionStore,
-    session_store_contract,
-    testing::{SetClock, contract::sessions::LIFETIMES},
-};
+use portico_domain::testing::{SetClock, contract::sessions::LIFETIMES};
 use tempfile::TempDir;
 
 use super::*;
@@ -63,19 +59,4 @@ async fn browser_with_key(secure: bool, key: &str) -> (Arc<Browser>, Arc<SetCloc
     let clock = shared.clock.clone();
     browser.keep(shared);
     (Arc::new(browser), clock)
-}
-
-async fn store(secure: bool) -> (Arc<dyn SessionStore>, Arc<SetClock>) {
-    let (browser, clock) = browser(secure).await;
-    (browser, clock)
-}
-
-mod plain {
-    use super::*;
-    session_store_contract!(store(false));
-}
-
-mod secure {
-    use super::*;
-    session_store_contract!(store(true));
 }

@@ -4,6 +4,7 @@ use std::{
     future::{Future, poll_fn},
     sync::Arc,
     task::Poll,
+    time::Instant,
 };
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -11,7 +12,10 @@ use chrono::{DateTime, TimeDelta, Utc};
 use crate::{
     model::{Profile, User},
     ports::UserRepository,
-    testing::ISSUER,
+    testing::{
+        ISSUER,
+        contract::{SOON, Server},
+    },
 };
 
 type Users = Arc<dyn UserRepository>;
@@ -20,15 +24,16 @@ type Users = Arc<dyn UserRepository>;
 /// repository, and whatever must live as long as it; then attributes for all the tests, if any.
 #[macro_export]
 macro_rules! user_repository_contract {
-    ($fresh:expr $(, #[$attribute:meta])* $(,)?) => {
-        $crate::user_repository_contract! {
-            @clauses [$(#[$attribute])*] $fresh;
+    (@clauses $then:ident $arguments:tt) => {
+        $crate::$then! {
+            $arguments users:
             the_first_login_makes_a_record
             a_later_login_refreshes_and_counts
             people_are_told_apart_by_issuer_and_subject_verbatim
             of_logins_at_the_same_instant_each_counts
             the_last_login_never_goes_back
             hostile_values_come_back_as_they_went
+            a_nul_is_kept_left_out_or_refused_and_mixes_nobody_up
             what_is_absent_stays_absent
             people_are_listed_by_latest_login_up_to_the_limit
             a_person_can_be_forgotten
@@ -36,18 +41,13 @@ macro_rules! user_repository_contract {
             the_storage_answers
         }
     };
-    (@clauses $attributes:tt $fresh:expr; $($clause:ident)+) => {
-        $($crate::user_repository_contract!(@one $attributes $fresh; $clause);)+
-    };
-    (@one [$(#[$attribute:meta])*] $fresh:expr; $clause:ident) => {
-        #[tokio::test]
-        $(#[$attribute])*
-        async fn $clause() {
-            let (users, _kept_alive) = $fresh.await;
-            $crate::testing::contract::users::$clause(users).await;
-        }
+    ($($arguments:tt)+) => {
+        $crate::user_repository_contract!(@clauses contract_tests [$($arguments)+]);
     };
 }
+
+/// The names of the clauses.
+pub const CLAUSES: &[&str] = user_repository_contract!(@clauses contract_names []);
 
 fn at(seconds: i64) -> DateTime<Utc> {
     DateTime::UNIX_EPOCH + TimeDelta::seconds(seconds)
@@ -149,6 +149,22 @@ pub async fn hostile_values_come_back_as_they_went(users: Users) {
     assert_eq!(users.find(ISSUER, subject).await, Ok(Some(user)));
 }
 
+/// Not every storage can hold a NUL. It may be left out of a profile, and a key that has one may be
+/// refused; but nothing else is lost, and nobody becomes someone else.
+pub async fn a_nul_is_kept_left_out_or_refused_and_mixes_nobody_up(users: Users) {
+    let user = users.admit(ISSUER, "1", &named("J\0o"), at(0)).await.unwrap();
+    let name = user.profile.name.as_deref();
+    assert!(matches!(name, Some("J\0o" | "Jo")), "{name:?}");
+    assert_eq!(users.find(ISSUER, "1").await, Ok(Some(user)));
+    for subject in ["1\0", "\x001", "1\x002"] {
+        if let Ok(user) = users.admit(ISSUER, subject, &named("Nul"), at(1)).await {
+            assert_eq!((&*user.subject, user.logins), (subject, 1));
+        }
+    }
+    assert_eq!(users.find(ISSUER, "1").await.unwrap().unwrap().logins, 1);
+    assert_eq!(users.find(ISSUER, "12").await, Ok(None));
+}
+
 /// An absent value comes back absent, also where an earlier login had brought one.
 pub async fn what_is_absent_stays_absent(users: Users) {
     let nothing = Profile::default();
@@ -203,6 +219,27 @@ pub async fn nobody_is_found_where_nobody_signed_in(users: Users) {
 /// A storage that works says so.
 pub async fn the_storage_answers(users: Users) {
     assert_eq!(users.check().await, Ok(()));
+}
+
+/// While the server is away each call says so and soon, nobody is taken for unknown, and nothing is
+/// noted; afterwards all is as it was. For a storage that has a server which can be away.
+pub async fn an_outage_is_said_and_loses_nothing(users: Users, server: &mut dyn Server) {
+    let profile = named("Jo");
+    users.admit(ISSUER, "1", &profile, at(1)).await.unwrap();
+    server.stop();
+    let begun = Instant::now();
+    for _ in 0..2 {
+        assert!(users.admit(ISSUER, "1", &profile, at(2)).await.is_err());
+        assert!(users.find(ISSUER, "1").await.is_err());
+        assert!(users.list(1).await.is_err());
+        assert!(users.delete(ISSUER, "1").await.is_err());
+        assert!(users.check().await.is_err());
+    }
+    assert!(begun.elapsed() < SOON, "{:?}", begun.elapsed());
+    server.start_again();
+    assert_eq!(users.check().await, Ok(()));
+    let user = users.admit(ISSUER, "1", &profile, at(3)).await.unwrap();
+    assert_eq!((user.first_seen, user.last_login, user.logins), (at(1), at(3), 2));
 }
 
 /// Runs all at once, and answers when the last is done.

@@ -1,0 +1,44 @@
+//! Adapters in memory that keep their ports' promises.
+
+mod sessions;
+mod users;
+
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+pub use self::{
+    sessions::{InMemorySessions, InMemorySite},
+    users::InMemoryUsers,
+};
+use crate::ports::{Clock, Randomness, RandomnessUnavailable};
+
+/// A clock that stands at the epoch until a test moves it.
+#[derive(Debug, Default)]
+pub struct SetClock(AtomicI64);
+
+impl SetClock {
+    /// Moves the clock forward; back with a negative delta. Whole seconds.
+    pub fn advance(&self, by: TimeDelta) {
+        self.0.fetch_add(by.num_seconds(), Ordering::SeqCst);
+    }
+}
+
+impl Clock for SetClock {
+    fn now(&self) -> DateTime<Utc> {
+        DateTime::UNIX_EPOCH + TimeDelta::seconds(self.0.load(Ordering::SeqCst))
+    }
+}
+
+/// Chance that counts: never twice the same, and the same in every run.
+#[derive(Debug, Default)]
+pub struct CountingRandomness(AtomicU64);
+
+impl Randomness for CountingRandomness {
+    fn bytes(&self) -> Result<[u8; 32], RandomnessUnavailable> {
+        let mut bytes = [0; 32];
+        let count = self.0.fetch_add(1, Ordering::SeqCst);
+        bytes[..8].copy_from_slice(&count.to_le_bytes());
+        Ok(bytes)
+    }
+}
