@@ -15,6 +15,7 @@ mod hostile;
 mod identity;
 mod instances;
 mod looks;
+mod messages;
 mod outages;
 mod refresh;
 mod sessions;

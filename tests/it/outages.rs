@@ -146,7 +146,7 @@ async fn without_the_database_nobody_signs_in_and_the_site_is_not_ready() {
     let site = Site::start_with(Particular { settings, ..Particular::default() }).await;
     let (signed_in_before, _) = site.signed_in("admin@example.com").await;
 
-    postgres.stop();
+    postgres.stop().await;
     let person = site.person();
     let page = log_in(&person, "/protected", USER).await;
     assert_explains(&page, StatusCode::SERVICE_UNAVAILABLE, "Signing in is not possible just now");
@@ -158,7 +158,7 @@ async fn without_the_database_nobody_signs_in_and_the_site_is_not_ready() {
     // Whoever is signed in already needs no database.
     assert_eq!(signed_in_before.get("/profile").await.status, StatusCode::OK);
 
-    postgres.start_again();
+    postgres.start_again().await;
     until(&person, "/health/ready", StatusCode::OK).await;
     // Still signed in at the provider: it passes straight through.
     assert_eq!(person.visit("/protected").await.url.path(), "/protected");

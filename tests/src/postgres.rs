@@ -18,6 +18,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use async_trait::async_trait;
 use portico_domain::testing::contract::Server;
 use tempfile::TempDir;
 use tokio_postgres::NoTls;
@@ -63,7 +64,7 @@ impl Postgres {
             .output()
             .unwrap();
         assert!(made.status.success(), "initdb: {}", String::from_utf8_lossy(&made.stderr));
-        postgres.start_again();
+        postgres.launch();
         postgres
     }
 
@@ -81,11 +82,9 @@ impl Postgres {
         }
         command
     }
-}
 
-impl Server for Postgres {
     /// Stops the server, which disconnects everybody, and waits until it has.
-    fn stop(&mut self) {
+    fn halt(&mut self) {
         let Some(mut server) = self.server.take() else { return };
         // SIGINT: without waiting for those who are connected.
         let asked = Command::new("sh").args(["-c", &format!("kill -INT {}", server.id())]).status();
@@ -99,10 +98,7 @@ impl Server for Postgres {
     }
 
     /// Starts the server on the same port and the same data, and waits until it answers.
-    ///
-    /// # Panics
-    /// When it does not answer within a minute; with the server's own words.
-    fn start_again(&mut self) {
+    fn launch(&mut self) {
         let log = fs::File::create(self.folder.path().join("log")).unwrap();
         let server = self
             .command("postgres")
@@ -122,9 +118,20 @@ impl Server for Postgres {
     }
 }
 
+#[async_trait]
+impl Server for Postgres {
+    async fn stop(&mut self) {
+        self.halt();
+    }
+
+    async fn start_again(&mut self) {
+        self.launch();
+    }
+}
+
 impl Drop for Postgres {
     fn drop(&mut self) {
-        self.stop();
+        self.halt();
     }
 }
 

@@ -8,6 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use async_trait::async_trait;
 use portico_domain::testing::contract::Server;
 use tempfile::TempDir;
 
@@ -45,7 +46,7 @@ impl Redis {
     fn start_with(password: Option<&'static str>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut redis = Self { port: free_port(), password, server: None, folder };
-        redis.start_again();
+        redis.launch();
         redis
     }
 
@@ -87,11 +88,9 @@ impl Redis {
         BufReader::new(connection).read_line(&mut line).ok()?;
         Some(line.trim_end().to_owned())
     }
-}
 
-impl Server for Redis {
     /// Stops the server, which forgets everything and disconnects everybody.
-    fn stop(&mut self) {
+    fn halt(&mut self) {
         if let Some(mut server) = self.server.take() {
             let _ = server.kill();
             let _ = server.wait();
@@ -99,10 +98,7 @@ impl Server for Redis {
     }
 
     /// Starts the server on the same port, and waits until it answers.
-    ///
-    /// # Panics
-    /// When it does not answer within a minute.
-    fn start_again(&mut self) {
+    fn launch(&mut self) {
         let program = tools::find(tools::REDIS)
             .unwrap_or_else(|| panic!("redis-server is missing: apt-get install redis-server"));
         let server = Command::new(program)
@@ -126,8 +122,19 @@ impl Server for Redis {
     }
 }
 
+#[async_trait]
+impl Server for Redis {
+    async fn stop(&mut self) {
+        self.halt();
+    }
+
+    async fn start_again(&mut self) {
+        self.launch();
+    }
+}
+
 impl Drop for Redis {
     fn drop(&mut self) {
-        self.stop();
+        self.halt();
     }
 }

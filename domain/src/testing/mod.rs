@@ -6,4 +6,7 @@ mod examples;
 mod fakes;
 
 pub use examples::{ISSUER, attempt, identity, session, session_at, user};
-pub use fakes::{CountingRandomness, InMemorySessions, InMemorySite, InMemoryUsers, SetClock};
+pub use fakes::{
+    CountingRandomness, InMemoryMessages, InMemoryProvider, InMemorySessions, InMemorySite,
+    InMemoryUsers, SetClock,
+};

@@ -3,6 +3,7 @@
 
 mod believed;
 mod callback;
+mod contract;
 mod faults;
 mod keys;
 mod outages;
@@ -40,7 +41,7 @@ use url::Url;
 const CLIENT_ID: &str = "portico";
 /// With characters that HTTP Basic wants form-encoded.
 const SECRET: &str = "a secret: 100 % + some";
-const AUDIENCE: &str = "https://messages.example";
+pub(crate) const AUDIENCE: &str = "https://messages.example";
 
 /// Two attempts differ in state, nonce and verifier when their names do.
 pub(crate) fn attempt(name: &str) -> LoginAttempt {
@@ -79,14 +80,14 @@ pub(crate) fn provider(
 }
 
 /// The development provider, a place to come back to, and somebody with an account.
-struct Outside {
-    world: World,
+pub(crate) struct Outside {
+    pub(crate) world: World,
     site: TinyServer,
     person: Person,
 }
 
 impl Outside {
-    async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let site = TinyServer::start(|_| Answer::html(200, "back")).await;
         let world = World::start(WorldSettings {
             provider_port: 0,
@@ -107,7 +108,7 @@ impl Outside {
         Self { world, site, person }
     }
 
-    fn settings(&self) -> OidcSettings {
+    pub(crate) fn settings(&self) -> OidcSettings {
         OidcSettings {
             redirect_uri: self.site.url().join("callback").unwrap().into(),
             post_logout_redirect_uri: self.site.url().into(),
@@ -127,10 +128,20 @@ impl Outside {
     /// Walks to the provider, logs in where it asks, and comes back with a code.
     async fn answer(&self, oidc: &OidcProvider, attempt: &LoginAttempt) -> AuthorizationResponse {
         let url = oidc.authorization_url(attempt, Screen::LogIn).await.unwrap();
-        let mut page = self.person.visit(&url).await;
+        self.sign_in(&self.person, &url, "user@example.com").await
+    }
+
+    /// The same for whoever is sent there.
+    pub(crate) async fn sign_in(
+        &self,
+        person: &Person,
+        url: &str,
+        email: &str,
+    ) -> AuthorizationResponse {
+        let mut page = person.visit(url).await;
         if page.url.origin() != self.site.url().origin() {
-            let account = [("Email", "user@example.com"), ("Password", "portico")];
-            page = self.person.submit(&page, "Log In", &account).await;
+            let account = [("Email", email), ("Password", "portico")];
+            page = person.submit(&page, "Log In", &account).await;
         }
         let given = |name| page.url.query_pairs().find(|(key, _)| key == name);
         let (_, code) = given("code").unwrap_or_else(|| panic!("no code in {}", page.url));

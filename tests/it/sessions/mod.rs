@@ -216,13 +216,13 @@ async fn a_server_that_stops_is_said_so_and_nobody_is_taken_for_a_stranger() {
     browser.start(&testing::session()).await.unwrap();
     let cookies = browser.copy();
 
-    server.stop();
+    server.stop().await;
     assert!(matches!(browser.current().await, Err(SessionsUnavailable(_))));
     assert!(matches!(store.check().await, Err(SessionsUnavailable(_))));
     assert!(browser.end().await.is_err(), "nobody is told that a session ended which did not");
     assert_eq!(browser.copy(), cookies);
 
-    server.start_again();
+    server.start_again().await;
     assert_eq!(store.check().await, Ok(()));
     assert_eq!(browser.current().await, Ok(Some(testing::session())));
     browser.end().await.unwrap();
@@ -240,7 +240,7 @@ async fn sessions_in_cookies_outlast_their_database_and_start_nowhere_without_it
     browser.start(&testing::session()).await.unwrap();
     assert!(browser.current().await.unwrap().is_some());
 
-    server.stop();
+    server.stop().await;
     assert_eq!(browser.current().await, Ok(Some(testing::session())));
     // An instance that never read who was put out lets nobody in.
     let restarted = Browser::at(shared.store(KEY, &[]), KEY).await;
@@ -255,7 +255,7 @@ async fn sessions_in_cookies_outlast_their_database_and_start_nowhere_without_it
     assert_eq!(browser.current().await, Ok(None));
 
     // The others learn of it when the database is back.
-    server.start_again();
+    server.start_again().await;
     let told = async {
         while restarted.current().await != Ok(None) {
             restarted.put_back(stolen.clone());

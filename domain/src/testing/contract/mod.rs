@@ -21,6 +21,8 @@
 
 #[cfg(test)]
 mod bites;
+pub mod identity;
+pub mod messages;
 pub mod sessions;
 pub mod users;
 
@@ -31,17 +33,38 @@ use std::{
     time::Duration,
 };
 
+use async_trait::async_trait;
+
 /// What stands behind an adapter, and can be away.
+#[async_trait]
 pub trait Server: Send {
     /// Ends the server and its connections, and waits until it is gone.
-    fn stop(&mut self);
+    async fn stop(&mut self);
 
     /// Starts the server at the same place, and waits until it answers.
-    fn start_again(&mut self);
+    async fn start_again(&mut self);
 }
 
 /// Within this time several calls in a row have said that the server is away.
 pub const SOON: Duration = Duration::from_secs(20);
+
+/// Runs all at once, and answers when the last is done.
+async fn all<F: Future>(futures: impl Iterator<Item = F>) -> Vec<F::Output> {
+    let mut waiting: Vec<_> = futures.map(Box::pin).collect();
+    let mut done = Vec::new();
+    poll_fn(|context| {
+        waiting.retain_mut(|future| match future.as_mut().poll(context) {
+            Poll::Ready(output) => {
+                done.push(output);
+                false
+            }
+            Poll::Pending => true,
+        });
+        if waiting.is_empty() { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
+    done
+}
 
 /// Runs both at once.
 async fn join<A: Future, B: Future>(a: A, b: B) -> (A::Output, B::Output) {

@@ -1,11 +1,6 @@
 //! What every [`UserRepository`] promises. Each clause gets an empty one.
 
-use std::{
-    future::{Future, poll_fn},
-    sync::Arc,
-    task::Poll,
-    time::Instant,
-};
+use std::{sync::Arc, time::Instant};
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -14,7 +9,7 @@ use crate::{
     ports::UserRepository,
     testing::{
         ISSUER,
-        contract::{SOON, Server},
+        contract::{SOON, Server, all},
     },
 };
 
@@ -226,7 +221,7 @@ pub async fn the_storage_answers(users: Users) {
 pub async fn an_outage_is_said_and_loses_nothing(users: Users, server: &mut dyn Server) {
     let profile = named("Jo");
     users.admit(ISSUER, "1", &profile, at(1)).await.unwrap();
-    server.stop();
+    server.stop().await;
     let begun = Instant::now();
     for _ in 0..2 {
         assert!(users.admit(ISSUER, "1", &profile, at(2)).await.is_err());
@@ -236,26 +231,8 @@ pub async fn an_outage_is_said_and_loses_nothing(users: Users, server: &mut dyn 
         assert!(users.check().await.is_err());
     }
     assert!(begun.elapsed() < SOON, "{:?}", begun.elapsed());
-    server.start_again();
+    server.start_again().await;
     assert_eq!(users.check().await, Ok(()));
     let user = users.admit(ISSUER, "1", &profile, at(3)).await.unwrap();
     assert_eq!((user.first_seen, user.last_login, user.logins), (at(1), at(3), 2));
-}
-
-/// Runs all at once, and answers when the last is done.
-async fn all<F: Future>(futures: impl Iterator<Item = F>) -> Vec<F::Output> {
-    let mut waiting: Vec<_> = futures.map(Box::pin).collect();
-    let mut done = Vec::new();
-    poll_fn(|context| {
-        waiting.retain_mut(|future| match future.as_mut().poll(context) {
-            Poll::Ready(output) => {
-                done.push(output);
-                false
-            }
-            Poll::Pending => true,
-        });
-        if waiting.is_empty() { Poll::Ready(()) } else { Poll::Pending }
-    })
-    .await;
-    done
 }

@@ -1,5 +1,8 @@
 //! Adapters in memory that keep their ports' promises.
+#![allow(clippy::unwrap_used, reason = "a test that asks for nonsense fails")]
 
+mod identity;
+mod messages;
 mod sessions;
 mod users;
 
@@ -8,6 +11,8 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use chrono::{DateTime, TimeDelta, Utc};
 
 pub use self::{
+    identity::InMemoryProvider,
+    messages::InMemoryMessages,
     sessions::{InMemorySessions, InMemorySite},
     users::InMemoryUsers,
 };

@@ -86,12 +86,13 @@ impl Kept {
     }
 }
 
+#[async_trait]
 impl Server for InMemorySite {
-    fn stop(&mut self) {
+    async fn stop(&mut self) {
         self.0.away.store(true, Ordering::SeqCst);
     }
 
-    fn start_again(&mut self) {
+    async fn start_again(&mut self) {
         self.0.away.store(false, Ordering::SeqCst);
     }
 }

@@ -34,12 +34,13 @@ impl InMemoryUsers {
     }
 }
 
+#[async_trait]
 impl Server for Arc<InMemoryUsers> {
-    fn stop(&mut self) {
+    async fn stop(&mut self) {
         self.away.store(true, Ordering::SeqCst);
     }
 
-    fn start_again(&mut self) {
+    async fn start_again(&mut self) {
         self.away.store(false, Ordering::SeqCst);
     }
 }

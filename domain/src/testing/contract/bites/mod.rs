@@ -1,6 +1,8 @@
 //! A contract that nobody can break promises nothing: for each clause there is an adapter that is
 //! wrong in one way, and fails it.
 
+mod identity;
+mod messages;
 mod sessions;
 mod users;
 

@@ -271,7 +271,7 @@ pub async fn an_outage_is_said_and_makes_nobody_a_stranger(site: Fresh, server: 
     let everywhere = Revocation::Person { issuer: issuer.clone(), subject, except: None };
     let cookies = two.one.cookies();
     let stolen = two.other.cookies();
-    server.stop();
+    server.stop().await;
     let begun = Instant::now();
     assert_ne!(two.one.current().await, Ok(None));
     assert_eq!(two.one.cookies(), cookies);
@@ -289,7 +289,7 @@ pub async fn an_outage_is_said_and_makes_nobody_a_stranger(site: Fresh, server: 
         assert_eq!(two.one.cookies(), cookies);
     }
     assert!(begun.elapsed() < SOON, "{:?}", begun.elapsed());
-    server.start_again();
+    server.start_again().await;
     assert_eq!(registry.check().await, Ok(()));
     let clock = two.site.clock();
     clock.advance(TimeDelta::seconds(1));

@@ -1,0 +1,69 @@
+//! The contract of the port, with the development provider across from the adapter.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use portico_adapters::{http::Limits, system::SystemClock};
+use portico_domain::{
+    identity_provider_contract,
+    model::AuthorizationResponse,
+    ports::IdentityProvider,
+    testing::contract::{
+        Server,
+        identity::{Stage, an_outage_is_said_and_ends_no_session},
+    },
+};
+
+use super::{Outside, provider};
+
+struct WithProvider {
+    outside: Outside,
+    oidc: Arc<dyn IdentityProvider>,
+}
+
+impl WithProvider {
+    async fn start() -> Self {
+        let outside = Outside::start().await;
+        let mut settings = outside.settings();
+        settings.scopes.push("offline_access".into());
+        let oidc = Arc::new(provider(settings, Limits::default(), Arc::new(SystemClock)));
+        Self { outside, oidc }
+    }
+}
+
+#[async_trait]
+impl Stage for WithProvider {
+    fn relying_party(&self) -> Arc<dyn IdentityProvider> {
+        self.oidc.clone()
+    }
+
+    async fn sign_in(&self, authorization_url: &str) -> AuthorizationResponse {
+        let email = "user@example.com";
+        self.outside.sign_in(&self.outside.person, authorization_url, email).await
+    }
+}
+
+struct Across(Arc<WithProvider>);
+
+#[async_trait]
+impl Server for Across {
+    async fn stop(&mut self) {
+        self.0.outside.world.stop_provider().await;
+    }
+
+    async fn start_again(&mut self) {
+        self.0.outside.world.start_provider().await.unwrap();
+    }
+}
+
+async fn stage() -> (Arc<dyn Stage>, ()) {
+    (Arc::new(WithProvider::start().await), ())
+}
+
+identity_provider_contract!(stage());
+
+#[tokio::test]
+async fn an_outage() {
+    let stage = Arc::new(WithProvider::start().await);
+    an_outage_is_said_and_ends_no_session(stage.clone(), &mut Across(stage)).await;
+}

@@ -1,0 +1,69 @@
+//! The messages of an API over HTTP.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use portico_adapters::{
+    http::{HttpClient, Limits},
+    identity::oidc::OidcSettings,
+    messages::HttpMessages,
+    system::SystemClock,
+    tls,
+};
+use portico_domain::{
+    message_api_contract,
+    model::{AccessToken, Screen},
+    ports::IdentityProvider,
+    testing::contract::{
+        Server,
+        messages::{Fresh, an_outage_is_said_and_refuses_nobody},
+    },
+};
+use portico_tests::person::Person;
+use url::Url;
+
+use crate::identity::{AUDIENCE, Outside, attempt, provider};
+
+/// The access token of somebody with an account at the development provider.
+async fn access_token(outside: &Outside, email: &str) -> AccessToken {
+    let settings = OidcSettings { audience: Some(AUDIENCE.into()), ..outside.settings() };
+    let oidc = provider(settings, Limits::default(), Arc::new(SystemClock));
+    let attempt = attempt("login");
+    let url = oidc.authorization_url(&attempt, Screen::LogIn).await.unwrap();
+    let person = Person::new(Url::parse(outside.world.issuer()).unwrap());
+    let response = outside.sign_in(&person, &url, email).await;
+    oidc.redeem(&response, &attempt).await.unwrap().tokens.access_token
+}
+
+async fn over_http() -> (Fresh, Api) {
+    let outside = Outside::start().await;
+    let http = HttpClient::new(tls::client_config(None).unwrap(), Limits::default()).unwrap();
+    let messages = HttpMessages::new(&outside.world.api_url(), http).unwrap();
+    let fresh = Fresh {
+        messages: Arc::new(messages),
+        token: access_token(&outside, "admin@example.com").await,
+        lesser: Some(access_token(&outside, "user@example.com").await),
+    };
+    (fresh, Api(outside))
+}
+
+struct Api(Outside);
+
+#[async_trait]
+impl Server for Api {
+    async fn stop(&mut self) {
+        self.0.world.stop_api().await;
+    }
+
+    async fn start_again(&mut self) {
+        self.0.world.start_api().await.unwrap();
+    }
+}
+
+message_api_contract!(over_http());
+
+#[tokio::test]
+async fn an_outage() {
+    let (fresh, mut api) = over_http().await;
+    an_outage_is_said_and_refuses_nobody(fresh, &mut api).await;
+}
