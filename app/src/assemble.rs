@@ -14,7 +14,9 @@ use portico_adapters::{
     system::{SystemClock, SystemRandomness},
     tls::{self, TlsUnavailable},
 };
-use portico_domain::ports::{Clock, MessageApi, Randomness, SessionRegistry, SessionsUnavailable};
+use portico_domain::ports::{
+    Clock, MessageApi, Randomness, SessionRegistry, SessionsUnavailable, UserRepository,
+};
 use rocket::{Build, Rocket};
 use url::Url;
 
@@ -146,7 +148,7 @@ pub async fn assemble(settings: Settings, database: &Database) -> Result<Assembl
     };
     let ports = Ports {
         identity: Arc::new(identity),
-        users: database.users(),
+        users: open_users(database),
         sessions,
         registry,
         messages,
@@ -172,6 +174,11 @@ pub async fn assemble(settings: Settings, database: &Database) -> Result<Assembl
 pub fn open_database(settings: &Settings) -> Result<Database, AssembleError> {
     let tls = tls::client_config(settings.ssl_cert_file.as_deref())?;
     Ok(Database::open(settings.database_url.expose(), tls)?)
+}
+
+/// The place where people are remembered, for the site and for `portico users`.
+pub(crate) fn open_users(database: &Database) -> Arc<dyn UserRepository> {
+    database.users()
 }
 
 /// One store, as the two ports that it stands behind.

@@ -4,7 +4,11 @@ use clap::Subcommand;
 use portico_domain::model::{Revocation, User};
 
 use super::Failed;
-use crate::{assemble::open_registry, config::Settings, open_database};
+use crate::{
+    assemble::{open_registry, open_users},
+    config::Settings,
+    open_database,
+};
 
 #[derive(Subcommand)]
 pub(super) enum Command {
@@ -30,7 +34,7 @@ pub(super) struct Person {
 
 pub(super) async fn run(command: Command, settings: Settings) -> Result<ExitCode, Failed> {
     let database = open_database(&settings)?;
-    let users = database.users();
+    let users = open_users(&database);
     let found = match command {
         Command::List { limit } => {
             for user in users.list(limit).await? {
