@@ -23,7 +23,7 @@ use portico_domain::{
     ports::{Clock, Randomness},
     testing,
 };
-use portico_tests::{postgres::Postgres, site::SECRET_KEY};
+use portico_tests::{postgres::Postgres, redis::Redis, site::SECRET_KEY};
 use rocket::{
     figment::Figment,
     http::{Cookie, CookieJar},
@@ -116,6 +116,12 @@ async fn main() {
     let in_sqlite =
         ServerSide::in_database(settings(), &key, &sqlite, clock.clone(), chance.clone());
     measure("SQLite, 10,000 sessions", &client, &in_sqlite).await;
+
+    let server = Redis::start();
+    let (now, random) = (clock.clone(), chance.clone());
+    let in_redis =
+        ServerSide::in_redis(settings(), &key, &server.url(), None, now, random).unwrap();
+    measure("Redis, 10,000 sessions", &client, &in_redis).await;
 
     let server = Postgres::start();
     let postgres = open(&server.url());
