@@ -14,6 +14,7 @@ mod hexagon;
 mod hostile;
 mod identity;
 mod instances;
+mod logout_tokens;
 mod looks;
 mod messages;
 mod outages;

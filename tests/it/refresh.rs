@@ -14,12 +14,12 @@ use http::StatusCode;
 use portico_adapters::development::Fault;
 use portico_domain::{
     model::{
-        AccessToken, AuthorizationResponse, IdToken, Identity, LoginAttempt, Message, Refreshed,
-        Screen, Session, State, Topic,
+        AccessToken, AuthorizationResponse, IdToken, Identity, LoginAttempt, LogoutToken, Message,
+        Refreshed, Screen, Session, State, Topic,
     },
     ports::{
-        Clock, IdentityProvider, MessageApi, MessageError, ProviderUnavailable, RedeemError,
-        RefreshError,
+        Clock, IdentityProvider, LogoutTokenError, MessageApi, MessageError, ProviderUnavailable,
+        RedeemError, RefreshError,
     },
 };
 use portico_tests::{
@@ -64,6 +64,10 @@ impl IdentityProvider for Hurried {
 
     async fn refresh(&self, session: &Session) -> Result<Refreshed, RefreshError> {
         self.provider.refresh(session).await
+    }
+
+    async fn verify_logout_token(&self, token: &str) -> Result<LogoutToken, LogoutTokenError> {
+        self.provider.verify_logout_token(token).await
     }
 
     async fn end_session_url(

@@ -79,9 +79,22 @@ fn make_key() -> Result<CoreRsaPrivateSigningKey, String> {
 
 /// Signs `claims` RS256 in the compact form (RFC 7515, section 7.1). `None` when signing fails.
 pub(super) fn sign(key: &CoreRsaPrivateSigningKey, typ: &str, claims: &Value) -> Option<String> {
+    sign_as(key, &header(key, typ), claims)
+}
+
+/// The header that says how this key signs.
+pub(super) fn header(key: &CoreRsaPrivateSigningKey, typ: &str) -> Value {
     let kid = key.as_verification_key().key_id().map(|kid| kid.to_string());
-    let header = serde_json::json!({ "alg": "RS256", "typ": typ, "kid": kid });
-    let input = format!("{}.{}", encode(&header), encode(claims));
+    serde_json::json!({ "alg": "RS256", "typ": typ, "kid": kid })
+}
+
+/// Signs RS256, whatever the header says.
+pub(super) fn sign_as(
+    key: &CoreRsaPrivateSigningKey,
+    header: &Value,
+    claims: &Value,
+) -> Option<String> {
+    let input = format!("{}.{}", encode(header), encode(claims));
     let algorithm = CoreJwsSigningAlgorithm::RsaSsaPkcs1V15Sha256;
     let signature = key.sign(&algorithm, input.as_bytes()).ok()?;
     Some(format!("{input}.{}", BASE64.encode(signature)))

@@ -13,6 +13,7 @@ mod api;
 mod faults;
 mod hits;
 mod keys;
+mod logout_token;
 mod parameters;
 mod provider;
 mod server;

@@ -2,6 +2,7 @@
 
 use std::{fmt, path::PathBuf, sync::Arc};
 
+use serde_json::Value;
 use tokio::sync::Mutex;
 
 use super::{
@@ -9,6 +10,7 @@ use super::{
     faults::Faults,
     hits::Hits,
     keys::Keys,
+    logout_token,
     provider::{self, Provider},
     server::Server,
 };
@@ -152,6 +154,13 @@ impl World {
     /// [`WorldError::Start`] when no key can be made.
     pub async fn rotate_keys(&self) -> Result<(), WorldError> {
         self.provider.keys.rotate().await
+    }
+
+    /// A logout token that was just signed for the client (OpenID Connect Back-Channel Logout,
+    /// section 2.4), with these members of its header and these claims changed; null takes one
+    /// away. It names nobody unless a claim is `sub` or `sid`. `None` when it cannot be signed.
+    pub fn logout_token(&self, header: &Value, claims: &Value) -> Option<String> {
+        logout_token::logout_token(&self.provider, header, claims)
     }
 
     /// Stops the provider: connections to it are refused. Stopping twice is not an error.

@@ -5,6 +5,7 @@ mod login;
 mod logout;
 mod messages;
 mod pages;
+mod provider_logout;
 mod sessions;
 
 use rocket::Route;
@@ -17,6 +18,7 @@ pub fn all() -> Vec<Route> {
         messages::routes(),
         login::routes(),
         logout::routes(),
+        provider_logout::routes(),
         health::routes(),
     ]
     .concat()

@@ -2,6 +2,7 @@
 
 mod claims;
 mod login_attempt;
+mod logout_token;
 mod message;
 mod next_page;
 mod permission;
@@ -11,6 +12,7 @@ mod user;
 
 pub use claims::{Claims, Profile};
 pub use login_attempt::{AuthorizationResponse, Callback, LoginAttempt, ProviderRefusal, Screen};
+pub use logout_token::{LogoutToken, Whose};
 pub use message::{Message, Topic};
 pub use next_page::NextPage;
 pub use permission::Permission;

@@ -1,7 +1,8 @@
 use async_trait::async_trait;
 
 use crate::model::{
-    AuthorizationResponse, IdToken, Identity, LoginAttempt, Refreshed, Screen, Session, State,
+    AuthorizationResponse, IdToken, Identity, LoginAttempt, LogoutToken, Refreshed, Screen,
+    Session, State,
 };
 
 /// The OpenID provider, as its relying party sees it.
@@ -48,6 +49,14 @@ pub trait IdentityProvider: Send + Sync {
     /// A [`RefreshError`] for each way in which this fails.
     async fn refresh(&self, session: &Session) -> Result<Refreshed, RefreshError>;
 
+    /// Verifies a logout token by every rule of OpenID Connect Back-Channel Logout, section 2.6, but
+    /// that it is good once. One that was issued more than ten minutes ago is not taken.
+    ///
+    /// # Errors
+    /// [`LogoutTokenError::NotBelieved`] where it breaks a rule; [`LogoutTokenError::Unavailable`]
+    /// when the provider's metadata or keys cannot be had.
+    async fn verify_logout_token(&self, token: &str) -> Result<LogoutToken, LogoutTokenError>;
+
     /// Where to send the browser to end the session at the provider; it comes back to the site's
     /// front page (OpenID Connect RP-Initiated Logout, section 2). `None` when the provider has no
     /// such place. `id_token` is the hint, absent for a person whose session has no token.
@@ -75,6 +84,17 @@ pub trait IdentityProvider: Send + Sync {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the identity provider is unavailable: {0}")]
 pub struct ProviderUnavailable(pub String);
+
+/// Why a logout token ends nothing. The text is the cause for the log; it holds no token.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum LogoutTokenError {
+    /// It breaks a rule.
+    #[error("the logout token is refused: {0}")]
+    NotBelieved(String),
+    /// Nobody can tell whether it is the provider's.
+    #[error(transparent)]
+    Unavailable(#[from] ProviderUnavailable),
+}
 
 /// Why a code did not make anyone signed in. The text is the cause for the log; it holds no token.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

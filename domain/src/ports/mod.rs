@@ -11,7 +11,9 @@ mod session_store;
 mod user_repository;
 
 pub use clock::Clock;
-pub use identity_provider::{IdentityProvider, ProviderUnavailable, RedeemError, RefreshError};
+pub use identity_provider::{
+    IdentityProvider, LogoutTokenError, ProviderUnavailable, RedeemError, RefreshError,
+};
 pub use message_api::{MessageApi, MessageError};
 pub use randomness::{Randomness, RandomnessUnavailable};
 pub use session_registry::SessionRegistry;

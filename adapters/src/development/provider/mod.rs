@@ -29,7 +29,7 @@ pub(super) use self::http::{Bearer, headers};
 /// All that outlives a stop of the server.
 pub(super) struct Provider {
     issuer: OnceLock<String>,
-    client: Client,
+    pub(super) client: Client,
     audience: String,
     accounts: Accounts,
     sign_ins: SignIns,

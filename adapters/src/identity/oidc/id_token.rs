@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 use super::{fault::quoted, metadata::Metadata};
 
 /// How far the clocks of provider and site may differ.
-const LEEWAY: TimeDelta = TimeDelta::seconds(60);
+pub(super) const LEEWAY: TimeDelta = TimeDelta::seconds(60);
 
 /// What an ID token is measured by.
 pub(super) struct Expected<'a> {
@@ -60,7 +60,7 @@ pub(super) enum Refusal {
     Rule(String),
 }
 
-fn rule<T>(why: impl Into<String>) -> Result<T, Refusal> {
+pub(super) fn rule<T>(why: impl Into<String>) -> Result<T, Refusal> {
     Err(Refusal::Rule(why.into()))
 }
 

@@ -7,6 +7,7 @@
 mod discovery;
 mod fault;
 mod id_token;
+mod logout_token;
 mod metadata;
 mod permissions;
 mod refresh;
@@ -24,10 +25,12 @@ use openidconnect::{
 };
 use portico_domain::{
     model::{
-        AccessToken, AuthorizationResponse, Claims, IdToken, Identity, LoginAttempt, Profile,
-        RefreshToken, Refreshed, Screen, Session, State, Tokens,
+        AccessToken, AuthorizationResponse, Claims, IdToken, Identity, LoginAttempt, LogoutToken,
+        Profile, RefreshToken, Refreshed, Screen, Session, State, Tokens,
     },
-    ports::{Clock, IdentityProvider, ProviderUnavailable, RedeemError, RefreshError},
+    ports::{
+        Clock, IdentityProvider, LogoutTokenError, ProviderUnavailable, RedeemError, RefreshError,
+    },
 };
 use serde_json::{Map, Value};
 use url::Url;
@@ -155,6 +158,30 @@ impl IdentityProvider for OidcProvider {
 
     async fn refresh(&self, session: &Session) -> Result<Refreshed, RefreshError> {
         refresh::refresh(self, session).await
+    }
+
+    async fn verify_logout_token(&self, token: &str) -> Result<LogoutToken, LogoutTokenError> {
+        let known = self.discovery.provider().await.map_err(ProviderUnavailable::from)?;
+        let client_id = &self.settings.client_id;
+        let verify = |known: &Known| {
+            let now = self.clock.now();
+            logout_token::Expected { metadata: &known.metadata, client_id, now }
+                .verify(token, &known.keys)
+        };
+        let verdict = match verify(&known) {
+            Err(Refusal::Key) => {
+                let newer = self.discovery.newer_keys(&known).await;
+                let newer = newer.map_err(ProviderUnavailable::from)?;
+                newer.map_or(Err(Refusal::Key), |newer| verify(&newer))
+            }
+            verdict => verdict,
+        };
+        verdict.map_err(|refusal| {
+            LogoutTokenError::NotBelieved(match refusal {
+                Refusal::Rule(why) => why,
+                Refusal::Key | Refusal::Nonce => "no key of the provider fits".into(),
+            })
+        })
     }
 
     async fn end_session_url(

@@ -10,7 +10,7 @@ use crate::{
         AuthorizationCode, AuthorizationResponse, CodeVerifier, IdToken, Identity, LoginAttempt,
         Nonce, RefreshToken, Screen, Session, SessionId, State, Tokens,
     },
-    ports::{IdentityProvider, RedeemError, RefreshError},
+    ports::{IdentityProvider, LogoutTokenError, RedeemError, RefreshError},
     testing::{
         self,
         contract::{SOON, Server, join},
@@ -50,6 +50,7 @@ macro_rules! identity_provider_contract {
             an_answer_of_another_issuer_is_refused_before_the_code_is_spent
             tokens_are_renewed_again_and_again
             a_refresh_token_that_is_none_is_refused
+            a_made_up_logout_token_is_refused
             a_log_out_leads_to_the_provider_with_its_state
             the_provider_answers
         }
@@ -230,6 +231,15 @@ pub async fn a_refresh_token_that_is_none_is_refused(stage: Fresh) {
         let Err(RefreshError::Refused(why) | RefreshError::ProviderFault(why)) = refused else {
             panic!("{refused:?}")
         };
+        assert!(!why.contains(&made_up), "{why}");
+    }
+}
+
+/// Whatever a stranger brings as a logout token is refused, and nothing that is said shows it.
+pub async fn a_made_up_logout_token_is_refused(stage: Fresh) {
+    for made_up in hostile() {
+        let refused = stage.relying_party().verify_logout_token(&made_up).await;
+        let Err(LogoutTokenError::NotBelieved(why)) = refused else { panic!("{refused:?}") };
         assert!(!why.contains(&made_up), "{why}");
     }
 }

@@ -11,9 +11,9 @@ use async_trait::async_trait;
 use crate::{
     model::{
         AccessToken, AuthorizationCode, AuthorizationResponse, IdToken, Identity, LoginAttempt,
-        RefreshToken, Refreshed, Screen, Session, State, Tokens,
+        LogoutToken, RefreshToken, Refreshed, Screen, Session, State, Tokens, Whose,
     },
-    ports::{IdentityProvider, ProviderUnavailable, RedeemError, RefreshError},
+    ports::{IdentityProvider, LogoutTokenError, ProviderUnavailable, RedeemError, RefreshError},
     testing::{
         self, ISSUER,
         contract::{Server, identity::Stage},
@@ -137,6 +137,15 @@ impl IdentityProvider for InMemoryProvider {
             return Err(RefreshError::Refused("invalid_grant".into()));
         }
         Ok(Refreshed { tokens: given.tokens(), permissions: None })
+    }
+
+    async fn verify_logout_token(&self, token: &str) -> Result<LogoutToken, LogoutTokenError> {
+        let _given = self.given().ok_or_else(|| ProviderUnavailable(away()))?;
+        let whose = match token.strip_prefix("of-the-provider-") {
+            Some(id) => Ok((id.to_owned(), Whose::Person(testing::identity().subject))),
+            None => Err(LogoutTokenError::NotBelieved("made up".into())),
+        };
+        whose.map(|(id, whose)| LogoutToken { issuer: ISSUER.into(), id, whose })
     }
 
     async fn end_session_url(

@@ -8,9 +8,10 @@ use async_trait::async_trait;
 use super::{every_clause_bites, fails};
 use crate::{
     model::{
-        AuthorizationResponse, IdToken, Identity, LoginAttempt, Refreshed, Screen, Session, State,
+        AuthorizationResponse, IdToken, Identity, LoginAttempt, LogoutToken, Refreshed, Screen,
+        Session, State,
     },
-    ports::{IdentityProvider, ProviderUnavailable, RedeemError, RefreshError},
+    ports::{IdentityProvider, LogoutTokenError, ProviderUnavailable, RedeemError, RefreshError},
     testing::{
         self, InMemoryProvider,
         contract::{self, identity::Stage},
@@ -30,6 +31,7 @@ enum Wrong {
     BelievesAnyIssuer,
     LosesTheRotatedToken,
     QuotesRefreshTokens,
+    QuotesLogoutTokens,
     LosesTheState,
     IsNeverThere,
     TakesAnOutageForTheEnd,
@@ -142,6 +144,13 @@ impl IdentityProvider for WrongProvider {
         }
     }
 
+    async fn verify_logout_token(&self, token: &str) -> Result<LogoutToken, LogoutTokenError> {
+        match self.way {
+            Wrong::QuotesLogoutTokens => Err(LogoutTokenError::NotBelieved(token.into())),
+            _ => self.right.verify_logout_token(token).await,
+        }
+    }
+
     async fn end_session_url(
         &self,
         id_token: Option<IdToken>,
@@ -177,6 +186,7 @@ every_clause_bites! {
     an_answer_of_another_issuer_is_refused_before_the_code_is_spent: BelievesAnyIssuer,
     tokens_are_renewed_again_and_again: LosesTheRotatedToken,
     a_refresh_token_that_is_none_is_refused: QuotesRefreshTokens,
+    a_made_up_logout_token_is_refused: QuotesLogoutTokens,
     a_log_out_leads_to_the_provider_with_its_state: LosesTheState,
     the_provider_answers: IsNeverThere,
 }

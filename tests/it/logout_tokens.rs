@@ -1,0 +1,236 @@
+//! The provider ends sessions: OpenID Connect Back-Channel Logout.
+
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD as BASE64};
+use http::StatusCode;
+use portico_adapters::system::SystemClock;
+use portico_domain::ports::Clock;
+use portico_tests::{
+    page::Page,
+    person::Person,
+    site::{CLIENT_SECRET, Particular, Site},
+};
+use reqwest::Method;
+use ring::hmac;
+use serde_json::{Value, json};
+
+const USER: &str = "user@example.com";
+
+/// What the provider is answered.
+struct Told {
+    status: StatusCode,
+    error: String,
+    why: String,
+}
+
+async fn tell(site: &Site, token: &str) -> Told {
+    tell_form(site, &[("logout_token", token), ("another", "field")]).await
+}
+
+async fn tell_form(site: &Site, form: &[(&str, &str)]) -> Told {
+    let request = site.person().request(Method::POST, "/backchannel-logout").form(form);
+    let answer = request.send().await.unwrap();
+    assert_eq!(answer.headers()["Cache-Control"], "no-store");
+    let status = answer.status();
+    let body: Value = serde_json::from_str(&answer.text().await.unwrap()).unwrap_or_default();
+    let text = |name: &str| body[name].as_str().unwrap_or_default().to_owned();
+    Told { status, error: text("error"), why: text("error_description") }
+}
+
+/// One claim of the ID token, from the profile that shows them all.
+fn claim(profile: &Page, name: &str) -> String {
+    let text = profile.text();
+    let (_, after) =
+        text.split_once(&format!("\"{name}\": \"")).unwrap_or_else(|| panic!("{text}"));
+    after.split('"').next().unwrap().to_owned()
+}
+
+async fn is_signed_in(person: &Person) -> bool {
+    let page = person.get("/profile").await;
+    assert!(matches!(page.status, StatusCode::OK | StatusCode::SEE_OTHER), "{}", page.status);
+    page.status == StatusCode::OK
+}
+
+async fn site_with(store: &'static str) -> Site {
+    let settings = vec![("SESSION_STORE", store.to_owned())];
+    Site::start_with(Particular { settings, ..Particular::default() }).await
+}
+
+async fn a_session_or_all_of_a_persons_end(store: &'static str) {
+    let site = site_with(store).await;
+    let (one, profile) = site.signed_in(USER).await;
+    let (other, others) = site.signed_in(USER).await;
+    let (admin, _) = site.signed_in("admin@example.com").await;
+    let (sid, sub) = (claim(&profile, "sid"), claim(&profile, "sub"));
+    assert_ne!(sid, claim(&others, "sid"));
+
+    let token = site.world.logout_token(&json!({}), &json!({ "sid": sid, "sub": sub })).unwrap();
+    let told = tell(&site, &token).await;
+    assert_eq!(told.status, StatusCode::OK, "{}", told.why);
+    assert!(!is_signed_in(&one).await);
+    assert!(is_signed_in(&other).await);
+
+    // A session that has ended already, or that never was, is no error.
+    let token = site.world.logout_token(&json!({}), &json!({ "sid": sid })).unwrap();
+    assert_eq!(tell(&site, &token).await.status, StatusCode::OK);
+    let token = site.world.logout_token(&json!({}), &json!({ "sub": sub })).unwrap();
+    assert_eq!(tell(&site, &token).await.status, StatusCode::OK);
+    assert!(!is_signed_in(&other).await);
+    assert!(is_signed_in(&admin).await);
+
+    // It ended what was there, and not what comes after it: nor if it comes again.
+    let (again, _) = site.signed_in(USER).await;
+    assert_eq!(tell(&site, &token).await.status, StatusCode::BAD_REQUEST);
+    assert!(is_signed_in(&again).await);
+}
+
+#[tokio::test]
+async fn sessions_in_cookies_end() {
+    a_session_or_all_of_a_persons_end("cookie").await;
+}
+
+#[tokio::test]
+async fn sessions_in_the_database_end() {
+    a_session_or_all_of_a_persons_end("database").await;
+}
+
+/// Signed again: with the client's secret, which the header calls HS256.
+fn with_the_secret(token: &str) -> String {
+    let claims = token.split('.').nth(1).unwrap();
+    let header = BASE64.encode(json!({ "alg": "HS256", "typ": "logout+jwt" }).to_string());
+    let key = hmac::Key::new(hmac::HMAC_SHA256, CLIENT_SECRET.as_bytes());
+    let signature = hmac::sign(&key, format!("{header}.{claims}").as_bytes());
+    format!("{header}.{claims}.{}", BASE64.encode(signature))
+}
+
+/// Each changes one thing of a token that works, and says a word of the reason.
+fn faults() -> Vec<(&'static str, Value, Value)> {
+    let now = SystemClock.now().timestamp();
+    let event = "http://schemas.openid.net/event/backchannel-logout";
+    let none = || json!({});
+    vec![
+        ("another issuer", none(), json!({ "iss": "https://attacker.example" })),
+        ("another issuer", none(), json!({ "iss": null })),
+        ("another issuer", none(), json!({ "iss": 7 })),
+        ("somebody else", none(), json!({ "aud": "another" })),
+        ("somebody else", none(), json!({ "aud": ["another"] })),
+        ("somebody else", none(), json!({ "aud": null })),
+        ("in the future", none(), json!({ "iat": now + 3_600 })),
+        ("long ago", none(), json!({ "iat": now - 3_600 })),
+        ("when it was issued", none(), json!({ "iat": null })),
+        ("when it was issued", none(), json!({ "iat": "now" })),
+        ("expired", none(), json!({ "exp": now - 3_600 })),
+        ("no time", none(), json!({ "exp": "soon" })),
+        ("no log-out event", none(), json!({ "events": null })),
+        ("no log-out event", none(), json!({ "events": {} })),
+        ("no log-out event", none(), json!({ "events": { "another": {} } })),
+        ("no log-out event", none(), json!({ "events": { event: true } })),
+        ("no log-out event", none(), json!({ "events": [event] })),
+        ("nonce", none(), json!({ "nonce": "n" })),
+        ("nonce", none(), json!({ "nonce": "" })),
+        ("no jti", none(), json!({ "jti": null })),
+        ("its jti", none(), json!({ "jti": "" })),
+        ("its jti", none(), json!({ "jti": 7 })),
+        ("neither", none(), json!({ "sid": null, "sub": null })),
+        ("its sid", none(), json!({ "sid": 7 })),
+        ("its sub", none(), json!({ "sub": ["user"] })),
+        ("type", json!({ "typ": "at+jwt" }), none()),
+        ("critical", json!({ "crit": ["exp"] }), none()),
+        ("not allowed", json!({ "alg": "none" }), none()),
+        ("not allowed", json!({ "alg": "HS256" }), none()),
+        ("not allowed", json!({ "alg": "RS512" }), none()),
+        ("not allowed", json!({ "alg": "ES256" }), none()),
+        ("header", json!({ "alg": "XY512" }), none()),
+        ("header", json!({ "alg": null }), none()),
+        ("no key", json!({ "kid": "another" }), none()),
+    ]
+}
+
+#[tokio::test]
+async fn a_token_that_breaks_a_rule_ends_nothing() {
+    let site = Site::start().await;
+    let (person, profile) = site.signed_in(USER).await;
+    let sid = claim(&profile, "sid");
+    let of_person = |mut claims: Value| {
+        if claims.get("sid").is_none() {
+            claims["sid"] = sid.clone().into();
+        }
+        claims
+    };
+    let token =
+        |header: &Value, claims| site.world.logout_token(header, &of_person(claims)).unwrap();
+    let good = token(&json!({}), json!({}));
+    let (signed, signature) = good.rsplit_once('.').unwrap();
+    let flipped = if signature.starts_with('A') { "B" } else { "A" };
+    let mut rows: Vec<(&str, String)> =
+        faults().into_iter().map(|(why, header, claims)| (why, token(&header, claims))).collect();
+    rows.extend([
+        ("no key", format!("{signed}.{flipped}{}", &signature[1..])),
+        ("no key", format!("{signed}.")),
+        ("not allowed", with_the_secret(&good)),
+        ("no JWS", "not.a-jwt".into()),
+        ("no JWS", "no JWT".into()),
+        ("no JWS", "a.b.c".into()),
+        ("header", "YQ.YQ.YQ".into()),
+        ("no JWS", String::new()),
+        ("too long", format!("{good}{}", "A".repeat(17_000))),
+    ]);
+    for (why, token) in rows {
+        let told = tell(&site, &token).await;
+        assert_eq!(told.status, StatusCode::BAD_REQUEST, "{why}");
+        assert_eq!(told.error, "invalid_request");
+        assert!(told.why.contains(why), "{why}: {}", told.why);
+        assert!(is_signed_in(&person).await, "{why}");
+    }
+    assert!(
+        site.world.hits("jwks") <= 4,
+        "forged tokens have keys fetched: {}",
+        site.world.hits("jwks")
+    );
+    // The token that all of these were made of works.
+    assert_eq!(tell(&site, &good).await.status, StatusCode::OK);
+    assert!(!is_signed_in(&person).await);
+}
+
+#[tokio::test]
+async fn a_token_is_taken_as_its_provider_writes_it() {
+    let site = Site::start().await;
+    let now = SystemClock.now().timestamp();
+    for (header, claims) in [
+        (json!({ "typ": "JWT" }), json!({})),
+        (json!({ "typ": null }), json!({})),
+        (json!({ "typ": "application/logout+jwt", "unknown": 1 }), json!({})),
+        (json!({ "kid": null }), json!({})),
+        (json!({}), json!({ "exp": null, "unknown": [1] })),
+        (json!({}), json!({ "aud": ["another", "portico"] })),
+        (json!({}), json!({ "iat": now - 300 })),
+        (json!({}), json!({ "iat": now + 30 })),
+    ] {
+        let (person, profile) = site.signed_in(USER).await;
+        let mut claims = claims;
+        claims["sid"] = claim(&profile, "sid").into();
+        let told = tell(&site, &site.world.logout_token(&header, &claims).unwrap()).await;
+        assert_eq!(told.status, StatusCode::OK, "{header} {claims}: {}", told.why);
+        assert!(!is_signed_in(&person).await, "{header} {claims}");
+    }
+}
+
+#[tokio::test]
+async fn a_log_out_that_cannot_be_verified_now_is_not_made() {
+    let site = Site::start().await;
+    let token = site.world.logout_token(&json!({}), &json!({ "sub": "nobody" })).unwrap();
+    site.world.stop_provider().await;
+    let told = tell(&site, &token).await;
+    assert_eq!((told.status, &*told.error), (StatusCode::BAD_REQUEST, "temporarily_unavailable"));
+    site.world.start_provider().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_form_without_a_token_is_refused_and_so_is_no_form() {
+    let site = Site::start().await;
+    for form in [&[("another", "field")][..], &[]] {
+        let told = tell_form(&site, form).await;
+        assert_eq!((told.status, &*told.error), (StatusCode::BAD_REQUEST, "invalid_request"));
+    }
+    let request = site.person().request(Method::POST, "/backchannel-logout").body("{}");
+    assert_eq!(request.send().await.unwrap().status(), StatusCode::BAD_REQUEST);
+}
