@@ -11,7 +11,10 @@ use rocket::{
     time::Duration,
 };
 
-use crate::ports::{About, Ports};
+use crate::{
+    ports::{About, Ports},
+    routes::FRONT_CHANNEL,
+};
 
 /// The usual headers, by Rocket's own fairing.
 pub(crate) fn shield(https: bool) -> Shield {
@@ -47,9 +50,16 @@ impl Fairing for ContentSecurityPolicy {
         // Chromium applies `form-action` to redirects too: the log-out form leads to the provider.
         let forms = ports.identity.end_session_origins().join(" ");
         let pictures = &about.provider_origin;
+        // The provider's log-out page frames one address, and nobody frames another.
+        let is_framed = request.uri().path() == FRONT_CHANNEL;
+        let frames = if is_framed { pictures } else { "'none'" };
+        if is_framed {
+            // It knows no single other origin that may (RFC 7034, section 2.1).
+            response.remove_header("X-Frame-Options");
+        }
         let policy = format!(
             "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' https: {pictures}; \
-             form-action 'self' {forms}; base-uri 'none'; frame-ancestors 'none'"
+             form-action 'self' {forms}; base-uri 'none'; frame-ancestors {frames}"
         );
         response.set_header(Header::new("Content-Security-Policy", policy));
         response.set_header(Header::new("Cross-Origin-Opener-Policy", "same-origin"));

@@ -14,10 +14,11 @@ mod hexagon;
 mod hostile;
 mod identity;
 mod instances;
-mod logout_tokens;
+
 mod looks;
 mod messages;
 mod outages;
+mod provider_logout;
 mod refresh;
 mod sessions;
 mod sessions_page;

@@ -10,6 +10,8 @@ mod sessions;
 
 use rocket::Route;
 
+pub(crate) use self::provider_logout::{Budget, FRONT_CHANNEL};
+
 /// All of them.
 pub fn all() -> Vec<Route> {
     [

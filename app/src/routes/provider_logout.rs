@@ -1,12 +1,16 @@
 //! Where the provider says that somebody logged out there.
 
+use std::sync::{Mutex, PoisonError};
+
+use chrono::{DateTime, Utc};
 use portico_domain::{
-    ports::LogoutTokenError,
-    use_cases::{EndByProvider, EndByProviderError},
+    ports::{LogoutTokenError, RedeemError},
+    use_cases::{EndByProvider, EndByProviderError, EndInBrowser, EndInBrowserError},
 };
 use rocket::{
     FromForm, Request, Route, State,
     form::{self, Form},
+    get,
     http::{ContentType, Header, Status},
     post,
     response::{self, Responder},
@@ -14,10 +18,10 @@ use rocket::{
 };
 use serde_json::json;
 
-use crate::Ports;
+use crate::{Ports, guards::Store};
 
 pub(super) fn routes() -> Vec<Route> {
-    routes![back_channel, no_form]
+    routes![back_channel, no_form, front_channel, front_channel_without]
 }
 
 /// Other fields are nobody's business (OpenID Connect Back-Channel Logout, section 2.5).
@@ -49,10 +53,7 @@ async fn back_channel(
                 }
                 EndByProviderError::Replayed => Answer::invalid("it was used before"),
                 EndByProviderError::Token(LogoutTokenError::Unavailable(_))
-                | EndByProviderError::Sessions(_) => Answer::Failed {
-                    error: "temporarily_unavailable",
-                    description: "the log-out cannot be made just now".into(),
-                },
+                | EndByProviderError::Sessions(_) => Answer::not_now(),
             }
         }
     }
@@ -61,6 +62,61 @@ async fn back_channel(
 #[post("/backchannel-logout", rank = 2)]
 fn no_form() -> Answer {
     Answer::invalid("it is no form")
+}
+
+/// The provider's log-out page frames it.
+pub(crate) const FRONT_CHANNEL: &str = "/frontchannel-logout";
+
+/// How many log-outs a minute a process takes from frames that bring no cookies: a person more or
+/// less, and not a million strangers who fill the list.
+const A_MINUTE: u32 = 120;
+
+/// The minute, and the log-outs in it.
+#[derive(Default)]
+pub(crate) struct Budget(Mutex<(i64, u32)>);
+
+impl Budget {
+    fn spend(&self, now: DateTime<Utc>) -> bool {
+        let mut spent = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let minute = now.timestamp() / 60;
+        if spent.0 != minute {
+            *spent = (minute, 0);
+        }
+        spent.1 = spent.1.saturating_add(1);
+        spent.1 <= A_MINUTE
+    }
+}
+
+/// `iss` and `sid` come together (OpenID Connect Front-Channel Logout, section 2).
+#[get("/frontchannel-logout?<iss>&<sid>")]
+async fn front_channel(
+    iss: &str,
+    sid: &str,
+    store: Store<'_>,
+    budget: &State<Budget>,
+    ports: &State<Ports>,
+) -> Answer {
+    let (identity, sessions, registry) = (&*ports.identity, &*store.0, &*ports.registry);
+    let end = EndInBrowser { identity, sessions, registry };
+    match end.run(iss, sid, || budget.spend(ports.clock.now())).await {
+        Ok(()) => Answer::Done,
+        Err(error) => {
+            log::warn!("front-channel log-out: {error}");
+            match error {
+                EndInBrowserError::Issuer(RedeemError::WrongIssuer(_)) => {
+                    Answer::invalid("it is of another issuer")
+                }
+                EndInBrowserError::Issuer(_)
+                | EndInBrowserError::Sessions(_)
+                | EndInBrowserError::TooMany => Answer::not_now(),
+            }
+        }
+    }
+}
+
+#[get("/frontchannel-logout", rank = 2)]
+fn front_channel_without() -> Answer {
+    Answer::invalid("iss and sid have to be named")
 }
 
 /// What the provider is told (section 2.8): 400 also where the log-out failed on our side.
@@ -72,6 +128,11 @@ enum Answer {
 impl Answer {
     fn invalid(description: impl Into<String>) -> Self {
         Self::Failed { error: "invalid_request", description: description.into() }
+    }
+
+    fn not_now() -> Self {
+        let description = "the log-out cannot be made just now".into();
+        Self::Failed { error: "temporarily_unavailable", description }
     }
 }
 

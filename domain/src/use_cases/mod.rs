@@ -3,6 +3,7 @@
 mod begin_login;
 mod complete_login;
 mod end_by_provider;
+mod end_in_browser;
 mod log_out;
 mod manage_sessions;
 mod read_message;
@@ -12,6 +13,7 @@ mod who_is_visiting;
 pub use begin_login::{BeginLogin, BeginLoginError, Begun};
 pub use complete_login::{CompleteLogin, LoginError};
 pub use end_by_provider::{EndByProvider, EndByProviderError};
+pub use end_in_browser::{EndInBrowser, EndInBrowserError};
 pub use log_out::{LogOut, LoggedOut};
 pub use manage_sessions::ManageSessions;
 pub use read_message::{ReadMessage, ReadMessageError};

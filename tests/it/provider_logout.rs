@@ -1,4 +1,4 @@
-//! The provider ends sessions: OpenID Connect Back-Channel Logout.
+//! The provider ends sessions: OpenID Connect Back-Channel and Front-Channel Logout.
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD as BASE64};
 use http::StatusCode;
@@ -233,4 +233,69 @@ async fn a_form_without_a_token_is_refused_and_so_is_no_form() {
     }
     let request = site.person().request(Method::POST, "/backchannel-logout").body("{}");
     assert_eq!(request.send().await.unwrap().status(), StatusCode::BAD_REQUEST);
+}
+
+/// What the frame in the provider's log-out page shows.
+async fn frame(site: &Site, person: &Person, iss: &str, sid: &str) -> StatusCode {
+    let query = url::form_urlencoded::Serializer::new(String::new())
+        .extend_pairs([("iss", iss), ("sid", sid)])
+        .finish();
+    let page = person.get(&format!("/frontchannel-logout?{query}")).await;
+    assert_eq!(page.header("Cache-Control"), Some("no-store"));
+    assert_eq!(page.header("X-Frame-Options"), None);
+    let policy = page.header("Content-Security-Policy").unwrap();
+    let provider = site.world.issuer();
+    assert!(policy.ends_with(&format!("frame-ancestors {provider}")), "{policy}");
+    page.status
+}
+
+#[tokio::test]
+async fn a_frame_of_the_provider_ends_the_session_that_it_names() {
+    for store in ["cookie", "database"] {
+        let site = site_with(store).await;
+        let (one, profile) = site.signed_in(USER).await;
+        let (other, others) = site.signed_in(USER).await;
+        let (sid, iss) = (claim(&profile, "sid"), site.world.issuer().to_owned());
+        for (iss, sid) in [("https://attacker.example", &*sid), (&iss, ""), (&iss, "another")] {
+            frame(&site, &one, iss, sid).await;
+            assert!(is_signed_in(&one).await, "{iss} {sid}");
+        }
+        // With its cookies, and as browsers do it: without.
+        assert_eq!(frame(&site, &one, &iss, &sid).await, StatusCode::OK);
+        assert!(!is_signed_in(&one).await);
+        assert!(is_signed_in(&other).await);
+        let sid = claim(&others, "sid");
+        assert_eq!(frame(&site, &site.person(), &iss, &sid).await, StatusCode::OK);
+        assert!(!is_signed_in(&other).await);
+    }
+}
+
+#[tokio::test]
+async fn strangers_cannot_fill_the_list_of_what_has_ended() {
+    let site = Site::start().await;
+    let (person, profile) = site.signed_in(USER).await;
+    let stranger = site.person();
+    let mut refused = false;
+    for number in 0..300 {
+        let status = frame(&site, &stranger, site.world.issuer(), &number.to_string()).await;
+        refused |= status == StatusCode::BAD_REQUEST;
+    }
+    assert!(refused);
+    // Whoever brings the session itself is not one of them.
+    let sid = claim(&profile, "sid");
+    assert_eq!(frame(&site, &person, site.world.issuer(), &sid).await, StatusCode::OK);
+    assert!(!is_signed_in(&person).await);
+}
+
+#[tokio::test]
+async fn only_the_one_page_can_be_framed() {
+    let site = Site::start().await;
+    for path in ["/", "/frontchannel-logout/", "/frontchannel-logout/more", "/profile"] {
+        let page = site.person().get(path).await;
+        assert_eq!(page.header("X-Frame-Options"), Some("DENY"), "{path}");
+        let policy = page.header("Content-Security-Policy").unwrap();
+        assert!(policy.ends_with("frame-ancestors 'none'"), "{path}: {policy}");
+    }
+    let page = site.person().get("/frontchannel-logout?iss=only").await;
+    assert_eq!(page.status, StatusCode::BAD_REQUEST);
 }

@@ -1,0 +1,120 @@
+use crate::{
+    model::{Revocation, Session},
+    ports::{IdentityProvider, RedeemError, SessionRegistry, SessionStore, SessionsUnavailable},
+};
+
+/// The provider ends a session by way of the browser (OpenID Connect Front-Channel Logout, section
+/// 2).
+///
+/// It shows the site in a frame of its log-out page. Browsers send no cookies into the frames of
+/// other sites, so that the session is found by the provider's own name for it. That name is known
+/// to provider, site and person only: whoever has it could have had more.
+pub struct EndInBrowser<'a> {
+    /// Says whether it is the provider who is named.
+    pub identity: &'a dyn IdentityProvider,
+    /// The visitor's own session, should the cookies have come along.
+    pub sessions: &'a dyn SessionStore,
+    /// Ends the session wherever it is.
+    pub registry: &'a dyn SessionRegistry,
+}
+
+/// Why no session was ended. The text is for the log.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum EndInBrowserError {
+    /// Another issuer is named, or nobody can tell.
+    #[error(transparent)]
+    Issuer(#[from] RedeemError),
+    /// Too many have asked lately without having the session's cookies.
+    #[error("too many ask for log-outs")]
+    TooMany,
+    /// The store is out of reach.
+    #[error(transparent)]
+    Sessions(#[from] SessionsUnavailable),
+}
+
+impl EndInBrowser<'_> {
+    /// Ends what came of the session that the provider calls `sid`, whether there is anything to
+    /// end or not. `may_revoke` is asked before a session is ended that is not the visitor's: a
+    /// store may have to remember every name that it is told.
+    ///
+    /// # Errors
+    /// An [`EndInBrowserError`]; nothing has ended.
+    pub async fn run(
+        &self,
+        iss: &str,
+        sid: &str,
+        may_revoke: impl FnOnce() -> bool + Send,
+    ) -> Result<(), EndInBrowserError> {
+        self.identity.verify_issuer(Some(iss.to_owned())).await?;
+        let is_meant = |session: &Session| {
+            session.issuer == iss && session.provider_session.as_deref() == Some(sid)
+        };
+        if self.sessions.current().await?.as_ref().is_some_and(is_meant) {
+            self.sessions.end().await?;
+        } else if !may_revoke() {
+            return Err(EndInBrowserError::TooMany);
+        }
+        let (issuer, sid) = (iss.to_owned(), sid.to_owned());
+        let revocation = Revocation::ProviderSession { issuer, sid, subject: None };
+        Ok(self.registry.revoke(&revocation).await?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{
+        self, ISSUER, InMemoryProvider, InMemorySite,
+        contract::sessions::{Cookies, Instance, Visitor},
+    };
+
+    async fn signed_in(site: &InMemorySite, sid: &str) -> Box<dyn Visitor> {
+        let visitor = site.visitor(Cookies::new()).await;
+        let provider_session = Some(sid.to_owned());
+        visitor.start(&Session { provider_session, ..testing::session() }).await.unwrap();
+        visitor
+    }
+
+    async fn run(
+        site: &InMemorySite,
+        visitor: &dyn Visitor,
+        [iss, sid]: [&str; 2],
+        may_revoke: bool,
+    ) -> Result<(), EndInBrowserError> {
+        let (identity, registry) = (InMemoryProvider::default(), site.registry());
+        let sessions: &dyn SessionStore = visitor;
+        let end = EndInBrowser { identity: &identity, sessions, registry: &*registry };
+        end.run(iss, sid, || may_revoke).await
+    }
+
+    #[tokio::test]
+    async fn the_session_in_the_browser_ends_and_no_other() {
+        let site = InMemorySite::default();
+        let (one, other) = (signed_in(&site, "one").await, signed_in(&site, "other").await);
+        assert_eq!(run(&site, &*one, [ISSUER, "one"], false).await, Ok(()));
+        assert_eq!(one.current().await, Ok(None));
+        assert!(other.current().await.unwrap().is_some());
+    }
+
+    #[tokio::test]
+    async fn a_session_whose_cookies_stay_behind_ends_all_the_same_within_reason() {
+        let site = InMemorySite::default();
+        let one = signed_in(&site, "one").await;
+        let frame = site.visitor(Cookies::new()).await;
+        let refused = run(&site, &*frame, [ISSUER, "one"], false).await;
+        assert_eq!(refused, Err(EndInBrowserError::TooMany));
+        assert!(one.current().await.unwrap().is_some());
+        assert_eq!(run(&site, &*frame, [ISSUER, "one"], true).await, Ok(()));
+        assert_eq!(one.current().await, Ok(None));
+    }
+
+    #[tokio::test]
+    async fn another_issuer_or_another_name_ends_nothing() {
+        let site = InMemorySite::default();
+        let one = signed_in(&site, "one").await;
+        let refused = run(&site, &*one, ["https://attacker.example/", "one"], true).await;
+        assert!(matches!(refused, Err(EndInBrowserError::Issuer(_))), "{refused:?}");
+        assert_eq!(run(&site, &*one, [ISSUER, "another"], true).await, Ok(()));
+        assert!(one.current().await.unwrap().is_some());
+    }
+}
