@@ -15,7 +15,7 @@ use portico_adapters::development::Fault;
 use portico_domain::{
     model::{
         AccessToken, AuthorizationResponse, IdToken, Identity, LoginAttempt, LogoutToken, Message,
-        Refreshed, Screen, Session, State, Topic,
+        RefreshToken, Refreshed, Screen, Session, State, Topic,
     },
     ports::{
         Clock, IdentityProvider, LogoutTokenError, MessageApi, MessageError, ProviderUnavailable,
@@ -64,6 +64,10 @@ impl IdentityProvider for Hurried {
 
     async fn refresh(&self, session: &Session) -> Result<Refreshed, RefreshError> {
         self.provider.refresh(session).await
+    }
+
+    async fn revoke(&self, token: &RefreshToken) -> Result<(), ProviderUnavailable> {
+        self.provider.revoke(token).await
     }
 
     async fn verify_logout_token(&self, token: &str) -> Result<LogoutToken, LogoutTokenError> {
@@ -342,4 +346,17 @@ async fn an_api_that_refuses_newer_tokens_too_is_told_of_after_one_renewal() {
     assert!(page.text().contains("Bad credentials"), "{}", page.text());
     assert_eq!(renewals(&site), 1);
     assert!(is_signed_in(&person).await);
+}
+
+#[tokio::test]
+async fn a_log_out_gives_the_refresh_token_back_and_nobody_waits_for_that() {
+    let settings = vec![("OIDC_SCOPES", "openid offline_access".to_owned())];
+    let site = Site::start_with(Particular { settings, ..Particular::default() }).await;
+    let (person, page) = site.signed_in(USER).await;
+    person.submit(&page, "Log Out", &[]).await;
+    let begun = Instant::now();
+    while site.world.hits("revoked") == 0 {
+        assert!(begun.elapsed() < Duration::from_secs(10), "nothing was given back");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
 }

@@ -142,7 +142,8 @@ impl World {
 
     /// How often an endpoint was asked since the start: `discovery`, `jwks`, `authorize`,
     /// `login`, `signup` (forms sent), `token`, `userinfo`, `end-session`, `messages`. Under
-    /// `replayed-code`: how many codes were redeemed a second time. 0 for other names. The API
+    /// `replayed-code`: how many codes were redeemed a second time; under `revoked`: how many tokens
+    /// were given back. 0 for other names. The API
     /// asks for discovery and keys too.
     pub fn hits(&self, endpoint: &str) -> usize {
         self.provider.hits.of(endpoint)

@@ -1,8 +1,8 @@
 use async_trait::async_trait;
 
 use crate::model::{
-    AuthorizationResponse, IdToken, Identity, LoginAttempt, LogoutToken, Refreshed, Screen,
-    Session, State,
+    AuthorizationResponse, IdToken, Identity, LoginAttempt, LogoutToken, RefreshToken, Refreshed,
+    Screen, Session, State,
 };
 
 /// The OpenID provider, as its relying party sees it.
@@ -48,6 +48,14 @@ pub trait IdentityProvider: Send + Sync {
     /// # Errors
     /// A [`RefreshError`] for each way in which this fails.
     async fn refresh(&self, session: &Session) -> Result<Refreshed, RefreshError>;
+
+    /// Gives the refresh token back, so that it is good for nobody any more (RFC 7009), where the
+    /// provider has a place for that. Waits for no answer, and an attempt that fails is only told
+    /// the log: the token ends in its time.
+    ///
+    /// # Errors
+    /// [`ProviderUnavailable`] when the provider's metadata cannot be had.
+    async fn revoke(&self, token: &RefreshToken) -> Result<(), ProviderUnavailable>;
 
     /// Verifies a logout token by every rule of OpenID Connect Back-Channel Logout, section 2.6, but
     /// that it is good once. One that was issued more than ten minutes ago is not taken.

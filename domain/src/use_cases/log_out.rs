@@ -37,6 +37,10 @@ impl LogOut<'_> {
         };
         // First here: whatever happens at the provider, this site has forgotten the person.
         sessions.end().await?;
+        if let Some(token) = &session.tokens.refresh_token {
+            // Whatever comes of it, the person has logged out; the log-out below says what is wrong.
+            let _ = self.identity.revoke(token).await;
+        }
         // Some providers come back only when the request carried a `state`. Nothing hangs on its
         // value, so that a machine without chance can still log people out.
         let state = State::new(random_text(self.randomness).unwrap_or_else(|_| "logout".into()));

@@ -216,3 +216,18 @@ async fn a_provider_without_metadata_ends_no_session() {
     let answer = oidc.refresh(&session).await;
     assert!(matches!(answer, Err(RefreshError::ProviderFault(_))), "{answer:?}");
 }
+
+#[tokio::test]
+async fn a_refresh_token_that_was_given_back_is_good_for_nobody() {
+    let outside = Outside::start().await;
+    let (oidc, session) = signed_in(&outside).await;
+    oidc.revoke(session.tokens.refresh_token.as_ref().unwrap()).await.unwrap();
+    let revoked = async {
+        while outside.world.hits("revoked") == 0 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), revoked).await.expect("it is given back");
+    let refused = oidc.refresh(&session).await;
+    assert!(matches!(refused, Err(RefreshError::Refused(_))), "{refused:?}");
+}

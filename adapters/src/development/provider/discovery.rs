@@ -28,6 +28,7 @@ struct More {
     code_challenge_methods_supported: Vec<String>,
     prompt_values_supported: Vec<String>,
     authorization_response_iss_parameter_supported: bool,
+    revocation_endpoint: String,
 }
 
 impl AdditionalProviderMetadata for More {}
@@ -94,6 +95,7 @@ fn metadata(provider: &Provider) -> Result<Metadata, url::ParseError> {
                 code_challenge_methods_supported: words(&["S256"]),
                 prompt_values_supported: words(&["none", "login", "create"]),
                 authorization_response_iss_parameter_supported: true,
+                revocation_endpoint: provider.endpoint("/revoke"),
             },
         },
     );

@@ -130,6 +130,16 @@ impl Grants {
         Some(grant)
     }
 
+    /// The token and whatever came of its grant.
+    pub(super) fn revoke(&self, token: &str) {
+        let mut issued = self.lock();
+        let refresh = issued.refresh.get(token).map(|grant| grant.id.clone());
+        let access = issued.access.get(token).map(|(grant, _)| grant.id.clone());
+        if let Some(grant) = refresh.or(access) {
+            issued.revoke(&grant);
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, Issued> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

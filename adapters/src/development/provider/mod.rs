@@ -7,6 +7,7 @@ mod grants;
 mod http;
 mod login;
 mod pages;
+mod revocation;
 mod sign_ins;
 mod token;
 mod tokens;
@@ -105,6 +106,7 @@ pub(super) fn rocket(config: Figment, provider: Arc<Provider>) -> Rocket<Build> 
         .mount("/", authorize::routes())
         .mount("/", login::routes())
         .mount("/", token::routes())
+        .mount("/", revocation::routes())
         .mount("/", userinfo::routes())
         .mount("/", end_session::routes())
         .mount("/", pages::routes())

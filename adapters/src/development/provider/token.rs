@@ -64,7 +64,11 @@ async fn token(
 }
 
 /// The client names itself in the header or in the body, never in both (section 2.3).
-fn authenticate(provider: &Provider, basic: &Basic, form: &Parameters) -> Result<(), Refusal> {
+pub(super) fn authenticate(
+    provider: &Provider,
+    basic: &Basic,
+    form: &Parameters,
+) -> Result<(), Refusal> {
     let body = (form.get("client_id"), form.get("client_secret"));
     let (id, secret) = match (basic, body) {
         (Basic::Given(..), (_, Some(_))) => {
@@ -156,7 +160,7 @@ fn issue(provider: &Provider, grant: Grant) -> Result<Answer, Refusal> {
 }
 
 /// The client's name and secret by HTTP Basic, form-encoded each (section 2.3.1).
-enum Basic {
+pub(super) enum Basic {
     Given(String, String),
     Malformed,
     Absent,
@@ -200,14 +204,14 @@ impl<'r> Responder<'r, 'static> for Answer {
 }
 
 /// Why there are no tokens (section 5.2).
-enum Refusal {
+pub(super) enum Refusal {
     Because(&'static str, &'static str),
     Client,
     Failed,
 }
 
 impl Refusal {
-    fn new(error: &'static str, why: &'static str) -> Self {
+    pub(super) fn new(error: &'static str, why: &'static str) -> Self {
         Self::Because(error, why)
     }
 

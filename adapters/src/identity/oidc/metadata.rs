@@ -35,6 +35,7 @@ pub(super) struct Metadata {
     pub(super) jwks_uri: Url,
     pub(super) userinfo_endpoint: Option<Url>,
     pub(super) end_session_endpoint: Option<Url>,
+    pub(super) revocation_endpoint: Option<Url>,
     /// The algorithms that are both listed and allowed here; RS256 where none is listed.
     pub(super) algorithms: Vec<Algorithm>,
     /// Takes the client's secret by HTTP Basic, as it does where it does not say.
@@ -87,6 +88,7 @@ impl Metadata {
             jwks_uri: required("jwks_uri")?,
             userinfo_endpoint: endpoint("userinfo_endpoint")?,
             end_session_endpoint: endpoint("end_session_endpoint")?,
+            revocation_endpoint: endpoint("revocation_endpoint")?,
             algorithms: list("id_token_signing_alg_values_supported")
                 .map_or_else(|| vec![Algorithm::RsaSsaPkcs1V15Sha256], |all| allowed(all)),
             secret_in_header: list(methods).is_none() || lists(methods, "client_secret_basic"),

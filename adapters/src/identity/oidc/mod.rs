@@ -11,6 +11,7 @@ mod logout_token;
 mod metadata;
 mod permissions;
 mod refresh;
+mod revocation;
 mod settings;
 mod token;
 mod userinfo;
@@ -158,6 +159,12 @@ impl IdentityProvider for OidcProvider {
 
     async fn refresh(&self, session: &Session) -> Result<Refreshed, RefreshError> {
         refresh::refresh(self, session).await
+    }
+
+    async fn revoke(&self, token: &RefreshToken) -> Result<(), ProviderUnavailable> {
+        let known = self.discovery.provider().await?;
+        revocation::revoke_in_background(&self.settings, &known.metadata, &self.http, token);
+        Ok(())
     }
 
     async fn verify_logout_token(&self, token: &str) -> Result<LogoutToken, LogoutTokenError> {

@@ -53,7 +53,7 @@ fn client(settings: &OidcSettings, metadata: &Metadata) -> Result<Client, Fault>
 
 /// By Basic, unless the provider takes the secret in the body only, or in both and Basic would
 /// change it: RFC 6749, section 2.3.1, has it form-encoded there, which not every provider undoes.
-fn place_of_the_secret(settings: &OidcSettings, metadata: &Metadata) -> AuthType {
+pub(super) fn place_of_the_secret(settings: &OidcSettings, metadata: &Metadata) -> AuthType {
     let is_encoded =
         |text: &str| form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>() != text;
     let secret = settings.client_secret.as_ref().map_or("", |secret| secret.secret());

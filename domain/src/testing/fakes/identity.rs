@@ -139,6 +139,12 @@ impl IdentityProvider for InMemoryProvider {
         Ok(Refreshed { tokens: given.tokens(), permissions: None })
     }
 
+    async fn revoke(&self, token: &RefreshToken) -> Result<(), ProviderUnavailable> {
+        let mut given = self.given().ok_or_else(|| ProviderUnavailable(away()))?;
+        given.refresh_tokens.retain(|known| known != token);
+        Ok(())
+    }
+
     async fn verify_logout_token(&self, token: &str) -> Result<LogoutToken, LogoutTokenError> {
         let _given = self.given().ok_or_else(|| ProviderUnavailable(away()))?;
         let whose = match token.strip_prefix("of-the-provider-") {

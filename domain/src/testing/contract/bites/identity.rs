@@ -8,8 +8,8 @@ use async_trait::async_trait;
 use super::{every_clause_bites, fails};
 use crate::{
     model::{
-        AuthorizationResponse, IdToken, Identity, LoginAttempt, LogoutToken, Refreshed, Screen,
-        Session, State,
+        AuthorizationResponse, IdToken, Identity, LoginAttempt, LogoutToken, RefreshToken,
+        Refreshed, Screen, Session, State,
     },
     ports::{IdentityProvider, LogoutTokenError, ProviderUnavailable, RedeemError, RefreshError},
     testing::{
@@ -142,6 +142,10 @@ impl IdentityProvider for WrongProvider {
             }
             (_, refreshed) => refreshed,
         }
+    }
+
+    async fn revoke(&self, token: &RefreshToken) -> Result<(), ProviderUnavailable> {
+        self.right.revoke(token).await
     }
 
     async fn verify_logout_token(&self, token: &str) -> Result<LogoutToken, LogoutTokenError> {
