@@ -1,11 +1,15 @@
 //! What people do, from end to end over HTTP.
 
+use std::sync::Arc;
+
+use chrono::TimeDelta;
 use http::StatusCode;
 use portico::guards::{Needs, Permitted};
+use portico_domain::ports::Clock;
 use portico_tests::{
     page::Page,
     person::Person,
-    site::{Particular, Site, log_in},
+    site::{Change, Particular, Site, log_in},
 };
 
 const USER: &str = "user@example.com";
@@ -360,4 +364,35 @@ async fn addresses_and_cookies_go_by_the_public_url_and_not_by_the_request() {
     }
     assert!(!cookie.contains("Domain"));
     assert!(login.header("strict-transport-security").is_some());
+}
+
+#[tokio::test]
+async fn a_browser_that_goes_round_in_circles_is_stopped_for_a_minute() {
+    let clock = crate::identity::clock_at_now();
+    let ours: Arc<dyn Clock> = clock.clone();
+    let ports: Change = Box::new(move |ports| ports.clock = ours);
+    let site = Site::start_with(Particular { ports: Some(ports), ..Particular::default() }).await;
+    let person = site.person();
+    for path in ["/login", "/signup", "/login?next=/admin", "/login", "/login"] {
+        assert_eq!(person.get(path).await.status, StatusCode::SEE_OTHER, "{path}");
+    }
+    let page = person.get("/login").await;
+    assert_eq!(page.status, StatusCode::TOO_MANY_REQUESTS);
+    assert_eq!(page.heading(), "You are going round in circles");
+    assert_eq!(site.person().get("/login").await.status, StatusCode::SEE_OTHER, "others go on");
+
+    clock.advance(TimeDelta::seconds(59));
+    assert_eq!(person.get("/signup").await.status, StatusCode::TOO_MANY_REQUESTS);
+    clock.advance(TimeDelta::seconds(1));
+    for _ in 0..4 {
+        assert_eq!(person.get("/login").await.status, StatusCode::SEE_OTHER);
+    }
+    // Whoever arrives is not one of them.
+    let page = log_in(&person, "/login", "user@example.com").await;
+    assert_eq!(page.url.path(), "/profile", "{}", page.text());
+    person.submit(&page, "Log Out", &[]).await;
+    for _ in 0..5 {
+        assert_eq!(person.get("/login").await.status, StatusCode::SEE_OTHER);
+    }
+    assert_eq!(person.get("/login").await.status, StatusCode::TOO_MANY_REQUESTS);
 }

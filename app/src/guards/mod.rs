@@ -8,6 +8,7 @@
 mod device;
 mod login_required;
 mod navigation;
+mod patience;
 mod permitted;
 mod reference;
 mod visitor;
@@ -15,6 +16,7 @@ mod visitor;
 pub use device::Device;
 pub use login_required::LoginRequired;
 pub use navigation::{SameOrigin, is_page_navigation};
+pub(crate) use patience::Patience;
 pub use permitted::{Needs, Permitted};
 pub use reference::Reference;
 pub use visitor::{Store, Visitor};

@@ -9,7 +9,7 @@ use portico_domain::{
 use rocket::{FromForm, Route, State, form::Form, get, http::Status, post, routes};
 
 use crate::{
-    guards::{Device, Store},
+    guards::{Device, Patience, Store},
     ports::Ports,
     views::{Failure, SeeOther},
 };
@@ -22,19 +22,25 @@ pub(super) fn routes() -> Vec<Route> {
 async fn login(
     next: Option<&str>,
     store: Store<'_>,
+    patience: Patience<'_>,
     ports: &State<Ports>,
 ) -> Result<SeeOther, Failure> {
-    begin(ports, store, Screen::LogIn, NextPage::parse_or_profile(next)).await
+    begin(ports, store, &patience, Screen::LogIn, NextPage::parse_or_profile(next)).await
 }
 
 #[get("/signup")]
-async fn signup(store: Store<'_>, ports: &State<Ports>) -> Result<SeeOther, Failure> {
-    begin(ports, store, Screen::SignUp, NextPage::profile()).await
+async fn signup(
+    store: Store<'_>,
+    patience: Patience<'_>,
+    ports: &State<Ports>,
+) -> Result<SeeOther, Failure> {
+    begin(ports, store, &patience, Screen::SignUp, NextPage::profile()).await
 }
 
 async fn begin(
     ports: &Ports,
     store: Store<'_>,
+    patience: &Patience<'_>,
     screen: Screen,
     next: NextPage,
 ) -> Result<SeeOther, Failure> {
@@ -44,7 +50,15 @@ async fn begin(
         randomness: &*ports.randomness,
     };
     match begin.run(&*store.0, screen, next).await {
-        Ok(Begun::AtProvider(url)) => Ok(SeeOther(url)),
+        Ok(Begun::AtProvider(url)) if patience.allows(ports.clock.now()) => Ok(SeeOther(url)),
+        Ok(Begun::AtProvider(_)) => Err(Failure::new(
+            Status::TooManyRequests,
+            "You are going round in circles",
+            "Your browser began several logins within a minute and finished none of them. Perhaps something between this site and the service that knows who you are sends it back, or cookies are switched off.",
+            "Wait a minute, then log in again. If it happens once more, tell the people who run this site, with the reference.",
+        )
+        .with_action("Back home", "/")
+        .caused_by("too many logins without one that was finished")),
         Ok(Begun::AlreadySignedIn(next)) => Ok(SeeOther(next.to_string())),
         Err(cause @ BeginLoginError::Provider(_)) => Err(Failure::new(
             Status::ServiceUnavailable,
@@ -90,9 +104,10 @@ async fn callback(
     answer: Answer,
     device: Device,
     store: Store<'_>,
+    patience: Patience<'_>,
     ports: &State<Ports>,
 ) -> Result<SeeOther, Failure> {
-    complete(ports, store, device, answer).await
+    complete(ports, store, &patience, device, answer).await
 }
 
 /// For `response_mode=form_post` (OAuth 2.0 Form Post Response Mode, section 2).
@@ -101,14 +116,16 @@ async fn callback_by_form(
     answer: Form<Answer>,
     device: Device,
     store: Store<'_>,
+    patience: Patience<'_>,
     ports: &State<Ports>,
 ) -> Result<SeeOther, Failure> {
-    complete(ports, store, device, answer.into_inner()).await
+    complete(ports, store, &patience, device, answer.into_inner()).await
 }
 
 async fn complete(
     ports: &Ports,
     store: Store<'_>,
+    patience: &Patience<'_>,
     device: Device,
     answer: Answer,
 ) -> Result<SeeOther, Failure> {
@@ -119,7 +136,9 @@ async fn complete(
         randomness: &*ports.randomness,
     };
     let done = complete.run(&*store.0, answer.into_callback(), &device.0).await;
-    done.map(|next| SeeOther(next.to_string())).map_err(explain)
+    let next = done.map_err(explain)?;
+    patience.regain();
+    Ok(SeeOther(next.to_string()))
 }
 
 const AGAIN: &str = "Please log in again.";
