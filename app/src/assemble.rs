@@ -255,6 +255,7 @@ impl Assembly {
             development,
             https: self.settings.is_https(),
             provider_origin: origin(&self.issuer).unwrap_or_default(),
+            origin: origin(&self.settings.address_of("/")).unwrap_or_default(),
             trusted_proxies: self.settings.trusted_proxies.clone(),
         };
         site(rocket, self.ports.clone(), about)

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use portico_adapters::sessions::Sessions;
 use portico_domain::{
-    model::Lifetimes,
+    model::{Lifetimes, NextPage},
     ports::{Clock, IdentityProvider, MessageApi, Randomness, SessionRegistry, UserRepository},
 };
+use url::Url;
 
 /// The ports of one site.
 #[derive(Clone)]
@@ -41,4 +42,18 @@ pub struct About {
     pub provider_origin: String,
     /// Whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<ipnet::IpNet>,
+    /// The site's own origin, as browsers know it.
+    pub origin: String,
+}
+
+impl About {
+    /// The page of this site at an absolute address. `None` for any other address.
+    pub(crate) fn own_page(&self, address: &str) -> Option<NextPage> {
+        let url = Url::parse(address).ok()?;
+        if url.origin().ascii_serialization() != self.origin || !url.username().is_empty() {
+            return None;
+        }
+        let query = url.query().map(|query| format!("?{query}")).unwrap_or_default();
+        NextPage::parse(&format!("{}{query}", url.path()))
+    }
 }

@@ -7,6 +7,7 @@
     reason = "helpers of tests, in files of their own, may fail like tests"
 )]
 
+mod asking;
 mod browser;
 mod dependencies;
 mod flows;

@@ -7,7 +7,7 @@ use rocket::{
 use url::form_urlencoded::byte_serialize;
 
 use crate::{
-    guards::{Visitor, is_page_navigation},
+    guards::{Visitor, Wanted, is_page_navigation},
     views::{Failure, SeeOther},
 };
 
@@ -41,11 +41,14 @@ async fn login_required(request: &Request<'_>) -> Answer {
     let next = match request.method() {
         Method::Get | Method::Head => {
             let uri = request.uri().to_string();
-            format!("?next={}", byte_serialize(uri.as_bytes()).collect::<String>())
+            vec![format!("next={}", byte_serialize(uri.as_bytes()).collect::<String>())]
         }
-        _ => String::new(),
+        _ => Vec::new(),
     };
-    Answer::Go(SeeOther(format!("/login{next}")))
+    let max_age = Wanted::of(request).map(|seconds| format!("max_age={seconds}"));
+    let query: Vec<_> = max_age.into_iter().chain(next).collect();
+    let query = if query.is_empty() { String::new() } else { format!("?{}", query.join("&")) };
+    Answer::Go(SeeOther(format!("/login{query}")))
 }
 
 #[catch(default)]

@@ -2,10 +2,12 @@
 //!
 //! - [`Visitor`]: perhaps signed in.
 //! - [`LoginRequired`]: signed in; strangers walk to `/login` and come back.
+//! - [`FreshLogin`]: signed in a short while ago; others sign in anew and come back.
 //! - [`Permitted`]: signed in, with a permission; others get a page with status 403.
 //! - [`Device`]: what they came with, in words.
 
 mod device;
+mod fresh_login;
 mod login_required;
 mod navigation;
 mod patience;
@@ -14,6 +16,8 @@ mod reference;
 mod visitor;
 
 pub use device::Device;
+pub use fresh_login::FreshLogin;
+pub(crate) use fresh_login::Wanted;
 pub use login_required::LoginRequired;
 pub use navigation::{SameOrigin, is_page_navigation};
 pub(crate) use patience::Patience;

@@ -1,31 +1,93 @@
+use std::collections::HashMap;
+
 use portico_domain::{
     model::{
-        AuthorizationCode, AuthorizationResponse, Callback, NextPage, ProviderRefusal, Screen,
-        State as LoginState,
+        AuthorizationCode, AuthorizationParameters, AuthorizationResponse, Callback, NextPage,
+        ParameterRefused, ProviderRefusal, Screen, State as LoginState,
     },
     ports::RedeemError,
     use_cases::{BeginLogin, BeginLoginError, Begun, CompleteLogin, LoginError},
 };
-use rocket::{FromForm, Route, State, form::Form, get, http::Status, post, routes};
+use rocket::{
+    FromForm, Route, State,
+    form::Form,
+    get,
+    http::{Status, uri::Origin},
+    post, routes,
+};
+use url::form_urlencoded;
 
 use crate::{
     guards::{Device, Patience, Store},
-    ports::Ports,
+    ports::{About, Ports},
     views::{Failure, SeeOther},
 };
 
 pub(super) fn routes() -> Vec<Route> {
-    routes![login, signup, callback, callback_by_form]
+    routes![login, login_by_form, signup, callback, callback_by_form]
 }
 
-#[get("/login?<next>")]
+/// Beside `next` it takes what may be asked of the provider ([`AuthorizationParameters`]), and the
+/// wish of a third party that somebody sign in (OpenID Connect Core, section 4).
+#[get("/login")]
 async fn login(
-    next: Option<&str>,
+    uri: &Origin<'_>,
     store: Store<'_>,
     patience: Patience<'_>,
     ports: &State<Ports>,
+    about: &State<About>,
 ) -> Result<SeeOther, Failure> {
-    begin(ports, store, &patience, Screen::LogIn, NextPage::parse_or_profile(next)).await
+    let query = uri.query().map(|query| query.as_str()).unwrap_or_default();
+    let pairs: Vec<_> = form_urlencoded::parse(query.as_bytes()).collect();
+    let given = |name| pairs.iter().find(|(key, _)| key == name).map(|(_, value)| &**value);
+    let asked = AuthorizationParameters::parse(pairs.iter().map(|(key, value)| (&**key, &**value)));
+    let asked = asked.map_err(malformed)?;
+    let next = match (given("iss"), given("next")) {
+        (None, next) => NextPage::parse_or_profile(next),
+        (Some(iss), _) => {
+            ports.identity.verify_issuer(Some(iss.to_owned())).await.map_err(not_ours)?;
+            given("target_link_uri")
+                .and_then(|uri| about.own_page(uri))
+                .unwrap_or_else(NextPage::home)
+        }
+    };
+    begin(ports, store, &patience, Screen::LogIn, next, asked).await
+}
+
+/// A third party may send a form as well. The cookies of a person who is signed in here do not come
+/// along with it, so that the browser asks once more.
+#[post("/login", data = "<wish>")]
+fn login_by_form(wish: Form<HashMap<String, String>>) -> SeeOther {
+    let known = ["iss", "login_hint", "target_link_uri"];
+    let given = known.iter().filter_map(|name| Some((name, wish.get(*name)?)));
+    let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(given).finish();
+    SeeOther(format!("/login?{query}"))
+}
+
+fn malformed(cause: ParameterRefused) -> Failure {
+    Failure::new(
+        Status::BadRequest,
+        "This link cannot be followed",
+        "It asks for a login in a way that makes no sense.",
+        "Log in without it. Tell whoever gave you the link.",
+    )
+    .with_action("Log in", "/login")
+    .caused_by(cause)
+}
+
+/// Who wants somebody to sign in is not the provider, or nobody can tell.
+fn not_ours(cause: RedeemError) -> Failure {
+    match cause {
+        RedeemError::WrongIssuer(_) => Failure::new(
+            Status::BadRequest,
+            "This link cannot be followed",
+            "It asks you to sign in with a service that this site does not use.",
+            "Log in without it. Tell whoever gave you the link.",
+        )
+        .with_action("Log in", "/login")
+        .caused_by(cause),
+        cause => away(cause),
+    }
 }
 
 #[get("/signup")]
@@ -34,7 +96,8 @@ async fn signup(
     patience: Patience<'_>,
     ports: &State<Ports>,
 ) -> Result<SeeOther, Failure> {
-    begin(ports, store, &patience, Screen::SignUp, NextPage::profile()).await
+    let asked = AuthorizationParameters::default();
+    begin(ports, store, &patience, Screen::SignUp, NextPage::profile(), asked).await
 }
 
 async fn begin(
@@ -43,13 +106,14 @@ async fn begin(
     patience: &Patience<'_>,
     screen: Screen,
     next: NextPage,
+    asked: AuthorizationParameters,
 ) -> Result<SeeOther, Failure> {
     let begin = BeginLogin {
         identity: &*ports.identity,
         clock: &*ports.clock,
         randomness: &*ports.randomness,
     };
-    match begin.run(&*store.0, screen, next).await {
+    match begin.run(&*store.0, screen, next, asked).await {
         Ok(Begun::AtProvider(url)) if patience.allows(ports.clock.now()) => Ok(SeeOther(url)),
         Ok(Begun::AtProvider(_)) => Err(Failure::new(
             Status::TooManyRequests,
@@ -60,16 +124,21 @@ async fn begin(
         .with_action("Back home", "/")
         .caused_by("too many logins without one that was finished")),
         Ok(Begun::AlreadySignedIn(next)) => Ok(SeeOther(next.to_string())),
-        Err(cause @ BeginLoginError::Provider(_)) => Err(Failure::new(
-            Status::ServiceUnavailable,
-            "Signing in is not possible just now",
-            "The service that knows who you are cannot be reached.",
-            "Try again in a moment. The public pages work as ever.",
-        )
-        .with_action("Try again", "/login")
-        .caused_by(cause)),
+        Err(cause @ BeginLoginError::Provider(_)) => Err(away(cause)),
         Err(cause) => Err(unavailable(cause)),
     }
+}
+
+/// The provider is out of reach.
+fn away(cause: impl std::fmt::Display) -> Failure {
+    Failure::new(
+        Status::ServiceUnavailable,
+        "Signing in is not possible just now",
+        "The service that knows who you are cannot be reached.",
+        "Try again in a moment. The public pages work as ever.",
+    )
+    .with_action("Try again", "/login")
+    .caused_by(cause)
 }
 
 /// The parameters of an authorization response that Portico knows (RFC 6749, sections 4.1.2 and

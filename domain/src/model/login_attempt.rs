@@ -3,7 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{AuthorizationCode, CodeVerifier, NextPage, Nonce, State};
+use super::{AuthorizationCode, AuthorizationParameters, CodeVerifier, NextPage, Nonce, State};
 
 /// What must be remembered between sending a browser to the provider and its coming back.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -16,6 +16,8 @@ pub struct LoginAttempt {
     pub code_verifier: CodeVerifier,
     /// Where the person wanted to go.
     pub next: NextPage,
+    /// What was asked of the provider beside the login itself; the answer is held against it.
+    pub asked: AuthorizationParameters,
     /// When the browser was sent away.
     #[serde(with = "chrono::serde::ts_seconds")]
     pub started_at: DateTime<Utc>,
@@ -86,6 +88,7 @@ mod tests {
             nonce: Nonce::new("n"),
             code_verifier: CodeVerifier::new("v"),
             next: NextPage::profile(),
+            asked: AuthorizationParameters::default(),
             started_at: start,
         };
         assert!(!attempt.has_expired(start + TimeDelta::seconds(599)));

@@ -1,5 +1,6 @@
 //! The values that the use cases work on.
 
+mod authorization_parameters;
 mod claims;
 mod login_attempt;
 mod logout_token;
@@ -10,6 +11,7 @@ mod secret;
 mod session;
 mod user;
 
+pub use authorization_parameters::{AuthorizationParameters, ParameterRefused};
 pub use claims::{Claims, Profile};
 pub use login_attempt::{AuthorizationResponse, Callback, LoginAttempt, ProviderRefusal, Screen};
 pub use logout_token::{LogoutToken, Whose};

@@ -48,6 +48,11 @@ impl NextPage {
         Self("/profile".into())
     }
 
+    /// The front page.
+    pub fn home() -> Self {
+        Self("/".into())
+    }
+
     /// Path and query, starting with one slash.
     pub fn as_str(&self) -> &str {
         &self.0

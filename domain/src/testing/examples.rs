@@ -2,8 +2,8 @@ use chrono::{DateTime, Utc};
 use serde_json::json;
 
 use crate::model::{
-    AccessToken, Claims, CodeVerifier, IdToken, Identity, LoginAttempt, NextPage, Nonce,
-    Permission, Profile, Session, SessionId, State, Tokens, User,
+    AccessToken, AuthorizationParameters, Claims, CodeVerifier, IdToken, Identity, LoginAttempt,
+    NextPage, Nonce, Permission, Profile, Session, SessionId, State, Tokens, User,
 };
 
 /// The issuer of the examples.
@@ -60,6 +60,7 @@ pub fn attempt(state: &str, next: &str) -> LoginAttempt {
         nonce: Nonce::new(format!("nonce of {state}")),
         code_verifier: CodeVerifier::new(format!("verifier of {state}")),
         next: NextPage::parse_or_profile(Some(next)),
+        asked: AuthorizationParameters::default(),
         started_at: DateTime::UNIX_EPOCH,
     }
 }

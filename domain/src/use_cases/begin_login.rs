@@ -1,5 +1,5 @@
 use crate::{
-    model::{CodeVerifier, LoginAttempt, NextPage, Nonce, Screen, State},
+    model::{AuthorizationParameters, CodeVerifier, LoginAttempt, NextPage, Nonce, Screen, State},
     ports::{
         Clock, IdentityProvider, ProviderUnavailable, Randomness, RandomnessUnavailable,
         SessionStore, SessionsUnavailable,
@@ -52,8 +52,10 @@ impl BeginLogin<'_> {
         sessions: &dyn SessionStore,
         screen: Screen,
         next: NextPage,
+        asked: AuthorizationParameters,
     ) -> Result<Begun, BeginLoginError> {
-        if sessions.current().await?.is_some() {
+        // Who is asked to sign in anew would come here again and again without going there.
+        if !asked.ask_for_a_login() && sessions.current().await?.is_some() {
             return Ok(Begun::AlreadySignedIn(next));
         }
         let attempt = LoginAttempt {
@@ -61,6 +63,7 @@ impl BeginLogin<'_> {
             nonce: Nonce::new(random_text(self.randomness)?),
             code_verifier: CodeVerifier::new(random_text(self.randomness)?),
             next,
+            asked,
             started_at: self.clock.now(),
         };
         let url = self.identity.authorization_url(&attempt, screen).await?;
@@ -86,7 +89,7 @@ mod tests {
         let next = NextPage::parse("/protected?a=b").unwrap();
         let clock = SetClock::default();
         BeginLogin { identity: &identity, clock: &clock, randomness }
-            .run(&sessions, screen, next)
+            .run(&sessions, screen, next, AuthorizationParameters::default())
             .await
     }
 

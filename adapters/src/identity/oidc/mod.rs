@@ -4,6 +4,7 @@
 //! here is what it leaves to its users: which algorithms are allowed, `azp`, `at_hash`, a
 //! plausible `iat`, leeway on `exp`, an empty `sub`, and keys that change.
 
+mod asked;
 mod discovery;
 mod fault;
 mod id_token;
@@ -136,6 +137,8 @@ impl IdentityProvider for OidcProvider {
         let nonce = Nonce::new(attempt.nonce.expose().to_owned());
         let mut claims =
             self.believe(&known, &tokens, id_token, Expectation::Exactly(&nonce)).await?;
+        asked::verify(&attempt.asked, &claims, self.clock.now())
+            .map_err(RedeemError::NotBelieved)?;
         if let Some(endpoint) = &metadata.userinfo_endpoint {
             let access_token = tokens.access_token().secret();
             claims = userinfo::add(&self.http, endpoint, access_token, claims).await?;

@@ -86,6 +86,9 @@ pub(super) fn authorization_url(
     if let Some(audience) = &settings.audience {
         request = request.add_extra_param("audience", audience.clone());
     }
+    for (name, value) in attempt.asked.iter() {
+        request = request.add_extra_param(name.to_owned(), value.to_owned());
+    }
     if settings.response_mode == ResponseMode::FormPost {
         request = request.add_extra_param("response_mode", "form_post");
     }

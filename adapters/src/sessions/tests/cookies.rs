@@ -2,7 +2,10 @@
 
 use chrono::{DateTime, TimeDelta};
 use portico_domain::{
-    model::{Change, Claims, IdToken, LoginAttempt, Session, SessionId, Tokens},
+    model::{
+        AuthorizationParameters, Change, Claims, CodeVerifier, IdToken, LoginAttempt, Nonce,
+        Session, SessionId, State, Tokens,
+    },
     ports::{Clock, SessionStore},
     testing,
 };
@@ -33,6 +36,26 @@ async fn no_cookie_is_longer_than_browsers_keep() {
             }
         }
     }
+}
+
+#[tokio::test]
+async fn the_longest_attempt_fits_into_a_cookie() {
+    let (browser, _) = browser(true).await;
+    let next = format!("/{}", "n".repeat(1_499));
+    let hint = "h".repeat(500);
+    let asked = AuthorizationParameters::parse([("login_hint", &*hint)]).unwrap();
+    let of_43 = |letter: &str| letter.repeat(43);
+    let attempt = LoginAttempt {
+        state: State::new(of_43("s")),
+        nonce: Nonce::new(of_43("n")),
+        code_verifier: CodeVerifier::new(of_43("v")),
+        asked,
+        ..testing::attempt("a", &next)
+    };
+    assert_eq!(attempt.next.as_str(), next);
+    browser.remember(&attempt).await.unwrap();
+    assert!(browser.lines().iter().all(|line| line.len() <= 4_096));
+    assert_eq!(browser.take_attempt(&attempt.state).await, Ok(Some(attempt)));
 }
 
 #[test]

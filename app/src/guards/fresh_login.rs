@@ -1,0 +1,71 @@
+use std::ops::Deref;
+
+use portico_domain::model::Session;
+use rocket::{
+    Request,
+    http::Status,
+    request::{FromRequest, Outcome},
+};
+use serde_json::Value;
+
+use super::LoginRequired;
+use crate::ports::Ports;
+
+/// A person who gave proof to the provider within the last `SECONDS`: for pages where a session
+/// from this morning is not enough. Others are sent to sign in anew (`max_age`; OpenID Connect Core,
+/// section 3.1.2.1) and come back; a request that is no page navigation gets 401 and JSON.
+///
+/// ```
+/// # use portico::guards::FreshLogin;
+/// #[rocket::get("/keys")]
+/// fn keys(person: FreshLogin<'_, 300>) -> String {
+///     format!("The keys of {}", person.subject)
+/// }
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct FreshLogin<'r, const SECONDS: u32>(pub &'r Session);
+
+impl<const SECONDS: u32> Deref for FreshLogin<'_, SECONDS> {
+    type Target = Session;
+
+    fn deref(&self) -> &Session {
+        self.0
+    }
+}
+
+/// How fresh a login the page wants that was just refused: for the catcher that leads to it.
+#[derive(Clone, Copy)]
+pub(crate) struct Wanted(Option<u32>);
+
+impl Wanted {
+    /// In seconds; `None` where any login will do.
+    pub(crate) fn of(request: &Request<'_>) -> Option<u32> {
+        request.local_cache(|| Self(None)).0
+    }
+}
+
+#[rocket::async_trait]
+impl<'r, const SECONDS: u32> FromRequest<'r> for FreshLogin<'r, SECONDS> {
+    type Error = ();
+
+    async fn from_request(request: &'r Request<'_>) -> Outcome<Self, ()> {
+        let refused = || {
+            request.local_cache(|| Wanted(Some(SECONDS)));
+            Outcome::Error((Status::Unauthorized, ()))
+        };
+        let person = match LoginRequired::from_request(request).await {
+            Outcome::Success(person) => person,
+            Outcome::Error((status, ())) if status == Status::Unauthorized => return refused(),
+            other => return other.map(|person| Self(person.0)),
+        };
+        let now = request.rocket().state::<Ports>().map(|ports| ports.clock.now().timestamp());
+        // A login that does not say when it was may have been at any time.
+        let auth_time = person.claims.to_map().get("auth_time").and_then(Value::as_i64);
+        match (now, auth_time) {
+            (Some(now), Some(then)) if now.saturating_sub(then) <= i64::from(SECONDS) => {
+                Outcome::Success(Self(person.0))
+            }
+            _ => refused(),
+        }
+    }
+}

@@ -1,0 +1,193 @@
+//! What a link to `/login` may ask for, and pages that ask for a fresh login.
+
+use std::time::{Duration, Instant};
+
+use http::StatusCode;
+use portico::guards::FreshLogin;
+use portico_tests::{
+    page::Page,
+    person::Person,
+    site::{Particular, Site, log_in},
+};
+use reqwest::Method;
+use rocket::{get, routes};
+use url::{Url, form_urlencoded};
+
+const USER: &str = "user@example.com";
+
+fn query(pairs: &[(&str, &str)]) -> String {
+    form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish()
+}
+
+/// All values of this name.
+fn values(url: &Url, name: &str) -> Vec<String> {
+    url.query_pairs().filter(|(key, _)| key == name).map(|(_, value)| value.into()).collect()
+}
+
+async fn is_signed_in(person: &Person) -> bool {
+    person.get("/profile").await.status == StatusCode::OK
+}
+
+#[tokio::test]
+async fn what_may_be_asked_of_the_provider_is_passed_on_and_nothing_else() {
+    let site = Site::start().await;
+    let allowed = [
+        ("login_hint", "jo+1@example.com"),
+        ("ui_locales", "de en"),
+        ("organization", "org_1"),
+        ("invitation", "inv&1=2"),
+        ("connection", "google-oauth2"),
+        ("max_age", "60"),
+        ("prompt", "login"),
+        ("acr_values", "gold silver"),
+    ];
+    let others = [
+        ("state", "attacker"),
+        ("nonce", "attacker"),
+        ("redirect_uri", "https://attacker.example"),
+        ("client_id", "attacker"),
+        ("response_type", "token"),
+        ("response_mode", "fragment"),
+        ("scope", "everything"),
+        ("code_challenge", "attacker"),
+        ("audience", "attacker"),
+        ("request", "attacker"),
+        ("display", "popup"),
+    ];
+    let link = format!("/login?{}&{}", query(&allowed), query(&others));
+    let url = site.person().get(&link).await.location().unwrap();
+    for (name, value) in allowed {
+        assert_eq!(values(&url, name), [value], "{name}");
+    }
+    let usual = site.person().get("/login").await.location().unwrap();
+    for (name, value) in others {
+        assert_eq!(values(&url, name).len(), values(&usual, name).len(), "{name}");
+        assert!(!values(&url, name).contains(&value.to_owned()), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_link_that_makes_no_sense_is_not_followed() {
+    let site = Site::start().await;
+    let long = "x".repeat(501);
+    for (pairs, why) in [
+        (&[("max_age", "-1")][..], "a number"),
+        (&[("max_age", "99999999999")], "a number that fits"),
+        (&[("prompt", "none login")], "one or the other"),
+        (&[("prompt", "login"), ("prompt", "login")], "twice"),
+        (&[("login_hint", "a\nb")], "a control character"),
+        (&[("login_hint", &long)], "too long"),
+    ] {
+        let page = site.person().get(&format!("/login?{}", query(pairs))).await;
+        assert_eq!(page.status, StatusCode::BAD_REQUEST, "{why}");
+        assert_eq!(page.heading(), "This link cannot be followed", "{why}");
+    }
+    // What is empty is absent.
+    let page = site.person().get("/login?max_age=&prompt=&login_hint=").await;
+    assert_eq!(page.status, StatusCode::SEE_OTHER);
+}
+
+#[tokio::test]
+async fn who_signs_in_by_other_means_than_were_asked_for_is_not_signed_in() {
+    let site = Site::start().await;
+    for (name, value) in [("acr_values", "gold"), ("organization", "org_1")] {
+        let person = site.person();
+        let page = log_in(&person, &format!("/login?{}", query(&[(name, value)])), USER).await;
+        assert_eq!(page.status, StatusCode::BAD_GATEWAY, "{name}: {}", page.text());
+        assert!(!is_signed_in(&person).await, "{name}");
+    }
+}
+
+#[get("/keys")]
+fn keys(person: FreshLogin<'_, 1>) -> String {
+    format!("<!doctype html><p>The keys of {}</p>", person.subject)
+}
+
+async fn keys_of(person: &Person) -> Page {
+    let begun = Instant::now();
+    loop {
+        let page = person.get("/keys").await;
+        if page.status != StatusCode::OK {
+            return page;
+        }
+        assert!(begun.elapsed() < Duration::from_secs(10), "the login never gets old");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_page_that_wants_a_fresh_login_sends_people_to_sign_in_anew_and_back() {
+    let particular = Particular { routes: routes![keys], ..Particular::default() };
+    let site = Site::start_with(particular).await;
+    let (person, _) = site.signed_in(USER).await;
+    let page = keys_of(&person).await;
+    assert_eq!(page.status, StatusCode::SEE_OTHER);
+    let login = page.location().unwrap();
+    assert_eq!((login.path(), login.query()), ("/login", Some("max_age=1&next=%2Fkeys")));
+    assert!(is_signed_in(&person).await, "the session goes on meanwhile");
+
+    // Although there are sessions here and there, the provider asks.
+    let form = person.visit("/keys").await;
+    assert_ne!(form.url.origin(), site.url.origin(), "{}", form.text());
+    let fields = [("Email", USER), ("Password", "portico")];
+    let page = person.submit(&form, "Log In", &fields).await;
+    assert_eq!((page.status, page.url.path()), (StatusCode::OK, "/keys"), "{}", page.text());
+
+    // A stranger's way is the same, and a script is told.
+    let login = site.person().get("/keys").await.location().unwrap();
+    assert_eq!(login.query(), Some("max_age=1&next=%2Fkeys"));
+    assert_eq!(site.person().get_json("/keys").await.status, StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test]
+async fn a_third_party_may_have_somebody_sign_in_and_go_to_a_page_of_ours() {
+    let site = Site::start().await;
+    let issuer = site.world.issuer();
+    let own = |path: &str| site.url.join(path).unwrap().to_string();
+    for (target, path) in [
+        (own("/protected?a=b"), "/protected"),
+        (own("/callback"), "/"),
+        ("https://attacker.example/protected".into(), "/"),
+        (format!("http://user@127.0.0.1:{}/protected", site.url.port().unwrap()), "/"),
+        ("/protected".into(), "/"),
+        (String::new(), "/"),
+    ] {
+        let wish = [("iss", issuer), ("target_link_uri", &target), ("login_hint", USER)];
+        let person = site.person();
+        let link = format!("/login?{}", query(&wish));
+        let asked = person.get(&link).await.location().unwrap();
+        assert_eq!(values(&asked, "login_hint"), [USER]);
+        let page = log_in(&person, &link, USER).await;
+        assert_eq!((page.status, page.url.path()), (StatusCode::OK, path), "{target}");
+        assert_eq!(page.url.origin(), site.url.origin());
+        // Who is signed in goes there at once.
+        let there = person.get(&link).await.location().unwrap();
+        assert_eq!((there.origin(), there.path()), (site.url.origin(), path), "{target}");
+    }
+}
+
+#[tokio::test]
+async fn a_third_party_that_names_another_provider_sends_nobody_there() {
+    let site = Site::start().await;
+    let slash = format!("{}/", site.world.issuer());
+    for issuer in ["https://attacker.example", "", &slash] {
+        let page = site.person().get(&format!("/login?{}", query(&[("iss", issuer)]))).await;
+        assert_eq!(page.status, StatusCode::BAD_REQUEST, "{issuer}");
+    }
+    let away = Site::start().await;
+    away.world.stop_provider().await;
+    let link = format!("/login?{}", query(&[("iss", away.world.issuer())]));
+    let page = away.person().get(&link).await;
+    assert_eq!(page.status, StatusCode::SERVICE_UNAVAILABLE);
+}
+
+#[tokio::test]
+async fn a_third_party_may_send_a_form() {
+    let site = Site::start().await;
+    let wish = [("iss", site.world.issuer()), ("login_hint", "jo"), ("next", "/admin")];
+    let request = site.person().request(Method::POST, "/login").form(&wish);
+    let answer = request.send().await.unwrap();
+    assert_eq!(answer.status(), StatusCode::SEE_OTHER);
+    let location = answer.headers()["Location"].to_str().unwrap();
+    assert_eq!(location, format!("/login?{}", query(&wish[..2])));
+}
