@@ -137,6 +137,7 @@ pub async fn assemble(settings: Settings, database: &Database) -> Result<Assembl
             redirect_uri: settings.address_of("/callback"),
             post_logout_redirect_uri: settings.address_of("/"),
             response_mode: settings.response_mode,
+            pushed_requests: settings.pushed_requests,
             vendor: client.vendor,
         },
         http.clone(),

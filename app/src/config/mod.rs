@@ -40,6 +40,8 @@ pub struct Settings {
     pub scopes: Vec<String>,
     /// `OIDC_RESPONSE_MODE`.
     pub response_mode: ResponseMode,
+    /// `OIDC_PAR`: whether authorization requests are pushed also where they need not be.
+    pub pushed_requests: bool,
     /// `API_SERVER_URL`.
     pub api_server_url: Option<String>,
     /// `DATABASE_URL`; may hold a password.
@@ -193,6 +195,8 @@ impl Settings {
         });
         let scopes = scopes(read.text("OIDC_SCOPES").as_deref());
         let response_mode = provider::response_mode(&mut read, public_url.as_ref());
+        let pushed_requests =
+            read.parsed("OIDC_PAR", "true or false", |text| text.parse().ok()).unwrap_or(false);
         match (public_url, provider, read.problems()) {
             (Some(public_url), Some(provider), None) => Ok(Self {
                 debug_profile,
@@ -204,6 +208,7 @@ impl Settings {
                 audience,
                 scopes,
                 response_mode,
+                pushed_requests,
                 api_server_url,
                 database_url,
                 auto_migrate,

@@ -5,7 +5,7 @@ use std::fmt;
 use figment::{Figment, value::Value};
 
 /// Every key but Rocket's own, as the environment spells it.
-pub(super) const KEYS: [&str; 23] = [
+pub(super) const KEYS: [&str; 24] = [
     "AUTH0_DOMAIN",
     "AUTH0_CLIENT_ID",
     "AUTH0_CLIENT_SECRET",
@@ -17,6 +17,7 @@ pub(super) const KEYS: [&str; 23] = [
     "OIDC_AUDIENCE",
     "OIDC_SCOPES",
     "OIDC_RESPONSE_MODE",
+    "OIDC_PAR",
     "PUBLIC_URL",
     "DATABASE_URL",
     "AUTO_MIGRATE",

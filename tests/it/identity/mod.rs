@@ -7,6 +7,7 @@ mod contract;
 mod faults;
 mod keys;
 mod outages;
+mod pushed;
 mod refresh;
 mod requests;
 pub(crate) mod script;
@@ -66,6 +67,7 @@ pub(crate) fn settings(issuer: &str) -> OidcSettings {
         redirect_uri: "https://site.example/callback".into(),
         post_logout_redirect_uri: "https://site.example/".into(),
         response_mode: ResponseMode::Query,
+        pushed_requests: false,
         vendor: Vendor::Any,
     }
 }

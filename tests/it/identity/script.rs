@@ -123,6 +123,10 @@ pub(crate) struct Script {
     /// The token endpoint's answer, when it is not the usual one.
     pub(crate) instead_of_token: Option<Answer>,
     pub(crate) userinfo: Answer,
+    /// The metadata name an endpoint for requests that are pushed.
+    pub(crate) names_par: bool,
+    /// The answer to a request that is pushed.
+    pub(crate) pushed: Answer,
 }
 
 impl Default for Script {
@@ -139,6 +143,8 @@ impl Default for Script {
             token_media_type: "application/json; charset=utf-8",
             instead_of_token: None,
             userinfo: Answer::json(200, json!({ "sub": "ann" })),
+            names_par: false,
+            pushed: Answer::json(201, json!({ "request_uri": "urn:pushed:1", "expires_in": 60 })),
         }
     }
 }
@@ -176,6 +182,10 @@ impl Script {
                     "id_token_signing_alg_values_supported":
                         ["ES256", "ES384", "EdDSA", "HS256", "none", "XY512"],
                 });
+                let mut usual = usual;
+                if self.names_par {
+                    usual["pushed_authorization_request_endpoint"] = endpoint("/par").into();
+                }
                 Answer::json(200, changed(usual, &self.metadata))
             }
             "/jwks" => Answer::json(200, json!({ "keys": self.keys })),
@@ -189,6 +199,7 @@ impl Script {
                 Answer::of(200, self.token_media_type, tokens)
             }),
             "/userinfo" => self.userinfo.clone(),
+            "/par" => self.pushed.clone(),
             _ => Answer::html(404, "nothing here"),
         }
     }

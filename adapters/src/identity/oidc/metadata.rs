@@ -36,6 +36,9 @@ pub(super) struct Metadata {
     pub(super) userinfo_endpoint: Option<Url>,
     pub(super) end_session_endpoint: Option<Url>,
     pub(super) revocation_endpoint: Option<Url>,
+    pub(super) pushed_request_endpoint: Option<Url>,
+    /// Takes no other authorization requests (RFC 9126, section 5).
+    pub(super) requires_pushed_requests: bool,
     /// The algorithms that are both listed and allowed here; RS256 where none is listed.
     pub(super) algorithms: Vec<Algorithm>,
     /// Takes the client's secret by HTTP Basic, as it does where it does not say.
@@ -89,6 +92,9 @@ impl Metadata {
             userinfo_endpoint: endpoint("userinfo_endpoint")?,
             end_session_endpoint: endpoint("end_session_endpoint")?,
             revocation_endpoint: endpoint("revocation_endpoint")?,
+            pushed_request_endpoint: endpoint("pushed_authorization_request_endpoint")?,
+            requires_pushed_requests: document.get("require_pushed_authorization_requests")
+                == Some(&Value::Bool(true)),
             algorithms: list("id_token_signing_alg_values_supported")
                 .map_or_else(|| vec![Algorithm::RsaSsaPkcs1V15Sha256], |all| allowed(all)),
             secret_in_header: list(methods).is_none() || lists(methods, "client_secret_basic"),

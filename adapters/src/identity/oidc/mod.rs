@@ -5,12 +5,14 @@
 //! plausible `iat`, leeway on `exp`, an empty `sub`, and keys that change.
 
 mod asked;
+mod direct;
 mod discovery;
 mod fault;
 mod id_token;
 mod logout_token;
 mod metadata;
 mod permissions;
+mod pushed;
 mod refresh;
 mod revocation;
 mod settings;
@@ -113,7 +115,12 @@ impl IdentityProvider for OidcProvider {
         screen: Screen,
     ) -> Result<String, ProviderUnavailable> {
         let known = self.discovery.provider().await?;
-        Ok(token::authorization_url(&self.settings, &known.metadata, attempt, screen)?)
+        let (settings, metadata) = (&self.settings, &known.metadata);
+        let mut url = token::authorization_url(settings, metadata, attempt, screen)?;
+        if pushed::is_wanted(settings, metadata) {
+            url = pushed::push(settings, metadata, &self.http, &url).await?;
+        }
+        Ok(url.into())
     }
 
     async fn verify_issuer(&self, issuer: Option<String>) -> Result<(), RedeemError> {
@@ -166,7 +173,7 @@ impl IdentityProvider for OidcProvider {
 
     async fn revoke(&self, token: &RefreshToken) -> Result<(), ProviderUnavailable> {
         let known = self.discovery.provider().await?;
-        revocation::revoke_in_background(&self.settings, &known.metadata, &self.http, token);
+        revocation::revoke_in_background(&self.settings, &known, &self.http, token);
         Ok(())
     }
 

@@ -21,6 +21,9 @@ pub struct OidcSettings {
     pub post_logout_redirect_uri: String,
     /// How the provider is asked to send its answer.
     pub response_mode: ResponseMode,
+    /// Push every authorization request to the provider first (RFC 9126), not only where its
+    /// metadata ask for that.
+    pub pushed_requests: bool,
     /// Whether the provider has ways of its own.
     pub vendor: Vendor,
 }

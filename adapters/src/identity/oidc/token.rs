@@ -16,7 +16,7 @@ use portico_domain::{
 };
 use serde_json::Value;
 use sha2::{Digest, Sha256};
-use url::{ParseError, form_urlencoded};
+use url::{ParseError, Url, form_urlencoded};
 
 use super::{
     fault::{Fault, quoted},
@@ -71,7 +71,7 @@ pub(super) fn authorization_url(
     metadata: &Metadata,
     attempt: &LoginAttempt,
     screen: Screen,
-) -> Result<String, Fault> {
+) -> Result<Url, Fault> {
     let client = client(settings, metadata)?;
     // RFC 7636, section 4.2. The library's own way panics on a verifier of an unusual length.
     let challenge = URL_SAFE_NO_PAD.encode(Sha256::digest(attempt.code_verifier.expose()));
@@ -98,7 +98,7 @@ pub(super) fn authorization_url(
             request = request.add_extra_param("prompt", "create");
         }
     }
-    Ok(request.url().0.into())
+    Ok(request.url().0)
 }
 
 /// Hands the code in (OpenID Connect Core, section 3.1.3).

@@ -1,0 +1,113 @@
+//! Authorization requests that are pushed (RFC 9126).
+
+use portico_adapters::identity::{ClientSecret, oidc::OidcSettings};
+use portico_domain::{model::Screen, ports::IdentityProvider};
+use portico_tests::tiny_server::{Answer, Request};
+use serde_json::{Value, json};
+use url::{Url, form_urlencoded};
+
+use super::{
+    CLIENT_ID, attempt,
+    script::{ATTEMPT, Script, Scripted},
+    settings,
+};
+
+const ENDPOINT: &str = "pushed_authorization_request_endpoint";
+
+/// With the endpoint in the metadata, and what else a test has there.
+async fn scripted(more: Value, pushed: Option<Answer>) -> Scripted {
+    let mut script = Script { metadata: more, names_par: true, ..Script::default() };
+    if let Some(pushed) = pushed {
+        script.pushed = pushed;
+    }
+    script.start().await
+}
+
+fn pushing(scripted: &Scripted) -> OidcSettings {
+    OidcSettings { pushed_requests: true, ..settings(&scripted.issuer()) }
+}
+
+async fn url(scripted: &Scripted, settings: OidcSettings) -> Result<Url, String> {
+    let oidc = scripted.provider_with(settings);
+    let url = oidc.authorization_url(&attempt(ATTEMPT), Screen::LogIn).await;
+    url.map(|url| Url::parse(&url).unwrap()).map_err(|error| error.to_string())
+}
+
+fn form(request: &Request) -> Vec<(String, String)> {
+    form_urlencoded::parse(request.body.as_bytes()).into_owned().collect()
+}
+
+#[tokio::test]
+async fn the_browser_carries_nothing_but_a_reference_to_the_request() {
+    for (metadata, set) in
+        [(json!({}), true), (json!({ "require_pushed_authorization_requests": true }), false)]
+    {
+        let scripted = scripted(metadata, None).await;
+        let settings = OidcSettings { pushed_requests: set, ..settings(&scripted.issuer()) };
+        let url = url(&scripted, settings).await.unwrap();
+        let pairs: Vec<(String, String)> = url.query_pairs().into_owned().collect();
+        let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        assert_eq!(pairs, [pair("client_id", CLIENT_ID), pair("request_uri", "urn:pushed:1")]);
+
+        let asked = scripted.asked("/par");
+        let [request] = &asked[..] else { panic!("{} requests", asked.len()) };
+        assert_eq!(request.method, "POST");
+        assert!(request.header("authorization").unwrap().starts_with("Basic "));
+        let form = form(request);
+        let attempt = attempt(ATTEMPT);
+        for (name, value) in [
+            ("client_id", CLIENT_ID),
+            ("response_type", "code"),
+            ("state", attempt.state.expose()),
+            ("nonce", attempt.nonce.expose()),
+            ("code_challenge_method", "S256"),
+            ("redirect_uri", "https://site.example/callback"),
+        ] {
+            let given: Vec<_> = form.iter().filter(|(key, _)| key == name).collect();
+            assert_eq!(given, [&pair(name, value)], "{name}");
+        }
+        assert!(!form.iter().any(|(name, _)| name == "client_secret"));
+    }
+}
+
+#[tokio::test]
+async fn the_secret_goes_where_the_token_endpoint_wants_it() {
+    let methods = json!({ "token_endpoint_auth_methods_supported": ["client_secret_post"] });
+    let scripted = scripted(methods, None).await;
+    url(&scripted, pushing(&scripted)).await.unwrap();
+    let public = OidcSettings { client_secret: None, ..pushing(&scripted) };
+    url(&scripted, public).await.unwrap();
+    let asked = scripted.asked("/par");
+    let secret = |request| form(request).into_iter().find(|(name, _)| name == "client_secret");
+    assert_eq!(secret(&asked[0]).unwrap().1, super::SECRET);
+    assert_eq!(secret(&asked[1]), None);
+    assert!(asked.iter().all(|request| request.header("authorization").is_none()));
+    for request in &asked {
+        let names = form(request).into_iter().filter(|(name, _)| name == "client_id");
+        assert_eq!(names.count(), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_request_that_was_not_pushed_sends_nobody_anywhere() {
+    for (answer, why) in [
+        (Answer::json(400, json!({ "error": "invalid_request" })), "invalid_request"),
+        (Answer::json(401, json!({ "error": "invalid_client" })), "401"),
+        (Answer::html(500, "oops"), "500"),
+        (Answer::html(201, "<html>"), "no request_uri"),
+        (Answer::json(201, json!({ "request_uri": "" })), "no request_uri"),
+        (Answer::json(201, json!({ "request_uri": 7 })), "no request_uri"),
+    ] {
+        let scripted = scripted(json!({}), Some(answer)).await;
+        let error = url(&scripted, pushing(&scripted)).await.unwrap_err();
+        assert!(error.contains(why), "{why}: {error}");
+        assert!(!error.contains(attempt(ATTEMPT).state.expose()), "{error}");
+    }
+    let without = scripted(json!({ ENDPOINT: null }), None).await;
+    let settings = OidcSettings {
+        client_secret: Some(ClientSecret::new("a secret".into())),
+        ..pushing(&without)
+    };
+    let error = url(&without, settings).await.unwrap_err();
+    assert!(error.contains("not named"), "{error}");
+}
