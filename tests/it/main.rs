@@ -9,6 +9,7 @@
 
 mod asking;
 mod browser;
+mod conformance;
 mod dependencies;
 mod flows;
 mod hexagon;

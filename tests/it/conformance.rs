@@ -1,0 +1,17 @@
+//! The page about conformance names tests that exist.
+
+use std::{path::Path, process::Command};
+
+#[test]
+fn each_requirement_names_a_test_that_exists() {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/conformance.md");
+    let page = std::fs::read_to_string(page).unwrap();
+    let list = Command::new(std::env::current_exe().unwrap()).arg("--list").output().unwrap();
+    let list = String::from_utf8(list.stdout).unwrap();
+    let exists = |name: &str| list.lines().any(|line| line == format!("{name}: test"));
+    let quoted: Vec<&str> = page.split('`').skip(1).step_by(2).collect();
+    let named: Vec<&&str> = quoted.iter().filter(|text| text.contains("::")).collect();
+    assert!(named.len() > 40, "{} tests are named", named.len());
+    let missing: Vec<_> = named.into_iter().filter(|name| !exists(name)).collect();
+    assert!(missing.is_empty(), "{missing:?}");
+}
