@@ -357,12 +357,14 @@ async fn addresses_and_cookies_go_by_the_public_url_and_not_by_the_request() {
     let to = login.location().unwrap();
     let redirect_uri = to.query_pairs().find(|(name, _)| name == "redirect_uri").unwrap().1;
     assert_eq!(redirect_uri, "https://portico.test/callback");
-    let cookie = login.header("set-cookie").unwrap();
-    assert!(cookie.starts_with("__Host-portico_login_"), "{cookie}");
+    let cookie = login.cookie("__Host-portico_login_").unwrap();
     for attribute in ["HttpOnly", "SameSite=Lax", "Secure", "Path=/", "Max-Age=600"] {
         assert!(cookie.split("; ").any(|part| part == attribute), "{attribute}: {cookie}");
     }
     assert!(!cookie.contains("Domain"));
+    // No cookie goes without the prefix.
+    assert_eq!(login.cookie("portico"), None);
+    assert!(login.cookie("__Host-portico_logins=").is_some_and(|it| it.contains("; Secure")));
     assert!(login.header("strict-transport-security").is_some());
 }
 

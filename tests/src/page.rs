@@ -74,6 +74,13 @@ impl Page {
         self.url.join(link.attr("href")?).ok()
     }
 
+    /// The `Set-Cookie` line of the first cookie whose name starts so; `None` without one.
+    #[must_use]
+    pub fn cookie(&self, start: &str) -> Option<&str> {
+        let lines = self.headers.get_all("set-cookie").iter();
+        lines.filter_map(|line| line.to_str().ok()).find(|line| line.starts_with(start))
+    }
+
     /// A header as text; `None` when it was not sent.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {

@@ -12,6 +12,8 @@ use crate::ports::About;
 
 /// Sealed, so that nobody but this site says how often it was tried.
 const COOKIE: &str = "portico_logins";
+/// Over https no other host of the domain can set it (RFC 6265bis, section 4.1.3.2).
+const SECURE_COOKIE: &str = "__Host-portico_logins";
 /// So many logins may be begun within [`WHILE`] without one that is finished.
 const LOGINS: usize = 5;
 const WHILE: TimeDelta = TimeDelta::minutes(1);
@@ -26,7 +28,7 @@ pub(crate) struct Patience<'r> {
 impl Patience<'_> {
     /// Whether one more login may begin; if so, it has.
     pub(crate) fn allows(&self, now: DateTime<Utc>) -> bool {
-        let begun = self.jar.get_private(COOKIE);
+        let begun = self.jar.get_private(self.name());
         let begun = begun.as_ref().map_or("", Cookie::value).split(',');
         let recent = |then: &i64| {
             let age = now.timestamp().checked_sub(*then);
@@ -48,8 +50,12 @@ impl Patience<'_> {
         self.jar.remove_private(self.cookie(String::new()));
     }
 
+    fn name(&self) -> &'static str {
+        if self.https { SECURE_COOKIE } else { COOKIE }
+    }
+
     fn cookie(&self, value: String) -> Cookie<'static> {
-        Cookie::build((COOKIE, value))
+        Cookie::build((self.name(), value))
             .path("/")
             .http_only(true)
             .secure(self.https)
