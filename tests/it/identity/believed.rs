@@ -7,11 +7,11 @@ use portico_domain::ports::{
     RedeemError::{self, NotBelieved, ProviderFault, WrongNonce},
 };
 use portico_tests::tiny_server::Answer;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{
     CLIENT_ID, assert_refused,
-    script::{ACCESS_TOKEN, ATTEMPT, Key, Script},
+    script::{ACCESS_TOKEN, ATTEMPT, Key, Script, Signed},
 };
 
 type Change = fn(&mut Script);
@@ -23,15 +23,26 @@ fn in_seconds(seconds: i64) -> i64 {
 
 fn sign_with(script: &mut Script, algorithm: &'static str) {
     script.sign_with(Key::new(algorithm, Some("two")));
-    script.claims = json!({ "at_hash": script.signer.access_token_hash() });
+    script.claims = json!({ "at_hash": script.signer.hash_of(ACCESS_TOKEN) });
+}
+
+fn signed_userinfo(script: &mut Script, claims: Value) {
+    script.signed_userinfo = Some(Signed { claims, ..Signed::default() });
 }
 
 #[tokio::test]
 async fn providers_may_be_odd() {
     let rows: &[(&str, Change)] = &[
         ("nothing odd", |_| {}),
+        ("RS256 with at_hash", |script| sign_with(script, "RS256")),
+        ("RS384 with at_hash", |script| sign_with(script, "RS384")),
+        ("RS512 with at_hash", |script| sign_with(script, "RS512")),
+        ("PS256 with at_hash", |script| sign_with(script, "PS256")),
+        ("PS384 with at_hash", |script| sign_with(script, "PS384")),
+        ("PS512 with at_hash", |script| sign_with(script, "PS512")),
         ("ES256 with at_hash", |script| sign_with(script, "ES256")),
         ("ES384 with at_hash", |script| sign_with(script, "ES384")),
+        ("ES512 with at_hash", |script| sign_with(script, "ES512")),
         ("EdDSA with at_hash", |script| sign_with(script, "EdDSA")),
         ("one audience, in an array", |script| script.claims = json!({ "aud": [CLIENT_ID] })),
         ("a second audience, and the token made for us", |script| {
@@ -89,6 +100,24 @@ async fn providers_may_be_odd() {
                 "https://site.example/roles": ["a"],
             });
         }),
+        ("userinfo that is signed", |script| {
+            script.signed_userinfo = Some(Signed::default());
+        }),
+        ("userinfo that is signed by another key and algorithm", |script| {
+            let key = Key::new("ES512", Some("of userinfo"));
+            script.keys.push(key.public());
+            script.metadata = json!({ "userinfo_signing_alg_values_supported": ["ES512"] });
+            let header = json!({ "typ": "JWT" });
+            script.signed_userinfo = Some(Signed { key: Some(key), header, ..Signed::default() });
+        }),
+        ("userinfo that is signed and does not say by whom and for whom", |script| {
+            let claims = json!({ "iss": null, "aud": null });
+            script.signed_userinfo = Some(Signed { claims, ..Signed::default() });
+        }),
+        ("userinfo that is signed for several", |script| {
+            let claims = json!({ "aud": ["other", CLIENT_ID], "exp": in_seconds(60) });
+            script.signed_userinfo = Some(Signed { claims, ..Signed::default() });
+        }),
         ("no userinfo endpoint", |script| {
             script.metadata = json!({ "userinfo_endpoint": null });
             script.userinfo = Answer::json(500, "{}");
@@ -112,7 +141,7 @@ type Row = (&'static str, Change, RedeemError, [usize; 2]);
 async fn what_breaks_a_rule_is_refused_for_that_reason() {
     let not_believed = |why: &str| NotBelieved(why.into());
     let at_fault = |why: &str| ProviderFault(why.into());
-    let rows: [Row; 21] = [
+    let rows: [Row; 28] = [
         (
             "an extension that must be understood",
             |script| script.header = json!({ "crit": ["exp"], "exp": 1 }),
@@ -235,11 +264,61 @@ async fn what_breaks_a_rule_is_refused_for_that_reason() {
             [1, 1],
         ),
         (
-            "userinfo that is signed",
+            "signed userinfo about another person",
+            |script| signed_userinfo(script, json!({ "sub": "bob" })),
+            not_believed("another person"),
+            [1, 1],
+        ),
+        (
+            "signed userinfo of another issuer",
+            |script| signed_userinfo(script, json!({ "iss": "https://evil.example" })),
+            not_believed("signed userinfo: it is of another issuer"),
+            [1, 1],
+        ),
+        (
+            "signed userinfo for another client",
+            |script| signed_userinfo(script, json!({ "aud": ["other"] })),
+            not_believed("signed userinfo: it is meant for somebody else"),
+            [1, 1],
+        ),
+        (
+            "signed userinfo of long ago",
+            |script| signed_userinfo(script, json!({ "exp": in_seconds(-90) })),
+            not_believed("signed userinfo: it has expired"),
+            [1, 1],
+        ),
+        (
+            "userinfo signed by a key that the provider does not publish",
             |script| {
-                script.userinfo = Answer::of(200, "application/jwt", "e30.e30.");
+                let key = Some(Key::new("ES256", Some("one")));
+                script.signed_userinfo = Some(Signed { key, ..Signed::default() });
             },
-            at_fault("signed"),
+            not_believed("signed userinfo: no key"),
+            [2, 1],
+        ),
+        (
+            "userinfo signed by an algorithm that is not listed for it",
+            |script| {
+                let listed = json!(["RS256", "none"]);
+                script.metadata = json!({ "userinfo_signing_alg_values_supported": listed });
+                signed_userinfo(script, json!({}));
+            },
+            not_believed("signed userinfo: the algorithm"),
+            [1, 1],
+        ),
+        (
+            "userinfo that only looks signed",
+            |script| script.userinfo = Answer::of(200, "application/jwt", "e30.e30."),
+            not_believed("signed userinfo: its header"),
+            [1, 1],
+        ),
+        (
+            "a logout token for userinfo",
+            |script| {
+                let header = json!({ "typ": "logout+jwt" });
+                script.signed_userinfo = Some(Signed { header, ..Signed::default() });
+            },
+            not_believed("signed userinfo: it is of another type"),
             [1, 1],
         ),
     ];

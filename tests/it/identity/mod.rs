@@ -11,6 +11,7 @@ mod pushed;
 mod refresh;
 mod requests;
 pub(crate) mod script;
+pub(crate) mod signer;
 mod token_endpoint;
 
 use std::{path::PathBuf, sync::Arc};

@@ -2,7 +2,6 @@
 
 use std::sync::{Arc, Mutex};
 
-use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD as BASE64};
 use portico_adapters::{
     http::Limits,
     identity::oidc::{OidcProvider, OidcSettings},
@@ -13,97 +12,14 @@ use portico_domain::{
     ports::{Clock, IdentityProvider, RedeemError},
 };
 use portico_tests::tiny_server::{Answer, Request, TinyServer};
-use ring::{
-    digest,
-    rand::SystemRandom,
-    signature::{
-        ECDSA_P256_SHA256_FIXED_SIGNING, ECDSA_P384_SHA384_FIXED_SIGNING, EcdsaKeyPair,
-        Ed25519KeyPair, KeyPair,
-    },
-};
 use serde_json::{Value, json};
 
+pub(crate) use super::signer::Key;
 use super::{CLIENT_ID, attempt, provider, settings};
 
 pub(crate) const ACCESS_TOKEN: &str = "an-access-token";
 pub(crate) const CODE: &str = "a-code-that-is-a-secret";
 pub(crate) const ATTEMPT: &str = "scripted";
-
-/// A key to sign with, and its algorithm's name.
-pub(crate) struct Key {
-    pair: Pair,
-    pub(crate) algorithm: &'static str,
-    /// Named so in the key set and in the token's header.
-    pub(crate) kid: Option<&'static str>,
-}
-
-enum Pair {
-    Ecdsa(EcdsaKeyPair),
-    Ed25519(Ed25519KeyPair),
-}
-
-impl Key {
-    pub(crate) fn new(algorithm: &'static str, kid: Option<&'static str>) -> Self {
-        let random = SystemRandom::new();
-        let ecdsa = |algorithm| {
-            let key = EcdsaKeyPair::generate_pkcs8(algorithm, &random).unwrap();
-            Pair::Ecdsa(EcdsaKeyPair::from_pkcs8(algorithm, key.as_ref(), &random).unwrap())
-        };
-        let pair = match algorithm {
-            "ES256" => ecdsa(&ECDSA_P256_SHA256_FIXED_SIGNING),
-            "ES384" => ecdsa(&ECDSA_P384_SHA384_FIXED_SIGNING),
-            "EdDSA" => {
-                let key = Ed25519KeyPair::generate_pkcs8(&random).unwrap();
-                Pair::Ed25519(Ed25519KeyPair::from_pkcs8(key.as_ref()).unwrap())
-            }
-            other => panic!("no keys for {other}"),
-        };
-        Self { pair, algorithm, kid }
-    }
-
-    /// As the key set publishes it (RFC 7517, section 4).
-    pub(crate) fn public(&self) -> Value {
-        let mut key = match &self.pair {
-            Pair::Ecdsa(pair) => {
-                // After the byte that says "uncompressed", both coordinates.
-                let (x, y) = pair.public_key().as_ref()[1..].split_at(pair_size(pair));
-                let curve = if self.algorithm == "ES256" { "P-256" } else { "P-384" };
-                json!({ "kty": "EC", "crv": curve, "x": BASE64.encode(x), "y": BASE64.encode(y) })
-            }
-            Pair::Ed25519(pair) => {
-                let x = BASE64.encode(pair.public_key().as_ref());
-                json!({ "kty": "OKP", "crv": "Ed25519", "x": x })
-            }
-        };
-        key["use"] = "sig".into();
-        if let Some(kid) = self.kid {
-            key["kid"] = kid.into();
-        }
-        key
-    }
-
-    /// The `at_hash` of the access token (OpenID Connect Core, section 3.1.3.6).
-    pub(crate) fn access_token_hash(&self) -> String {
-        let hash = match self.algorithm {
-            "ES256" => &digest::SHA256,
-            "ES384" => &digest::SHA384,
-            _ => &digest::SHA512,
-        };
-        let hash = digest::digest(hash, ACCESS_TOKEN.as_bytes());
-        BASE64.encode(&hash.as_ref()[..hash.as_ref().len() / 2])
-    }
-
-    fn sign(&self, input: &[u8]) -> Vec<u8> {
-        match &self.pair {
-            Pair::Ecdsa(pair) => pair.sign(&SystemRandom::new(), input).unwrap().as_ref().into(),
-            Pair::Ed25519(pair) => pair.sign(input).as_ref().into(),
-        }
-    }
-}
-
-fn pair_size(pair: &EcdsaKeyPair) -> usize {
-    (pair.public_key().as_ref().len() - 1) / 2
-}
 
 /// What the provider says. `metadata`, `header`, `claims` and `token` change the usual words:
 /// `null` takes one away (RFC 7396).
@@ -123,10 +39,22 @@ pub(crate) struct Script {
     /// The token endpoint's answer, when it is not the usual one.
     pub(crate) instead_of_token: Option<Answer>,
     pub(crate) userinfo: Answer,
+    /// Userinfo is signed instead, with these changes to what it usually says.
+    pub(crate) signed_userinfo: Option<Signed>,
     /// The metadata name an endpoint for requests that are pushed.
     pub(crate) names_par: bool,
     /// The answer to a request that is pushed.
     pub(crate) pushed: Answer,
+}
+
+/// What is signed in the place of the usual: changes to its claims, and to its header, which by
+/// default is that of the ID token.
+#[derive(Default)]
+pub(crate) struct Signed {
+    pub(crate) header: Value,
+    pub(crate) claims: Value,
+    /// By another key than the ID token.
+    pub(crate) key: Option<Key>,
 }
 
 impl Default for Script {
@@ -143,6 +71,7 @@ impl Default for Script {
             token_media_type: "application/json; charset=utf-8",
             instead_of_token: None,
             userinfo: Answer::json(200, json!({ "sub": "ann" })),
+            signed_userinfo: None,
             names_par: false,
             pushed: Answer::json(201, json!({ "request_uri": "urn:pushed:1", "expires_in": 60 })),
         }
@@ -180,7 +109,10 @@ impl Script {
                     "jwks_uri": endpoint("/jwks"),
                     // Forbidden ones too: what is listed is not therefore allowed.
                     "id_token_signing_alg_values_supported":
-                        ["ES256", "ES384", "EdDSA", "HS256", "none", "XY512"],
+                        [
+                            "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384",
+                            "ES512", "EdDSA", "HS256", "none", "XY512",
+                        ],
                 });
                 let mut usual = usual;
                 if self.names_par {
@@ -198,7 +130,17 @@ impl Script {
                 let tokens = changed(usual, &self.token).to_string();
                 Answer::of(200, self.token_media_type, tokens)
             }),
-            "/userinfo" => self.userinfo.clone(),
+            "/userinfo" => match &self.signed_userinfo {
+                None => self.userinfo.clone(),
+                Some(signed) => {
+                    let key = signed.key.as_ref().unwrap_or(&self.signer);
+                    let header = json!({ "alg": key.algorithm, "kid": key.kid });
+                    let claims = json!({ "iss": issuer, "sub": "ann", "aud": CLIENT_ID });
+                    let token = key
+                        .token(&changed(header, &signed.header), &changed(claims, &signed.claims));
+                    Answer::of(200, "application/jwt", token)
+                }
+            },
             "/par" => self.pushed.clone(),
             _ => Answer::html(404, "nothing here"),
         }
@@ -214,17 +156,20 @@ impl Script {
             "exp": now + 600,
             "nonce": attempt(ATTEMPT).nonce.expose(),
         });
-        let header = json!({ "alg": self.signer.algorithm, "kid": self.signer.kid });
-        let encoded = |usual, change| BASE64.encode(changed(usual, change).to_string());
-        let input = format!("{}.{}", encoded(header, &self.header), encoded(claims, &self.claims));
-        format!("{input}.{}", BASE64.encode(self.signer.sign(input.as_bytes())))
+        self.signer.token(&self.header(), &changed(claims, &self.claims))
+    }
+
+    /// That of whatever is signed.
+    fn header(&self) -> Value {
+        let usual = json!({ "alg": self.signer.algorithm, "kid": self.signer.kid });
+        changed(usual, &self.header)
     }
 }
 
 /// One level deep: nothing here needs more.
 fn changed(mut usual: Value, change: &Value) -> Value {
     let words = usual.as_object_mut().unwrap();
-    words.extend(change.as_object().unwrap().clone());
+    words.extend(change.as_object().cloned().unwrap_or_default());
     words.retain(|_, value| !value.is_null());
     usual
 }

@@ -3,13 +3,14 @@
 use std::sync::{Arc, PoisonError, RwLock};
 
 use chrono::{DateTime, TimeDelta, Utc};
-use openidconnect::core::{CoreJsonWebKey, CoreJsonWebKeySet};
+use openidconnect::JsonWebKeySet;
 use portico_domain::ports::Clock;
 use serde_json::Value;
 use tokio::sync::Mutex;
 
 use super::{
     fault::{Fault, get_object},
+    keys::Key,
     metadata::Metadata,
 };
 use crate::http::HttpClient;
@@ -27,7 +28,7 @@ const REKEYED: TimeDelta = TimeDelta::seconds(10);
 #[derive(Debug)]
 pub(super) struct Known {
     pub(super) metadata: Arc<Metadata>,
-    pub(super) keys: Vec<CoreJsonWebKey>,
+    pub(super) keys: Vec<Key>,
     fetched_at: DateTime<Utc>,
 }
 
@@ -137,10 +138,10 @@ impl Discovery {
     }
 
     /// Gets the keys (RFC 7517, section 5); one that is not understood is left out.
-    async fn fetch_keys(&self, metadata: &Metadata) -> Result<Vec<CoreJsonWebKey>, Fault> {
+    async fn fetch_keys(&self, metadata: &Metadata) -> Result<Vec<Key>, Fault> {
         let who = "the key set";
-        let set = get_object(&self.http, who, &metadata.jwks_uri, None).await?;
-        let set: CoreJsonWebKeySet = serde_json::from_value(Value::Object(set))
+        let set = get_object(&self.http, who, &metadata.jwks_uri).await?;
+        let set: JsonWebKeySet<Key> = serde_json::from_value(Value::Object(set))
             .map_err(|error| Fault::Nonsense(format!("{who}: {error}")))?;
         Ok(set.keys().clone())
     }

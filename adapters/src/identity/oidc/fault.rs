@@ -1,5 +1,6 @@
 //! Why the provider gave no answer that can be used.
 
+use http::header;
 use portico_domain::ports::{ProviderUnavailable, RedeemError, RefreshError};
 use serde_json::{Map, Value};
 use url::Url;
@@ -58,25 +59,31 @@ pub(super) async fn get_object(
     http: &HttpClient,
     who: &str,
     url: &Url,
-    bearer: Option<&str>,
 ) -> Result<Map<String, Value>, Fault> {
+    let request = http::Request::get(url.as_str()).header(header::ACCEPT, "application/json");
+    object(who, get(http, who, request).await?.body())
+}
+
+/// The answer to a GET, which must be 200.
+pub(super) async fn get(
+    http: &HttpClient,
+    who: &str,
+    request: http::request::Builder,
+) -> Result<http::Response<Vec<u8>>, Fault> {
     let nonsense = |why: String| Fault::Nonsense(format!("{who}: {why}"));
-    let mut request =
-        http::Request::get(url.as_str()).header(http::header::ACCEPT, "application/json");
-    if let Some(token) = bearer {
-        request = request.header(http::header::AUTHORIZATION, format!("Bearer {token}"));
-    }
     // The error of a header that cannot be sent does not say what is in it.
     let request = request.body(Vec::new()).map_err(|error| nonsense(error.to_string()))?;
     let answer = http.send(request).await.map_err(|error| Fault::of_http(who, &error))?;
-    if answer.status() != http::StatusCode::OK {
-        return Err(nonsense(format!("status {}", answer.status().as_u16())));
+    match answer.status() {
+        http::StatusCode::OK => Ok(answer),
+        other => Err(nonsense(format!("status {}", other.as_u16()))),
     }
-    let kind = answer.headers().get(http::header::CONTENT_TYPE).and_then(|it| it.to_str().ok());
-    if kind.is_some_and(|kind| kind.to_ascii_lowercase().starts_with("application/jwt")) {
-        return Err(nonsense("it is signed (application/jwt), which is not supported".into()));
-    }
-    match serde_json::from_slice(answer.body()) {
+}
+
+/// The body as a JSON object.
+pub(super) fn object(who: &str, body: &[u8]) -> Result<Map<String, Value>, Fault> {
+    let nonsense = |why: String| Fault::Nonsense(format!("{who}: {why}"));
+    match serde_json::from_slice(body) {
         Ok(Value::Object(object)) => Ok(object),
         Ok(_) => Err(nonsense("the answer is no JSON object".into())),
         Err(error) => Err(nonsense(format!("the answer is no JSON: {error}"))),

@@ -3,13 +3,13 @@
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use chrono::{DateTime, TimeDelta, Utc};
 use openidconnect::{
-    AccessToken, AccessTokenHash, ClaimsVerificationError as ClaimsError, ClientId, IssuerUrl,
-    JsonWebKeySet, Nonce, SignatureVerificationError as SignatureError,
-    core::{CoreIdToken, CoreIdTokenClaims, CoreIdTokenVerifier, CoreJsonWebKey},
+    AccessToken, AccessTokenHash, ClaimsVerificationError as ClaimsError, ClientId,
+    IdTokenVerifier, IssuerUrl, JsonWebKeySet, Nonce, SignatureVerificationError as SignatureError,
+    core::{CoreIdToken, CoreIdTokenClaims},
 };
 use serde_json::{Map, Value};
 
-use super::{fault::quoted, metadata::Metadata};
+use super::{fault::quoted, keys::Key, metadata::Metadata};
 
 /// How far the clocks of provider and site may differ.
 pub(super) const LEEWAY: TimeDelta = TimeDelta::seconds(60);
@@ -60,6 +60,16 @@ pub(super) enum Refusal {
     Rule(String),
 }
 
+impl Refusal {
+    pub(super) fn into_words(self) -> String {
+        match self {
+            Self::Key => "no key of the provider fits".into(),
+            Self::Nonce => "it was made for another login".into(),
+            Self::Rule(why) => why,
+        }
+    }
+}
+
 pub(super) fn rule<T>(why: impl Into<String>) -> Result<T, Refusal> {
     Err(Refusal::Rule(why.into()))
 }
@@ -69,7 +79,7 @@ impl Expected<'_> {
     pub(super) fn verify(
         &self,
         token: &CoreIdToken,
-        keys: &[CoreJsonWebKey],
+        keys: &[Key],
     ) -> Result<Map<String, Value>, Refusal> {
         // Before any key is tried, so that a forbidden algorithm has no key set fetched.
         match token.signing_alg() {
@@ -100,13 +110,13 @@ impl Expected<'_> {
     }
 
     /// Never knows the client's secret, so that no symmetric signature can be believed.
-    fn verifier(&self, key: &CoreJsonWebKey) -> Result<CoreIdTokenVerifier<'static>, Refusal> {
+    fn verifier(&self, key: &Key) -> Result<IdTokenVerifier<'static, Key>, Refusal> {
         let Ok(issuer) = IssuerUrl::new(self.metadata.issuer.clone()) else {
             return rule("the issuer is no URL");
         };
         let keys = JsonWebKeySet::new(vec![key.clone()]);
         let now = self.now;
-        Ok(CoreIdTokenVerifier::new_public_client(self.client_id.clone(), issuer, keys)
+        Ok(IdTokenVerifier::new_public_client(self.client_id.clone(), issuer, keys)
             .set_allowed_algs(self.metadata.algorithms.clone())
             // Other audiences are judged by `azp`, below.
             .set_other_audience_verifier_fn(|_| true)
@@ -120,7 +130,7 @@ impl Expected<'_> {
         &self,
         token: &CoreIdToken,
         claims: &CoreIdTokenClaims,
-        key: &CoreJsonWebKey,
+        key: &Key,
     ) -> Result<(), Refusal> {
         if claims.subject().is_empty() {
             return rule("the subject is empty");

@@ -1,15 +1,13 @@
 //! Whether a logout token is to be believed (OpenID Connect Back-Channel Logout, section 2.6).
 
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use chrono::{DateTime, Utc};
-use openidconnect::{JsonWebKey, core::CoreJsonWebKey, core::CoreJwsSigningAlgorithm};
 use portico_domain::model::{LogoutToken, Whose};
-use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::{
-    fault::quoted,
     id_token::{LEEWAY, Refusal, rule},
+    jws::{self, is_for, is_of, seconds},
+    keys::Key,
     metadata::Metadata,
 };
 
@@ -20,14 +18,6 @@ const OLD: i64 = 600;
 /// Bytes of the longest token that is looked at.
 const LONGEST: usize = 16 * 1024;
 
-#[derive(Deserialize)]
-struct Header {
-    alg: CoreJwsSigningAlgorithm,
-    kid: Option<String>,
-    typ: Option<String>,
-    crit: Option<Value>,
-}
-
 /// What a logout token is measured by.
 pub(super) struct Expected<'a> {
     pub(super) metadata: &'a Metadata,
@@ -37,69 +27,20 @@ pub(super) struct Expected<'a> {
 
 impl Expected<'_> {
     /// The verified token. Its signature comes first: nothing that it says is looked at before.
-    pub(super) fn verify(
-        &self,
-        token: &str,
-        keys: &[CoreJsonWebKey],
-    ) -> Result<LogoutToken, Refusal> {
+    pub(super) fn verify(&self, token: &str, keys: &[Key]) -> Result<LogoutToken, Refusal> {
         if token.len() > LONGEST {
             return rule("it is too long");
         }
-        let Some((signed, signature)) = token.rsplit_once('.') else { return rule("it is no JWS") };
-        let decode = |part: &str| URL_SAFE_NO_PAD.decode(part).ok();
-        let (Some((header, claims)), Some(signature)) = (signed.split_once('.'), decode(signature))
-        else {
-            return rule("it is no JWS");
-        };
-        let header: Header = match decode(header).and_then(|it| serde_json::from_slice(&it).ok()) {
-            Some(header) => header,
-            None => return rule("its header is not understood"),
-        };
-        self.check_header(&header)?;
-        let fits = |key: &&CoreJsonWebKey| match (&header.kid, key.key_id()) {
-            (Some(wanted), Some(kid)) => kid.as_str() == wanted,
-            // A key without a name may be any, and so may that of a token without one.
-            _ => true,
-        };
-        let verified = keys
-            .iter()
-            .filter(fits)
-            .any(|key| key.verify_signature(&header.alg, signed.as_bytes(), &signature).is_ok());
-        if !verified {
-            return Err(Refusal::Key);
-        }
-        match decode(claims).and_then(|claims| serde_json::from_slice(&claims).ok()) {
-            Some(claims) => self.read(&claims),
-            None => rule("its claims are no JSON object"),
-        }
-    }
-
-    fn check_header(&self, header: &Header) -> Result<(), Refusal> {
-        if !self.metadata.algorithms.contains(&header.alg) {
-            return rule(format!("the algorithm {:?} is not allowed", header.alg));
-        }
-        if header.crit.is_some() {
-            // RFC 7515, section 4.1.11.
-            return rule("it has critical headers that are not understood");
-        }
-        // A media type, with or without its first half (RFC 7515, section 4.1.9).
-        let typ = header.typ.as_deref().map(str::to_ascii_lowercase);
-        let typ = typ.as_deref().map(|typ| typ.strip_prefix("application/").unwrap_or(typ));
-        match typ {
-            None | Some("jwt" | "logout+jwt") => Ok(()),
-            Some(other) => rule(format!("it is of another type: {}", quoted(other))),
-        }
+        let algorithms = &self.metadata.algorithms;
+        self.read(&jws::verify(token, algorithms, &["jwt", "logout+jwt"], keys)?)
     }
 
     fn read(&self, claims: &Map<String, Value>) -> Result<LogoutToken, Refusal> {
-        if claims.get("iss").and_then(Value::as_str) != Some(&*self.metadata.issuer) {
+        if !is_of(claims, &self.metadata.issuer) {
             return rule("it is of another issuer");
         }
-        let is_ours = |audience: &Value| audience.as_str() == Some(self.client_id);
-        match claims.get("aud") {
-            Some(Value::Array(all)) if all.iter().any(is_ours) => {}
-            Some(one) if is_ours(one) => {}
-            _ => return rule("it is meant for somebody else"),
+        if !is_for(claims, self.client_id) {
+            return rule("it is meant for somebody else");
         }
         let (now, leeway) = (self.now.timestamp(), LEEWAY.num_seconds());
         match claims.get("iat").and_then(seconds) {
@@ -134,10 +75,4 @@ impl Expected<'_> {
         };
         Ok(LogoutToken { issuer: self.metadata.issuer.clone(), id, whose })
     }
-}
-
-/// Seconds since the epoch, which may have a fraction (RFC 7519, section 2).
-fn seconds(value: &Value) -> Option<i64> {
-    #[allow(clippy::cast_possible_truncation, reason = "a float becomes the nearest integer")]
-    value.as_i64().or_else(|| value.as_f64().map(|seconds| seconds as i64))
 }

@@ -10,9 +10,9 @@ use super::{
 };
 use crate::http::HttpClient;
 
-/// The algorithms that an ID token may be signed with: public keys only, so that nobody who
+/// The algorithms that the provider may sign with: public keys only, so that nobody who
 /// knows the client's secret can make one.
-const ALGORITHMS: [Algorithm; 9] = [
+const ALGORITHMS: [Algorithm; 10] = [
     Algorithm::RsaSsaPkcs1V15Sha256,
     Algorithm::RsaSsaPkcs1V15Sha384,
     Algorithm::RsaSsaPkcs1V15Sha512,
@@ -21,6 +21,7 @@ const ALGORITHMS: [Algorithm; 9] = [
     Algorithm::RsaSsaPssSha512,
     Algorithm::EcdsaP256Sha256,
     Algorithm::EcdsaP384Sha384,
+    Algorithm::EcdsaP521Sha512,
     Algorithm::EdDsa,
 ];
 
@@ -41,6 +42,8 @@ pub(super) struct Metadata {
     pub(super) requires_pushed_requests: bool,
     /// The algorithms that are both listed and allowed here; RS256 where none is listed.
     pub(super) algorithms: Vec<Algorithm>,
+    /// The same of signed userinfo; those of the ID token where none is listed.
+    pub(super) userinfo_algorithms: Vec<Algorithm>,
     /// Takes the client's secret by HTTP Basic, as it does where it does not say.
     pub(super) secret_in_header: bool,
     /// Takes the client's secret in the body.
@@ -57,7 +60,7 @@ impl Metadata {
         let url = format!("{}/.well-known/openid-configuration", issuer.trim_end_matches('/'));
         let who = format!("discovery at {}", quoted(&url));
         let url = web_address(&url).ok_or_else(|| Fault::Nonsense(format!("{who}: no URL")))?;
-        let document = get_object(http, &who, &url, None).await?;
+        let document = get_object(http, &who, &url).await?;
         Self::read(issuer, &document).map_err(|why| Fault::Nonsense(format!("{who}: {why}")))
     }
 
@@ -84,6 +87,8 @@ impl Metadata {
         let lists = |name: &str, value: &str| {
             list(name).is_some_and(|all| all.iter().any(|one| one.as_str() == Some(value)))
         };
+        let algorithms = list("id_token_signing_alg_values_supported")
+            .map_or_else(|| vec![Algorithm::RsaSsaPkcs1V15Sha256], |all| allowed(all));
         let methods = "token_endpoint_auth_methods_supported";
         Ok(Self {
             authorization_endpoint: required("authorization_endpoint")?,
@@ -95,8 +100,9 @@ impl Metadata {
             pushed_request_endpoint: endpoint("pushed_authorization_request_endpoint")?,
             requires_pushed_requests: document.get("require_pushed_authorization_requests")
                 == Some(&Value::Bool(true)),
-            algorithms: list("id_token_signing_alg_values_supported")
-                .map_or_else(|| vec![Algorithm::RsaSsaPkcs1V15Sha256], |all| allowed(all)),
+            userinfo_algorithms: list("userinfo_signing_alg_values_supported")
+                .map_or_else(|| algorithms.clone(), |all| allowed(all)),
+            algorithms,
             secret_in_header: list(methods).is_none() || lists(methods, "client_secret_basic"),
             secret_in_body: lists(methods, "client_secret_post"),
             prompt_create: lists("prompt_values_supported", "create"),

@@ -9,6 +9,8 @@ mod direct;
 mod discovery;
 mod fault;
 mod id_token;
+mod jws;
+mod keys;
 mod logout_token;
 mod metadata;
 mod permissions;
@@ -42,9 +44,10 @@ use url::Url;
 pub use self::settings::{InvalidSetting, OidcSettings, ResponseMode, Vendor};
 use self::{
     discovery::{Discovery, Known},
-    fault::quoted,
+    fault::{Fault, quoted},
     id_token::{Expectation, Expected, Refusal},
     metadata::Metadata,
+    userinfo::Userinfo,
 };
 use super::auth0;
 use crate::http::HttpClient;
@@ -93,17 +96,47 @@ impl OidcProvider {
             }
             .verify(id_token, &known.keys)
         };
-        let mut verdict = verify(known);
-        if verdict == Err(Refusal::Key)
-            && let Some(newer) = self.discovery.newer_keys(known).await?
-        {
-            verdict = verify(&newer);
-        }
-        verdict.map_err(|refusal| match refusal {
-            Refusal::Key => RedeemError::NotBelieved("no key of the provider fits".into()),
+        self.with_newer_keys(known, verify).await?.map_err(|refusal| match refusal {
             Refusal::Nonce => RedeemError::WrongNonce,
-            Refusal::Rule(why) => RedeemError::NotBelieved(why),
+            refusal => RedeemError::NotBelieved(refusal.into_words()),
         })
+    }
+
+    /// What userinfo says of the person, whom the ID token named.
+    async fn userinfo(
+        &self,
+        known: &Arc<Known>,
+        endpoint: &Url,
+        access_token: &str,
+    ) -> Result<Map<String, Value>, RedeemError> {
+        let token = match userinfo::ask(&self.http, endpoint, access_token).await? {
+            Userinfo::Plain(claims) => return Ok(claims),
+            Userinfo::Signed(token) => token,
+        };
+        let verify = |known: &Known| {
+            userinfo::verify(&token, &self.settings.client_id, known, self.clock.now())
+        };
+        self.with_newer_keys(known, verify).await?.map_err(|refusal| {
+            RedeemError::NotBelieved(format!("signed userinfo: {}", refusal.into_words()))
+        })
+    }
+
+    /// The verdict by the keys that are known, and by newer ones where none of them fits.
+    async fn with_newer_keys<T>(
+        &self,
+        known: &Arc<Known>,
+        verify: impl Fn(&Known) -> Result<T, Refusal> + Send,
+    ) -> Result<Result<T, Refusal>, Fault>
+    where
+        T: Send,
+    {
+        match verify(known) {
+            Err(Refusal::Key) => {
+                let newer = self.discovery.newer_keys(known).await?;
+                Ok(newer.map_or(Err(Refusal::Key), |newer| verify(&newer)))
+            }
+            verdict => Ok(verdict),
+        }
     }
 }
 
@@ -148,7 +181,8 @@ impl IdentityProvider for OidcProvider {
             .map_err(RedeemError::NotBelieved)?;
         if let Some(endpoint) = &metadata.userinfo_endpoint {
             let access_token = tokens.access_token().secret();
-            claims = userinfo::add(&self.http, endpoint, access_token, claims).await?;
+            let more = self.userinfo(&known, endpoint, access_token).await?;
+            claims = userinfo::merge(claims, more)?;
         }
         let text = |name: &str| claims.get(name).and_then(Value::as_str).map(str::to_owned);
         Ok(Identity {
@@ -185,20 +219,9 @@ impl IdentityProvider for OidcProvider {
             logout_token::Expected { metadata: &known.metadata, client_id, now }
                 .verify(token, &known.keys)
         };
-        let verdict = match verify(&known) {
-            Err(Refusal::Key) => {
-                let newer = self.discovery.newer_keys(&known).await;
-                let newer = newer.map_err(ProviderUnavailable::from)?;
-                newer.map_or(Err(Refusal::Key), |newer| verify(&newer))
-            }
-            verdict => verdict,
-        };
-        verdict.map_err(|refusal| {
-            LogoutTokenError::NotBelieved(match refusal {
-                Refusal::Rule(why) => why,
-                Refusal::Key | Refusal::Nonce => "no key of the provider fits".into(),
-            })
-        })
+        let verdict = self.with_newer_keys(&known, verify).await;
+        let verdict = verdict.map_err(ProviderUnavailable::from)?;
+        verdict.map_err(|refusal| LogoutTokenError::NotBelieved(refusal.into_words()))
     }
 
     async fn end_session_url(
