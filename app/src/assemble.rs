@@ -7,7 +7,7 @@ use portico_adapters::{
     http::{HttpClient, HttpError, Limits},
     identity::{
         ClientSecret, auth0,
-        oidc::{InvalidSetting, OidcProvider, OidcSettings, ResponseMode, Vendor},
+        oidc::{ClientKey, InvalidSetting, OidcProvider, OidcSettings, ResponseMode, Vendor},
     },
     messages::{HttpMessages, InvalidAddress, LocalMessages},
     sessions::{CookieSettings, PrivateCookies, ServerSide, Sessions},
@@ -76,6 +76,7 @@ pub(crate) struct Client {
     pub(crate) issuer: String,
     pub(crate) id: String,
     pub(crate) secret: Option<ClientSecret>,
+    pub(crate) key: Option<ClientKey>,
     pub(crate) audience: Option<String>,
     pub(crate) api_url: Option<String>,
 }
@@ -103,14 +104,16 @@ pub async fn assemble(settings: Settings, database: &Database) -> Result<Assembl
             issuer: auth0::issuer(domain),
             id: client_id.clone(),
             secret: Some(client_secret.clone()),
+            key: None,
             audience: settings.audience.clone(),
             api_url: settings.api_server_url.clone(),
         },
-        Provider::Oidc { issuer, client_id, client_secret } => Client {
+        Provider::Oidc { issuer, client_id, client_secret, client_key } => Client {
             vendor: Vendor::Any,
             issuer: issuer.clone(),
             id: client_id.clone(),
             secret: client_secret.clone(),
+            key: client_key.clone(),
             audience: settings.audience.clone(),
             api_url: settings.api_server_url.clone(),
         },
@@ -132,6 +135,7 @@ pub async fn assemble(settings: Settings, database: &Database) -> Result<Assembl
             issuer: client.issuer.clone(),
             client_id: client.id,
             client_secret: client.secret,
+            client_key: client.key,
             audience: client.audience,
             scopes: settings.scopes.clone(),
             redirect_uri: settings.address_of("/callback"),

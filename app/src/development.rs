@@ -62,6 +62,7 @@ pub(crate) async fn start(settings: &Settings) -> Result<(World, Client), Assemb
         issuer: world.issuer().to_owned(),
         id,
         secret: Some(ClientSecret::new(secret)),
+        key: None,
         audience: Some(audience),
         api_url: Some(settings.api_server_url.clone().unwrap_or_else(|| world.api_url())),
     };

@@ -1,6 +1,11 @@
 //! Who tells who people are.
 
-use portico_adapters::identity::{ClientSecret, auth0, oidc::ResponseMode};
+use std::path::Path;
+
+use portico_adapters::identity::{
+    ClientSecret, auth0,
+    oidc::{ClientKey, ResponseMode},
+};
 use url::{Host, Url};
 
 use super::{reader::Reader, web_address};
@@ -23,8 +28,10 @@ pub enum Provider {
         issuer: String,
         /// `OIDC_CLIENT_ID`.
         client_id: String,
-        /// `OIDC_CLIENT_SECRET`; `None` for a public client.
+        /// `OIDC_CLIENT_SECRET`; `None` for a client with a key, and for a public one.
         client_secret: Option<ClientSecret>,
+        /// `OIDC_CLIENT_KEY_FILE`, read, and `OIDC_CLIENT_KEY_ID`.
+        client_key: Option<ClientKey>,
     },
     /// Neither: the development provider.
     Development,
@@ -33,9 +40,9 @@ pub enum Provider {
 /// The provider and the audience; `None` where a problem was noted.
 pub(super) fn read(read: &mut Reader, debug_profile: bool) -> (Option<Provider>, Option<String>) {
     let auth0 = ["AUTH0_DOMAIN", "AUTH0_CLIENT_ID", "AUTH0_CLIENT_SECRET"];
-    let oidc = ["OIDC_ISSUER_URL", "OIDC_CLIENT_ID", "OIDC_CLIENT_SECRET"];
-    let has = |read: &Reader, keys: [&str; 3]| keys.iter().any(|key| read.text(key).is_some());
-    let (has_auth0, has_oidc) = (has(read, auth0), has(read, oidc));
+    let oidc = ["OIDC_ISSUER_URL", "OIDC_CLIENT_ID", "OIDC_CLIENT_SECRET", "OIDC_CLIENT_KEY_FILE"];
+    let has = |read: &Reader, keys: &[&str]| keys.iter().any(|key| read.text(key).is_some());
+    let (has_auth0, has_oidc) = (has(read, &auth0), has(read, &oidc));
     let auth0_audience = read.text("AUTH0_AUDIENCE");
     let oidc_audience = read.text("OIDC_AUDIENCE");
     match (has_auth0, has_oidc) {
@@ -70,10 +77,12 @@ pub(super) fn read(read: &mut Reader, debug_profile: bool) -> (Option<Provider>,
             let client_id =
                 read.required("OIDC_CLIENT_ID", "the client id at the provider", some_text);
             let client_secret = read.text("OIDC_CLIENT_SECRET").map(ClientSecret::new);
+            let client_key = client_key(read, client_secret.is_some());
             let provider = issuer.zip(client_id).map(|(issuer, client_id)| Provider::Oidc {
                 issuer,
                 client_id,
                 client_secret,
+                client_key,
             });
             (provider, oidc_audience)
         }
@@ -90,6 +99,16 @@ pub(super) fn read(read: &mut Reader, debug_profile: bool) -> (Option<Provider>,
             (None, None)
         }
     }
+}
+
+/// A secret beside it would be one that nobody needs.
+fn client_key(read: &mut Reader, has_secret: bool) -> Option<ClientKey> {
+    let expected = "either this or OIDC_CLIENT_SECRET: a PEM file with the client's private key, \
+                    RSA of 2048 to 4096 bits, or P-256, P-384 or Ed25519 in PKCS#8";
+    let key = read.parsed("OIDC_CLIENT_KEY_FILE", expected, |text| {
+        ClientKey::from_file(Path::new(text)).ok().filter(|_| !has_secret)
+    })?;
+    Some(key.with_id(read.text("OIDC_CLIENT_KEY_ID")))
 }
 
 /// A form that another site posts brings cookies along only when they are `SameSite=None`, which

@@ -5,7 +5,7 @@ use std::fmt;
 use figment::{Figment, value::Value};
 
 /// Every key but Rocket's own, as the environment spells it.
-pub(super) const KEYS: [&str; 24] = [
+pub(super) const KEYS: [&str; 26] = [
     "AUTH0_DOMAIN",
     "AUTH0_CLIENT_ID",
     "AUTH0_CLIENT_SECRET",
@@ -14,6 +14,8 @@ pub(super) const KEYS: [&str; 24] = [
     "OIDC_ISSUER_URL",
     "OIDC_CLIENT_ID",
     "OIDC_CLIENT_SECRET",
+    "OIDC_CLIENT_KEY_FILE",
+    "OIDC_CLIENT_KEY_ID",
     "OIDC_AUDIENCE",
     "OIDC_SCOPES",
     "OIDC_RESPONSE_MODE",

@@ -1,5 +1,7 @@
 #![expect(clippy::result_large_err, reason = "the error of figment's test jail is large")]
 
+use base64::{Engine, engine::general_purpose::STANDARD};
+
 use super::*;
 
 fn problems(pairs: &[(&str, &str)]) -> Vec<Problem> {
@@ -64,6 +66,33 @@ fn two_providers_are_one_too_many() {
 fn what_is_missing_of_a_family_is_named() {
     assert_eq!(keys(&[("AUTH0_CLIENT_ID", "x")]), ["AUTH0_DOMAIN", "AUTH0_CLIENT_SECRET"]);
     assert_eq!(keys(&[("OIDC_CLIENT_SECRET", "x")]), ["OIDC_ISSUER_URL", "OIDC_CLIENT_ID"]);
+}
+
+#[test]
+fn a_client_has_a_secret_or_a_key_that_can_be_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("key.pem");
+    let key_file = [("OIDC_CLIENT_KEY_FILE", file.to_str().unwrap())];
+    let found = || keys(&with(&[&OIDC, &key_file]));
+    assert_eq!(found(), ["OIDC_CLIENT_KEY_FILE"], "there is no file");
+    std::fs::write(&file, "-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n").unwrap();
+    assert_eq!(found(), ["OIDC_CLIENT_KEY_FILE"], "it holds no private key");
+
+    // Ed25519 in PKCS#8 (RFC 8410, section 7): a head that is always the same, and any 32 bytes.
+    let der = [&b"\x30\x2e\x02\x01\x00\x30\x05\x06\x03\x2b\x65\x70\x04\x22\x04\x20"[..], &[7; 32]];
+    let text = STANDARD.encode(der.concat());
+    let pem = format!("-----BEGIN PRIVATE KEY-----\n{text}\n-----END PRIVATE KEY-----\n");
+    std::fs::write(&file, pem).unwrap();
+    let id = [("OIDC_CLIENT_KEY_ID", "first")];
+    let settings = Settings::from_pairs(with(&[&OIDC, &key_file, &id])).unwrap();
+    let Provider::Oidc { client_secret: None, client_key: Some(key), .. } = settings.provider
+    else {
+        panic!("{:?}", settings.provider)
+    };
+    assert_eq!(format!("{key:?}"), "ClientKey { id: Some(\"first\"), .. }");
+
+    let both = with(&[&OIDC, &key_file, &[("OIDC_CLIENT_SECRET", "x")]]);
+    assert_eq!(keys(&both), ["OIDC_CLIENT_KEY_FILE"]);
 }
 
 #[test]

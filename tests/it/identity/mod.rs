@@ -3,6 +3,7 @@
 
 mod believed;
 mod callback;
+mod client_key;
 mod contract;
 mod faults;
 mod keys;
@@ -63,6 +64,7 @@ pub(crate) fn settings(issuer: &str) -> OidcSettings {
         issuer: issuer.into(),
         client_id: CLIENT_ID.into(),
         client_secret: Some(ClientSecret::new(SECRET.into())),
+        client_key: None,
         audience: None,
         scopes: ["openid", "profile", "email"].map(str::to_owned).into(),
         redirect_uri: "https://site.example/callback".into(),

@@ -24,7 +24,7 @@ use super::{
     settings,
 };
 
-fn session_of(identity: portico_domain::model::Identity) -> Session {
+pub(super) fn session_of(identity: portico_domain::model::Identity) -> Session {
     Session::new(SessionId::new([1; 32]), "A browser", identity, SystemClock.now())
 }
 

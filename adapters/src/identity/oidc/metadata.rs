@@ -48,6 +48,8 @@ pub(super) struct Metadata {
     pub(super) secret_in_header: bool,
     /// Takes the client's secret in the body.
     pub(super) secret_in_body: bool,
+    /// What a client with a key may sign with; empty where it is not said.
+    pub(super) assertion_algorithms: Vec<String>,
     /// Knows `prompt=create` (Initiating User Registration via OpenID Connect, section 4.1).
     pub(super) prompt_create: bool,
     /// Names itself in every authorization response (RFC 9207, section 3).
@@ -105,6 +107,11 @@ impl Metadata {
             algorithms,
             secret_in_header: list(methods).is_none() || lists(methods, "client_secret_basic"),
             secret_in_body: lists(methods, "client_secret_post"),
+            assertion_algorithms: list("token_endpoint_auth_signing_alg_values_supported")
+                .into_iter()
+                .flatten()
+                .filter_map(|name| name.as_str().map(str::to_owned))
+                .collect(),
             prompt_create: lists("prompt_values_supported", "create"),
             names_itself: document.get("authorization_response_iss_parameter_supported")
                 == Some(&Value::Bool(true)),

@@ -5,6 +5,7 @@
 //! plausible `iat`, leeway on `exp`, an empty `sub`, and keys that change.
 
 mod asked;
+mod client_key;
 mod direct;
 mod discovery;
 mod fault;
@@ -41,6 +42,7 @@ use portico_domain::{
 use serde_json::{Map, Value};
 use url::Url;
 
+pub use self::client_key::{ClientKey, InvalidClientKey};
 pub use self::settings::{InvalidSetting, OidcSettings, ResponseMode, Vendor};
 use self::{
     discovery::{Discovery, Known},
@@ -53,6 +55,7 @@ use super::auth0;
 use crate::http::HttpClient;
 
 /// An OpenID provider, of which this site is a relying party.
+#[derive(Clone)]
 pub struct OidcProvider {
     settings: OidcSettings,
     client_id: ClientId,
@@ -151,7 +154,7 @@ impl IdentityProvider for OidcProvider {
         let (settings, metadata) = (&self.settings, &known.metadata);
         let mut url = token::authorization_url(settings, metadata, attempt, screen)?;
         if pushed::is_wanted(settings, metadata) {
-            url = pushed::push(settings, metadata, &self.http, &url).await?;
+            url = pushed::push(self, metadata, &url).await?;
         }
         Ok(url.into())
     }
@@ -168,8 +171,7 @@ impl IdentityProvider for OidcProvider {
         let known = self.discovery.provider().await?;
         let metadata = &known.metadata;
         answered_by(metadata, response.issuer.as_deref())?;
-        let tokens =
-            token::redeem(&self.settings, metadata, &self.http, &response.code, attempt).await?;
+        let tokens = token::redeem(self, metadata, &response.code, attempt).await?;
         let received_at = self.clock.now();
         let id_token = tokens
             .id_token()
@@ -207,7 +209,7 @@ impl IdentityProvider for OidcProvider {
 
     async fn revoke(&self, token: &RefreshToken) -> Result<(), ProviderUnavailable> {
         let known = self.discovery.provider().await?;
-        revocation::revoke_in_background(&self.settings, &known, &self.http, token);
+        revocation::revoke_in_background(self, &known, token);
         Ok(())
     }
 

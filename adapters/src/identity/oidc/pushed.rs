@@ -5,12 +5,11 @@ use serde_json::Value;
 use url::Url;
 
 use super::{
-    direct,
+    OidcProvider, direct,
     fault::{Fault, quoted},
     metadata::Metadata,
     settings::OidcSettings,
 };
-use crate::http::HttpClient;
 
 const WHO: &str = "the pushed authorization request endpoint";
 
@@ -22,9 +21,8 @@ pub(super) fn is_wanted(settings: &OidcSettings, metadata: &Metadata) -> bool {
 
 /// Pushes the request, and answers the address that refers to it (sections 2 and 4).
 pub(super) async fn push(
-    settings: &OidcSettings,
+    provider: &OidcProvider,
     metadata: &Metadata,
-    http: &HttpClient,
     request: &Url,
 ) -> Result<Url, Fault> {
     let nonsense = |why: String| Fault::Nonsense(format!("{WHO} {why}"));
@@ -33,7 +31,7 @@ pub(super) async fn push(
     };
     let pairs: Vec<_> = request.query_pairs().collect();
     let pairs: Vec<_> = pairs.iter().map(|(name, value)| (&**name, &**value)).collect();
-    let answer = direct::post(settings, metadata, http, WHO, endpoint, &pairs).await?;
+    let answer = direct::post(provider, metadata, WHO, endpoint, &pairs).await?;
     let body: Value = serde_json::from_slice(answer.body()).unwrap_or_default();
     let text = |name: &str| body.get(name).and_then(Value::as_str);
     if !answer.status().is_success() {
@@ -45,7 +43,7 @@ pub(super) async fn push(
     };
     let mut url = metadata.authorization_endpoint.clone();
     url.query_pairs_mut()
-        .append_pair("client_id", &settings.client_id)
+        .append_pair("client_id", &provider.settings.client_id)
         .append_pair("request_uri", request_uri);
     Ok(url)
 }

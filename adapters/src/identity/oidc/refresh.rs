@@ -18,9 +18,8 @@ pub(super) async fn refresh(
         return Err(RefreshError::Refused("the session has no refresh token".into()));
     };
     let known = provider.discovery.provider().await?;
-    let (settings, http) = (&provider.settings, &provider.http);
     let tokens =
-        token::refresh(settings, &known.metadata, http, refresh_token).await.map_err(of_refresh)?;
+        token::refresh(provider, &known.metadata, refresh_token).await.map_err(of_refresh)?;
     let received_at = provider.clock.now();
     let mut claims = Map::new();
     let mut id_token = session.tokens.id_token.clone();

@@ -4,24 +4,22 @@ use std::sync::Arc;
 
 use portico_domain::model::RefreshToken;
 
-use super::{direct, discovery::Known, settings::OidcSettings};
-use crate::http::HttpClient;
+use super::{OidcProvider, direct, discovery::Known};
 
 /// Has the refresh token revoked, and with it whatever came of it (section 2.1). Nobody waits: what
 /// goes wrong is a line in the log, and the token ends in its time.
 pub(super) fn revoke_in_background(
-    settings: &OidcSettings,
+    provider: &OidcProvider,
     known: &Arc<Known>,
-    http: &HttpClient,
     token: &RefreshToken,
 ) {
     let Some(endpoint) = known.metadata.revocation_endpoint.clone() else { return };
-    let (settings, known, http) = (settings.clone(), Arc::clone(known), http.clone());
+    let (provider, known) = (provider.clone(), Arc::clone(known));
     let token = token.clone();
     tokio::spawn(async move {
         let pairs = [("token", token.expose()), ("token_type_hint", "refresh_token")];
         let who = "the revocation endpoint";
-        match direct::post(&settings, &known.metadata, &http, who, &endpoint, &pairs).await {
+        match direct::post(&provider, &known.metadata, who, &endpoint, &pairs).await {
             Ok(answer) if answer.status().is_success() => {}
             Ok(answer) => log::warn!("a refresh token is not revoked: status {}", answer.status()),
             Err(fault) => log::warn!("a refresh token is not revoked: {fault:?}"),

@@ -1,6 +1,8 @@
 use openidconnect::ClientSecret;
 use url::Url;
 
+use super::client_key::ClientKey;
+
 /// What this site needs to know of the provider, and the provider of this site.
 #[derive(Clone, Debug)]
 pub struct OidcSettings {
@@ -9,8 +11,10 @@ pub struct OidcSettings {
     pub issuer: String,
     /// This site's name at the provider.
     pub client_id: String,
-    /// `None` for a public client, which has PKCE only.
+    /// `None` for a client with a key, and for a public one, which has PKCE only.
     pub client_secret: Option<ClientSecret>,
+    /// Authenticates this site instead of a secret (`private_key_jwt`).
+    pub client_key: Option<ClientKey>,
     /// The API to request an access token for; a parameter that Auth0 and some others know.
     pub audience: Option<String>,
     /// Scopes to ask for; `openid` is asked for in any case.

@@ -1,5 +1,7 @@
 //! What goes to the authorization and token endpoints, and what comes back.
 
+use std::pin::Pin;
+
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use openidconnect::{
     AuthType, AuthUrl, AuthorizationCode, ClientId, CsrfToken, EndpointNotSet, EndpointSet,
@@ -19,6 +21,8 @@ use sha2::{Digest, Sha256};
 use url::{ParseError, Url, form_urlencoded};
 
 use super::{
+    OidcProvider,
+    client_key::ASSERTION_TYPE,
     fault::{Fault, quoted},
     metadata::Metadata,
     settings::{OidcSettings, ResponseMode},
@@ -46,8 +50,8 @@ fn client(settings: &OidcSettings, metadata: &Metadata) -> Result<Client, Fault>
         .set_redirect_uri(redirect)
         .set_auth_type(place_of_the_secret(settings, metadata));
     Ok(match &settings.client_secret {
-        Some(secret) => client.set_client_secret(secret.clone()),
-        None => client,
+        Some(secret) if settings.client_key.is_none() => client.set_client_secret(secret.clone()),
+        _ => client,
     })
 }
 
@@ -103,28 +107,23 @@ pub(super) fn authorization_url(
 
 /// Hands the code in (OpenID Connect Core, section 3.1.3).
 pub(super) async fn redeem(
-    settings: &OidcSettings,
+    provider: &OidcProvider,
     metadata: &Metadata,
-    http: &HttpClient,
     code: &model::AuthorizationCode,
     attempt: &LoginAttempt,
 ) -> Result<CoreTokenResponse, RedeemError> {
     let verifier = attempt.code_verifier.expose();
-    let secret = settings.client_secret.as_ref().map_or("", |secret| secret.secret());
-    let send = |request| {
-        let http = http.clone();
-        async move { http.send(request).await.map(readable) }
-    };
-    let answer = client(settings, metadata)?
+    let client = client(&provider.settings, metadata)?;
+    let proof = Proof::of(provider, metadata)?;
+    let mut request = client
         .exchange_code(AuthorizationCode::new(code.expose().to_owned()))
-        .set_pkce_verifier(PkceCodeVerifier::new(verifier.to_owned()))
-        .request_async(&send)
-        .await
-        .map_err(|error| why_not(error, [code.expose(), verifier, secret]))?;
-    match answer.token_type() {
-        CoreTokenType::Bearer => Ok(answer),
-        _ => Err(RedeemError::ProviderFault("the token type is not Bearer".into())),
+        .set_pkce_verifier(PkceCodeVerifier::new(verifier.to_owned()));
+    for (name, value) in proof.pairs() {
+        request = request.add_extra_param(name, value);
     }
+    let send = sender(&provider.http);
+    let answer = request.request_async(&send).await;
+    bearer(answer.map_err(|error| proof.why_not(error, [code.expose(), verifier]))?)
 }
 
 /// Hands the refresh token in (OpenID Connect Core, section 12.1).
@@ -132,30 +131,88 @@ pub(super) async fn redeem(
 /// An answer that got lost is asked for once more: the provider may have rotated the token, and
 /// those that do so mostly take the earlier one for a few seconds more.
 pub(super) async fn refresh(
-    settings: &OidcSettings,
+    provider: &OidcProvider,
     metadata: &Metadata,
-    http: &HttpClient,
     refresh_token: &model::RefreshToken,
 ) -> Result<CoreTokenResponse, RedeemError> {
-    let secret = settings.client_secret.as_ref().map_or("", |secret| secret.secret());
-    let send = |request: http::Request<Vec<u8>>| {
-        let http = http.clone();
-        async move {
-            let answer = match http.send(request.clone()).await {
-                Err(HttpError::Unreachable(_)) => http.send(request).await,
-                answer => answer,
-            };
-            answer.map(readable)
+    let client = client(&provider.settings, metadata)?;
+    let token = RefreshToken::new(refresh_token.expose().to_owned());
+    let (answer, proof) = match ask(provider, metadata, &client, &token).await? {
+        // Asked anew, and proven anew: an assertion is good once.
+        (Err(RequestTokenError::Request(HttpError::Unreachable(_))), _) => {
+            ask(provider, metadata, &client, &token).await?
         }
+        answered => answered,
     };
-    let answer = client(settings, metadata)?
-        .exchange_refresh_token(&RefreshToken::new(refresh_token.expose().to_owned()))
-        .request_async(&send)
-        .await
-        .map_err(|error| why_not(error, [refresh_token.expose(), secret, ""]))?;
+    bearer(answer.map_err(|error| proof.why_not(error, [refresh_token.expose(), ""]))?)
+}
+
+async fn ask(
+    provider: &OidcProvider,
+    metadata: &Metadata,
+    client: &Client,
+    token: &RefreshToken,
+) -> Result<(Result<CoreTokenResponse, TokenError>, Proof), Fault> {
+    let proof = Proof::of(provider, metadata)?;
+    let mut request = client.exchange_refresh_token(token);
+    for (name, value) in proof.pairs() {
+        request = request.add_extra_param(name, value);
+    }
+    let send = sender(&provider.http);
+    Ok((request.request_async(&send).await, proof))
+}
+
+/// Sends what the library made, and makes the answer readable to it.
+fn sender(http: &HttpClient) -> impl Fn(http::Request<Vec<u8>>) -> Sent {
+    let http = http.clone();
+    move |request| {
+        let http = http.clone();
+        Box::pin(async move { http.send(request).await.map(readable) })
+    }
+}
+
+type Sent = Pin<Box<dyn Future<Output = Result<http::Response<Vec<u8>>, HttpError>> + Send>>;
+
+fn bearer(answer: CoreTokenResponse) -> Result<CoreTokenResponse, RedeemError> {
     match answer.token_type() {
         CoreTokenType::Bearer => Ok(answer),
         _ => Err(RedeemError::ProviderFault("the token type is not Bearer".into())),
+    }
+}
+
+/// By what a request proves that it is this client's.
+struct Proof {
+    /// What no log may repeat: the secret or the assertion; empty for a public client.
+    secret: String,
+    is_assertion: bool,
+}
+
+impl Proof {
+    fn of(provider: &OidcProvider, metadata: &Metadata) -> Result<Self, Fault> {
+        let settings = &provider.settings;
+        Ok(match (&settings.client_key, &settings.client_secret) {
+            (Some(key), _) => Self {
+                secret: key.assertion(&settings.client_id, metadata, provider.clock.now())?,
+                is_assertion: true,
+            },
+            (None, Some(secret)) => Self { secret: secret.secret().clone(), is_assertion: false },
+            (None, None) => Self { secret: String::new(), is_assertion: false },
+        })
+    }
+
+    /// What the library does not add itself.
+    fn pairs(&self) -> Vec<(&'static str, String)> {
+        if !self.is_assertion {
+            return Vec::new();
+        }
+        let (kind, assertion) = (ASSERTION_TYPE.to_owned(), self.secret.clone());
+        vec![("client_assertion_type", kind), ("client_assertion", assertion)]
+    }
+
+    /// `sent` are the secrets that went along.
+    fn why_not(&self, error: TokenError, sent: [&str; 2]) -> RedeemError {
+        let [one, other] = sent;
+        why_not(error, [one, other, &self.secret])
     }
 }
 

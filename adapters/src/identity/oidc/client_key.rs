@@ -1,0 +1,166 @@
+//! A client that proves who it is by a signature (`private_key_jwt`; OpenID Connect Core, section
+//! 9, and RFC 7523, section 2.2), so that it shares no secret with the provider.
+
+use std::{fmt, path::Path, sync::Arc};
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use chrono::{DateTime, Utc};
+use portico_domain::ports::Randomness;
+use ring::{
+    rand::SystemRandom,
+    signature::{
+        ECDSA_P256_SHA256_FIXED_SIGNING, ECDSA_P384_SHA384_FIXED_SIGNING, EcdsaKeyPair,
+        Ed25519KeyPair, RSA_PKCS1_SHA256, RSA_PKCS1_SHA384, RSA_PKCS1_SHA512, RSA_PSS_SHA256,
+        RSA_PSS_SHA384, RSA_PSS_SHA512, RsaEncoding, RsaKeyPair,
+    },
+};
+use rustls::pki_types::{PrivateKeyDer, pem::PemObject};
+use serde_json::json;
+
+use super::{fault::Fault, metadata::Metadata};
+use crate::system::SystemRandomness;
+
+/// What [`assertion`](ClientKey::assertion) is (RFC 7523, section 2.2).
+pub(super) const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+
+/// Seconds that an assertion is good for: it is made for one request.
+const LIFETIME: i64 = 60;
+
+/// How an RSA key may sign, the one that every provider must know first.
+const RSA: [(&str, &dyn RsaEncoding); 6] = [
+    ("RS256", &RSA_PKCS1_SHA256),
+    ("PS256", &RSA_PSS_SHA256),
+    ("RS384", &RSA_PKCS1_SHA384),
+    ("PS384", &RSA_PSS_SHA384),
+    ("RS512", &RSA_PKCS1_SHA512),
+    ("PS512", &RSA_PSS_SHA512),
+];
+
+/// The client's private key. `Debug` hides it.
+#[derive(Clone)]
+pub struct ClientKey {
+    pair: Arc<Pair>,
+    id: Option<String>,
+}
+
+enum Pair {
+    Rsa(RsaKeyPair),
+    P256(EcdsaKeyPair),
+    P384(EcdsaKeyPair),
+    Ed25519(Ed25519KeyPair),
+}
+
+/// Why a key cannot be used. Never holds any of it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidClientKey {
+    /// The file cannot be read.
+    #[error("the file cannot be read: {0}")]
+    Unreadable(std::io::ErrorKind),
+    /// It is no PEM text with a private key.
+    #[error("there is no private key in PEM")]
+    NoKey,
+    /// The key is of another kind than those of [`ClientKey::from_pem`].
+    #[error("the key is no RSA key of 2048 to 4096 bits, nor P-256, P-384 or Ed25519 in PKCS#8")]
+    Unsupported,
+}
+
+impl ClientKey {
+    /// Reads the PEM file.
+    ///
+    /// # Errors
+    /// [`InvalidClientKey::Unreadable`], and those of [`ClientKey::from_pem`].
+    pub fn from_file(path: &Path) -> Result<Self, InvalidClientKey> {
+        let pem = std::fs::read(path);
+        Self::from_pem(&pem.map_err(|error| InvalidClientKey::Unreadable(error.kind()))?)
+    }
+
+    /// The first private key of the PEM text: RSA of 2048 to 4096 bits in PKCS#8 or PKCS#1, or
+    /// P-256, P-384 or Ed25519 in PKCS#8.
+    ///
+    /// # Errors
+    /// [`InvalidClientKey::NoKey`] and [`InvalidClientKey::Unsupported`].
+    pub fn from_pem(pem: &[u8]) -> Result<Self, InvalidClientKey> {
+        let key = PrivateKeyDer::from_pem_slice(pem).map_err(|_| InvalidClientKey::NoKey)?;
+        let ecdsa = |algorithm, der| EcdsaKeyPair::from_pkcs8(algorithm, der, &SystemRandom::new());
+        let der = key.secret_der();
+        let pair = if matches!(key, PrivateKeyDer::Pkcs1(_)) {
+            RsaKeyPair::from_der(der).map(Pair::Rsa)
+        } else {
+            RsaKeyPair::from_pkcs8(der)
+                .map(Pair::Rsa)
+                .or_else(|_| ecdsa(&ECDSA_P256_SHA256_FIXED_SIGNING, der).map(Pair::P256))
+                .or_else(|_| ecdsa(&ECDSA_P384_SHA384_FIXED_SIGNING, der).map(Pair::P384))
+                .or_else(|_| Ed25519KeyPair::from_pkcs8_maybe_unchecked(der).map(Pair::Ed25519))
+        };
+        let pair = pair.map_err(|_| InvalidClientKey::Unsupported)?;
+        Ok(Self { pair: Arc::new(pair), id: None })
+    }
+
+    /// Under this `kid` the provider knows the key, which it must where it knows several (OpenID
+    /// Connect Core, section 10.1).
+    #[must_use]
+    pub fn with_id(self, id: Option<String>) -> Self {
+        Self { id, ..self }
+    }
+
+    /// A new assertion for the token endpoint, which is good once.
+    pub(super) fn assertion(
+        &self,
+        client_id: &str,
+        metadata: &Metadata,
+        now: DateTime<Utc>,
+    ) -> Result<String, Fault> {
+        let failed = || Fault::Nonsense("the client's assertion could not be signed".into());
+        let jti = SystemRandomness.bytes().map_err(|_| failed())?;
+        let claims = json!({
+            "iss": client_id,
+            "sub": client_id,
+            "aud": metadata.token_endpoint,
+            "jti": URL_SAFE_NO_PAD.encode(jti),
+            "iat": now.timestamp(),
+            "exp": now.timestamp() + LIFETIME,
+        });
+        let (algorithm, encoding) = self.algorithm(&metadata.assertion_algorithms);
+        let mut header = json!({ "alg": algorithm, "typ": "JWT" });
+        if let Some(id) = &self.id {
+            header["kid"] = id.as_str().into();
+        }
+        let part = |json: serde_json::Value| URL_SAFE_NO_PAD.encode(json.to_string());
+        let input = format!("{}.{}", part(header), part(claims));
+        let signature = self.sign(encoding, input.as_bytes()).ok_or_else(failed)?;
+        Ok(format!("{input}.{}", URL_SAFE_NO_PAD.encode(signature)))
+    }
+
+    /// How to sign, so that the provider understands: an RSA key has a choice.
+    fn algorithm(&self, listed: &[String]) -> (&'static str, &'static dyn RsaEncoding) {
+        let is_listed = |name: &str| listed.iter().any(|one| one == name);
+        let [usual, ..] = RSA;
+        match &*self.pair {
+            Pair::Rsa(_) => RSA.into_iter().find(|(name, _)| is_listed(name)).unwrap_or(usual),
+            Pair::P256(_) => ("ES256", usual.1),
+            Pair::P384(_) => ("ES384", usual.1),
+            Pair::Ed25519(_) => ("EdDSA", usual.1),
+        }
+    }
+
+    fn sign(&self, encoding: &'static dyn RsaEncoding, input: &[u8]) -> Option<Vec<u8>> {
+        let random = SystemRandom::new();
+        match &*self.pair {
+            Pair::Rsa(pair) => {
+                let mut signature = vec![0; pair.public().modulus_len()];
+                pair.sign(encoding, &random, input, &mut signature).ok()?;
+                Some(signature)
+            }
+            Pair::P256(pair) | Pair::P384(pair) => {
+                pair.sign(&random, input).ok().map(|signature| signature.as_ref().to_vec())
+            }
+            Pair::Ed25519(pair) => Some(pair.sign(input).as_ref().to_vec()),
+        }
+    }
+}
+
+impl fmt::Debug for ClientKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClientKey").field("id", &self.id).finish_non_exhaustive()
+    }
+}
