@@ -60,6 +60,8 @@ impl Walk {
         self.visit("login-failed", "/callback?error=access_denied&state=x").await;
         browser.goto(self.site.world.issuer()).await;
         self.take("provider").await;
+        browser.goto(&format!("{}/misbehave", self.site.world.issuer())).await;
+        self.take("provider-misbehave").await;
         self.visit("provider-signup", "/signup").await;
         self.visit("provider-login", "/login").await;
         browser.fill_label("Email", "user@example.com").await;

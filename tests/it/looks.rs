@@ -42,7 +42,7 @@ async fn pages(site: &Site, browser: &Browser, signed_in: bool) -> Vec<Url> {
         return [known, new].concat();
     }
     let provider = Url::parse(site.world.issuer()).unwrap();
-    let theirs = ["/", "/nowhere"].map(|path| provider.join(path).unwrap());
+    let theirs = ["/", "/misbehave", "/nowhere"].map(|path| provider.join(path).unwrap());
     [SIGNED_OUT.map(here).to_vec(), theirs.to_vec(), ["/login", "/signup"].map(here).to_vec()]
         .concat()
 }

@@ -19,6 +19,7 @@ mod instances;
 
 mod looks;
 mod messages;
+mod misbehaving;
 mod outages;
 mod provider_logout;
 mod refresh;

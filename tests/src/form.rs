@@ -40,7 +40,13 @@ pub(crate) fn fill_in(page: &Page, button: &str, fields: &[(&str, &str)]) -> Sub
         .filter(|control| form_of(&html, *control) == Some(form))
         .filter_map(|control| {
             let given = named.iter().find(|(named, _)| *named == control).map(|(_, value)| *value);
-            let value = if control == pressed {
+            // Of the radio buttons with one name, ticking one unticks the others.
+            let unticked = control.attr("type") == Some("radio")
+                && given.is_none()
+                && named.iter().any(|(other, _)| other.attr("name") == control.attr("name"));
+            let value = if unticked {
+                None
+            } else if control == pressed {
                 Some(control.attr("value").unwrap_or_default().to_owned())
             } else {
                 value_of(control, given)
@@ -167,6 +173,18 @@ mod tests {
             ("do", "in"),
         ];
         assert_eq!(sent.fields, pairs(&expected));
+    }
+
+    #[test]
+    fn ticking_a_radio_button_unticks_the_others_of_its_name() {
+        let page = page(
+            r#"<form method=post><label><input type=radio name=a value=1 checked> One</label>
+            <label><input type=radio name=a value=2> Two</label>
+            <input type=radio name=b value=3 checked><button>Go</button></form>"#,
+        );
+        let sent = fill_in(&page, "Go", &[("Two", "")]);
+        assert_eq!(sent.fields, pairs(&[("a", "2"), ("b", "3")]));
+        assert_eq!(fill_in(&page, "Go", &[]).fields, pairs(&[("a", "1"), ("b", "3")]));
     }
 
     #[test]

@@ -14,10 +14,22 @@ pub enum Fault {
     DiscoveryFails,
     /// The metadata names another issuer.
     DiscoveryWrongIssuer,
+    /// The metadata names the issuer with this at its end.
+    DiscoveryIssuerWith(&'static str),
+    /// The metadata stops in the middle.
+    DiscoveryBroken,
+    /// Discovery redirects to the provider's front page.
+    DiscoveryRedirects,
+    /// The metadata names no `jwks_uri`.
+    NoJwksUri,
     /// Discovery answers a page instead of JSON.
     DiscoveryHtml,
     /// The metadata names no `end_session_endpoint`.
     NoEndSessionEndpoint,
+    /// The authorization endpoint answers this error, whoever asks.
+    AuthorizationError(&'static str),
+    /// The authorization response has these members changed: JSON, where null takes one away.
+    ChangedResponse(&'static str),
     /// The token endpoint waits this long first.
     TokenSlow(Duration),
     /// The token endpoint answers 500.
@@ -44,6 +56,15 @@ pub enum Fault {
     AlgNone,
     /// The ID token is signed HS256 with the client's secret.
     Hs256,
+    /// The ID token has these claims changed, and is signed like that: JSON, where null takes one
+    /// away.
+    ChangedClaims(&'static str),
+    /// The ID token has these members of its header changed, in the same way.
+    ChangedHeader(&'static str),
+    /// The ID token has a claim of this many bytes.
+    LongClaim(usize),
+    /// The ID token is this text.
+    NoJwt(&'static str),
     /// One bit of the ID token's signature is flipped.
     FlippedSignature,
     /// The ID token's `sub` is empty.
@@ -56,6 +77,12 @@ pub enum Fault {
     UserinfoWrongSubject,
     /// Userinfo answers 401.
     UserinfoRefuses,
+    /// Userinfo answers a page instead of JSON.
+    UserinfoHtml,
+    /// Userinfo is signed, with these claims changed: JSON, where null takes one away.
+    UserinfoSigned(&'static str),
+    /// Userinfo is signed, and one bit of its signature flipped.
+    UserinfoForged,
     /// Userinfo waits this long first.
     UserinfoSlow(Duration),
     /// The messages API waits this long first.
@@ -79,6 +106,15 @@ impl Faults {
     /// Has the world behave again.
     pub fn clear(&self) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
+    pub(super) fn are_off(&self) -> bool {
+        self.all().is_empty()
+    }
+
+    /// What the first fault that `pick` knows says.
+    pub(super) fn find<T>(&self, pick: impl FnMut(Fault) -> Option<T>) -> Option<T> {
+        self.all().into_iter().find_map(pick)
     }
 
     pub(super) fn has(&self, fault: Fault) -> bool {

@@ -100,6 +100,26 @@ pub(super) fn sign_as(
     Some(format!("{input}.{}", BASE64.encode(signature)))
 }
 
+/// The object with these members changed; null takes one away.
+pub(super) fn changed(mut usual: Value, changes: &Value) -> Value {
+    for (name, value) in changes.as_object().into_iter().flatten() {
+        match (usual.as_object_mut(), value.is_null()) {
+            (Some(usual), true) => drop(usual.remove(name)),
+            (Some(usual), false) => drop(usual.insert(name.clone(), value.clone())),
+            (None, _) => {}
+        }
+    }
+    usual
+}
+
+/// The same token with one bit of its signature flipped; `None` when it is none.
+pub(super) fn forged(token: &str) -> Option<String> {
+    let (input, signature) = token.rsplit_once('.')?;
+    let mut signature = BASE64.decode(signature).ok()?;
+    *signature.last_mut()? ^= 1;
+    Some(format!("{input}.{}", BASE64.encode(signature)))
+}
+
 pub(super) fn encode(json: &Value) -> String {
     BASE64.encode(json.to_string())
 }

@@ -4,7 +4,7 @@ use portico_domain::ports::{Clock, Randomness};
 use serde_json::{Value, json};
 
 use super::{
-    keys::{header, sign_as},
+    keys::{changed, header, sign_as},
     provider::Provider,
 };
 use crate::system::{SystemClock, SystemRandomness};
@@ -23,15 +23,4 @@ pub(super) fn logout_token(provider: &Provider, head: &Value, claims: &Value) ->
         "events": { "http://schemas.openid.net/event/backchannel-logout": {} },
     });
     sign_as(&key, &changed(header(&key, "logout+jwt"), head), &changed(usual, claims))
-}
-
-fn changed(mut usual: Value, changes: &Value) -> Value {
-    for (name, value) in changes.as_object().into_iter().flatten() {
-        match (usual.as_object_mut(), value.is_null()) {
-            (Some(usual), true) => drop(usual.remove(name)),
-            (Some(usual), false) => drop(usual.insert(name.clone(), value.clone())),
-            (None, _) => {}
-        }
-    }
-    usual
 }

@@ -93,8 +93,12 @@ impl World {
         let tls = tls::client_config(None).map_err(|error| start(&error))?;
         let api_http = HttpClient::new(tls, Limits::default()).map_err(|error| start(&error))?;
         let keys = Keys::new().await?;
-        let provider =
-            Arc::new(Provider::new(settings.client.clone(), settings.audience.clone(), keys));
+        let provider = Arc::new(Provider::new(
+            settings.client.clone(),
+            settings.audience.clone(),
+            keys,
+            api_http.clone(),
+        ));
         let mut world = Self {
             provider,
             issuer: String::new(),

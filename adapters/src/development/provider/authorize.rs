@@ -11,6 +11,7 @@ use rocket::{
     routes,
 };
 use rocket_dyn_templates::{Template, context};
+use serde_json::Value;
 use url::Url;
 
 use super::{
@@ -19,8 +20,9 @@ use super::{
     grants::{CODE_LIFETIME, Code, Grant},
     login, pages, random,
     sign_ins::SignIn,
+    tokens::parsed,
 };
-use crate::development::parameters::Parameters;
+use crate::development::{faults::Fault, parameters::Parameters};
 
 pub(super) fn routes() -> Vec<Route> {
     routes![by_query, by_form, cancel]
@@ -62,6 +64,13 @@ fn authorize(
         Ok(request) => request,
         Err(reply) => return Ok(*reply),
     };
+    let error = provider.faults.find(|fault| match fault {
+        Fault::AuthorizationError(error) => Some(error),
+        _ => None,
+    });
+    if let Some(error) = error {
+        return Ok(request.refuse(provider, error, "So it was chosen."));
+    }
     let now = provider.now();
     let fresh = |sign_in: &SignIn| request.max_age.is_none_or(|age| now - sign_in.since < age);
     match provider.sign_ins.of(jar).filter(fresh) {
@@ -73,6 +82,9 @@ fn authorize(
         _ => Ok(login::log_in_page(&request)),
     }
 }
+
+/// What an authorization response may hold.
+const RESPONSE: [&str; 4] = ["code", "state", "iss", "error"];
 
 /// What the endpoint answers.
 #[derive(Responder)]
@@ -213,6 +225,18 @@ impl AuthorizationRequest {
         }
         // RFC 9207: who answered.
         fields.push(("iss", provider.issuer().into()));
+        let change = provider.faults.find(|fault| match fault {
+            Fault::ChangedResponse(change) => Some(parsed(change)),
+            _ => None,
+        });
+        for (name, value) in change.iter().filter_map(Value::as_object).flatten() {
+            fields.retain(|(field, _)| field != name);
+            if let (Some(value), Some(name)) =
+                (value.as_str(), RESPONSE.iter().find(|it| *it == name))
+            {
+                fields.push((name, value.into()));
+            }
+        }
         if self.by_form {
             let action = self.redirect_uri.as_str();
             return Reply::Page(Template::render(

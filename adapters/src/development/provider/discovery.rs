@@ -13,12 +13,20 @@ use openidconnect::{
     },
 };
 use rocket::{
-    Route, State, get, http::Status, response::content::RawHtml, routes, serde::json::Json,
+    Responder, Route, State, get,
+    http::Status,
+    response::{
+        Redirect,
+        content::{RawHtml, RawJson},
+    },
+    routes,
+    serde::json::Json,
 };
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
 use super::Provider;
-use crate::development::faults::Fault;
+use crate::development::{faults::Fault, keys::changed};
 
 pub(super) const SCOPES: [&str; 4] = ["openid", "profile", "email", "offline_access"];
 
@@ -29,6 +37,8 @@ struct More {
     prompt_values_supported: Vec<String>,
     authorization_response_iss_parameter_supported: bool,
     revocation_endpoint: String,
+    backchannel_logout_supported: bool,
+    backchannel_logout_session_supported: bool,
 }
 
 impl AdditionalProviderMetadata for More {}
@@ -58,17 +68,43 @@ fn no_icon() -> Status {
     Status::NoContent
 }
 
+#[derive(Responder)]
+enum Answer {
+    Metadata(Json<Value>),
+    Html(RawHtml<&'static str>),
+    Broken(RawJson<String>),
+    Elsewhere(Box<Redirect>),
+    Failed(Status),
+}
+
 #[get("/.well-known/openid-configuration")]
-fn configuration(
-    provider: &State<Arc<Provider>>,
-) -> Result<Json<Metadata>, Result<RawHtml<&'static str>, Status>> {
-    if provider.faults.has(Fault::DiscoveryFails) {
-        return Err(Err(Status::InternalServerError));
+fn configuration(provider: &State<Arc<Provider>>) -> Answer {
+    let on = |fault| provider.faults.has(fault);
+    if on(Fault::DiscoveryHtml) {
+        return Answer::Html(RawHtml("<!doctype html><title>Not what you asked for</title>"));
     }
-    if provider.faults.has(Fault::DiscoveryHtml) {
-        return Err(Ok(RawHtml("<!doctype html><title>Not what you asked for</title>")));
+    if on(Fault::DiscoveryRedirects) {
+        return Answer::Elsewhere(Box::new(Redirect::to("/.well-known/openid-configuration")));
     }
-    metadata(provider).map(Json).map_err(|_| Err(Status::InternalServerError))
+    let metadata = metadata(provider).ok().and_then(|it| serde_json::to_value(it).ok());
+    let Some(mut metadata) = metadata.filter(|_| !on(Fault::DiscoveryFails)) else {
+        return Answer::Failed(Status::InternalServerError);
+    };
+    if on(Fault::DiscoveryBroken) {
+        let text = metadata.to_string();
+        return Answer::Broken(RawJson(text.chars().take(text.len() / 2).collect()));
+    }
+    if on(Fault::NoJwksUri) {
+        metadata = changed(metadata, &json!({ "jwks_uri": null }));
+    }
+    let end = provider.faults.find(|fault| match fault {
+        Fault::DiscoveryIssuerWith(end) => Some(end),
+        _ => None,
+    });
+    if let Some(end) = end {
+        metadata["issuer"] = format!("{}{end}", provider.issuer()).into();
+    }
+    Answer::Metadata(Json(metadata))
 }
 
 #[get("/jwks")]
@@ -96,6 +132,8 @@ fn metadata(provider: &Provider) -> Result<Metadata, url::ParseError> {
                 prompt_values_supported: words(&["none", "login", "create"]),
                 authorization_response_iss_parameter_supported: true,
                 revocation_endpoint: provider.endpoint("/revoke"),
+                backchannel_logout_supported: true,
+                backchannel_logout_session_supported: true,
             },
         },
     );

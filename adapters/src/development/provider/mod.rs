@@ -6,6 +6,7 @@ mod end_session;
 mod grants;
 mod http;
 mod login;
+mod misbehave;
 mod pages;
 mod revocation;
 mod sign_ins;
@@ -23,6 +24,7 @@ use url::Url;
 
 use self::{grants::Grants, sign_ins::SignIns};
 use super::{accounts::Accounts, faults::Faults, hits::Hits, keys::Keys, world::Client};
+use crate::http::HttpClient;
 use crate::system::{SystemClock, SystemRandomness};
 
 pub(super) use self::http::{Bearer, headers};
@@ -38,10 +40,12 @@ pub(super) struct Provider {
     pub(super) keys: Keys,
     pub(super) faults: Arc<Faults>,
     pub(super) hits: Arc<Hits>,
+    /// Reaches the application.
+    http: HttpClient,
 }
 
 impl Provider {
-    pub(super) fn new(client: Client, audience: String, keys: Keys) -> Self {
+    pub(super) fn new(client: Client, audience: String, keys: Keys, http: HttpClient) -> Self {
         Self {
             issuer: OnceLock::new(),
             client,
@@ -52,6 +56,7 @@ impl Provider {
             keys,
             faults: Arc::default(),
             hits: Arc::default(),
+            http,
         }
     }
 
@@ -109,6 +114,7 @@ pub(super) fn rocket(config: Figment, provider: Arc<Provider>) -> Rocket<Build> 
         .mount("/", revocation::routes())
         .mount("/", userinfo::routes())
         .mount("/", end_session::routes())
+        .mount("/", misbehave::routes())
         .mount("/", pages::routes())
         .register("/", pages::catchers())
 }

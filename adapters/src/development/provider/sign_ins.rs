@@ -47,6 +47,12 @@ impl SignIns {
         jar.add(Cookie::build((COOKIE, id)).path("/").http_only(true).same_site(SameSite::Lax));
     }
 
+    /// Ends all of them; those that there were.
+    pub(super) fn end_all(&self) -> Vec<SignIn> {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.drain().map(|(_, sign_in)| sign_in).collect()
+    }
+
     /// Ends the browser's sign-in, and the one named by `sid`.
     pub(super) fn end(&self, jar: &CookieJar<'_>, sid: Option<&str>) {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);

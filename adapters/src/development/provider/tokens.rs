@@ -1,6 +1,5 @@
 //! Makes access tokens and ID tokens, and, on demand, wrong ones.
 
-use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD as BASE64};
 use chrono::{DateTime, TimeDelta, Utc};
 use openidconnect::{
     AccessToken, AccessTokenHash, AdditionalClaims, Audience, ClientId, EndUserEmail, EndUserName,
@@ -12,7 +11,7 @@ use openidconnect::{
 };
 use rocket::http::Status;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{
     Provider,
@@ -21,7 +20,7 @@ use super::{
 };
 use crate::development::{
     faults::Fault,
-    keys::{encode, sign},
+    keys::{changed, encode, forged, header, sign, sign_as},
 };
 
 const FAILED: Status = Status::InternalServerError;
@@ -98,12 +97,31 @@ pub(super) fn id_token(
         return Ok(format!("{}.{claims}.", encode(&json!({ "alg": "none" }))));
     }
     if faults.has(Fault::FlippedSignature) {
-        let (input, signature) = token.rsplit_once('.').ok_or(FAILED)?;
-        let mut signature = BASE64.decode(signature).map_err(|_| FAILED)?;
-        *signature.last_mut().ok_or(FAILED)? ^= 1;
-        return Ok(format!("{input}.{}", BASE64.encode(signature)));
+        return forged(&token).ok_or(FAILED);
+    }
+    if let Some(text) =
+        faults.find(|fault| if let Fault::NoJwt(text) = fault { Some(text) } else { None })
+    {
+        return Ok(text.into());
+    }
+    // Claims and header changed, and signed like that.
+    let change = faults.find(|fault| match fault {
+        Fault::ChangedClaims(claims) => Some((json!({}), parsed(claims))),
+        Fault::ChangedHeader(header) => Some((parsed(header), json!({}))),
+        Fault::LongClaim(bytes) => Some((json!({}), json!({ "long": "x".repeat(bytes) }))),
+        _ => None,
+    });
+    if let Some((head, claims)) = change {
+        let usual = provider.keys.read(&token).ok_or(FAILED)?;
+        let head = changed(header(&key, "JWT"), &head);
+        return sign_as(&key, &head, &changed(usual, &claims)).ok_or(FAILED);
     }
     Ok(token)
+}
+
+/// The JSON of a fault, which is written in code.
+pub(super) fn parsed(json: &str) -> Value {
+    serde_json::from_str(json).unwrap_or_default()
 }
 
 fn id_token_claims(

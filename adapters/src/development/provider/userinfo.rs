@@ -5,25 +5,34 @@ use std::sync::Arc;
 use openidconnect::{SubjectIdentifier, UserInfoClaims, core::CoreGenderClaim};
 use rocket::{
     Request, Route, State, get,
-    http::{Header, Status},
+    http::{ContentType, Header, Status},
     post,
-    response::{self, Responder},
+    response::{self, Responder, content::RawHtml},
     routes,
     serde::json::Json,
 };
+use serde_json::{Value, json};
 
 use super::{
     Provider,
     http::Bearer,
-    tokens::{More, person},
+    tokens::{More, parsed, person},
 };
-use crate::development::faults::Fault;
+use crate::development::{
+    faults::Fault,
+    keys::{changed, forged, sign},
+};
 
 pub(super) fn routes() -> Vec<Route> {
     routes![by_get, by_post]
 }
 
-type Claims = Json<UserInfoClaims<More, CoreGenderClaim>>;
+#[derive(Responder)]
+enum Claims {
+    Plain(Box<Json<UserInfoClaims<More, CoreGenderClaim>>>),
+    Page(RawHtml<&'static str>),
+    Signed((ContentType, String)),
+}
 
 #[get("/userinfo")]
 async fn by_get(bearer: Bearer<'_>, provider: &State<Arc<Provider>>) -> Result<Claims, Refused> {
@@ -51,7 +60,34 @@ async fn userinfo(bearer: Bearer<'_>, provider: &Provider) -> Result<Claims, Ref
     if provider.faults.has(Fault::UserinfoWrongSubject) {
         claims.set_subject(SubjectIdentifier::new("dev|someone-else".into()));
     }
-    Ok(Json(claims))
+    if provider.faults.has(Fault::UserinfoHtml) {
+        return Ok(Claims::Page(RawHtml("<!doctype html><title>Not what you asked for</title>")));
+    }
+    let signed = provider.faults.find(|fault| match fault {
+        Fault::UserinfoSigned(change) => Some((parsed(change), false)),
+        Fault::UserinfoForged => Some((Value::Null, true)),
+        _ => None,
+    });
+    match signed {
+        None => Ok(Claims::Plain(Box::new(Json(claims)))),
+        Some((change, wrong)) => signed_claims(provider, &claims, &change, wrong)
+            .map(|token| Claims::Signed((ContentType::new("application", "jwt"), token)))
+            .ok_or(Refused("Bearer")),
+    }
+}
+
+/// Section 5.3.2: with `iss` and `aud`.
+fn signed_claims(
+    provider: &Provider,
+    claims: &UserInfoClaims<More, CoreGenderClaim>,
+    change: &Value,
+    wrong: bool,
+) -> Option<String> {
+    let ours = json!({ "iss": provider.issuer(), "aud": provider.client.id });
+    let claims = changed(changed(serde_json::to_value(claims).ok()?, &ours), change);
+    let key = provider.keys.current()?;
+    let token = sign(&key, "JWT", &claims)?;
+    if wrong { forged(&token) } else { Some(token) }
 }
 
 /// 401, with the challenge to answer (RFC 6750, section 3).
