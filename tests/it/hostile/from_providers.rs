@@ -4,8 +4,12 @@ use portico_domain::{
     model::Screen,
     ports::{IdentityProvider, RedeemError},
 };
-use portico_tests::tiny_server::{Answer, TinyServer};
+use portico_tests::{
+    site::Site,
+    tiny_server::{Answer, TinyServer},
+};
 use proptest::{collection::vec, prelude::*, sample::select};
+use reqwest::Method;
 use serde_json::{Map, Number, Value, json};
 
 use super::{holds, runtime};
@@ -143,4 +147,43 @@ fn no_userinfo_body_breaks_the_relying_party_or_speaks_for_another_person() {
         }
         Ok(())
     });
+}
+
+/// Whatever is posted: 200 or 400, nobody's log-out by a token that was not signed, and what is
+/// signed ends nothing unless it keeps every rule.
+#[test]
+fn no_logout_token_breaks_the_site() {
+    let runtime = runtime();
+    let (site, person) = runtime.block_on(async {
+        let site = Site::start().await;
+        let (person, _) = site.signed_in("user@example.com").await;
+        (site, person)
+    });
+    let names = &["iss", "aud", "iat", "exp", "jti", "events", "sub", "sid", "nonce"];
+    let heads = &["alg", "kid", "typ", "crit"];
+    // Signed with changes to its claims and header; or any text at all.
+    let signed = (like(heads), like(names)).prop_map(|(head, claims)| Ok((head, claims)));
+    let tokens = prop_oneof![4 => signed, 1 => "[A-Za-z0-9_.=-]{0,200}".prop_map(Err),
+        1 => ".{0,200}".prop_map(Err)];
+    holds(tokens, |token| {
+        let token = match token {
+            Ok((head, claims)) => {
+                // Names somebody who has no session here, so that a good one ends none.
+                let nobody = json!({ "sub": "nobody" });
+                let claims = serde_json::from_str(&document(&nobody, claims)).unwrap_or(nobody);
+                let head = head.unwrap_or_default();
+                site.world.logout_token(&head, &claims).unwrap_or_default()
+            }
+            Err(text) => text,
+        };
+        let answer = runtime.block_on(async {
+            let request = person.request(Method::POST, "/backchannel-logout");
+            request.form(&[("logout_token", token)]).send().await.unwrap()
+        });
+        prop_assert!(matches!(answer.status().as_u16(), 200 | 400), "{}", answer.status());
+        prop_assert_eq!(&answer.headers()["Cache-Control"], "no-store");
+        Ok(())
+    });
+    let page = runtime.block_on(person.get("/profile"));
+    assert_eq!(page.status.as_u16(), 200, "still signed in");
 }
