@@ -125,6 +125,7 @@ fn faults() -> Vec<(&'static str, Value, Value)> {
         ("no log-out event", none(), json!({ "events": { "another": {} } })),
         ("no log-out event", none(), json!({ "events": { event: true } })),
         ("no log-out event", none(), json!({ "events": [event] })),
+        ("no log-out event", none(), json!({ "events": { event: {}, "another": {} } })),
         ("nonce", none(), json!({ "nonce": "n" })),
         ("nonce", none(), json!({ "nonce": "" })),
         ("no jti", none(), json!({ "jti": null })),

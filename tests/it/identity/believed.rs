@@ -141,7 +141,7 @@ type Row = (&'static str, Change, RedeemError, [usize; 2]);
 async fn what_breaks_a_rule_is_refused_for_that_reason() {
     let not_believed = |why: &str| NotBelieved(why.into());
     let at_fault = |why: &str| ProviderFault(why.into());
-    let rows: [Row; 28] = [
+    let rows: [Row; 30] = [
         (
             "an extension that must be understood",
             |script| script.header = json!({ "crit": ["exp"], "exp": 1 }),
@@ -256,6 +256,18 @@ async fn what_breaks_a_rule_is_refused_for_that_reason() {
             |script| script.instead_of_token = Some(Answer::html(200, "<title>Down</title>")),
             at_fault("token endpoint"),
             [1, 0],
+        ),
+        (
+            "tokens in what calls itself a page",
+            |script| script.token_media_type = "text/html; charset=utf-8",
+            at_fault("token endpoint"),
+            [1, 0],
+        ),
+        (
+            "userinfo in what calls itself a page",
+            |script| script.userinfo = Answer::of(200, "TEXT/HTML", r#"{"sub":"ann"}"#),
+            at_fault("calls itself `text/html`"),
+            [1, 1],
         ),
         (
             "userinfo about nobody",

@@ -19,7 +19,7 @@ async fn metadata_that_make_no_sense_pass() {
     let outside = Outside::start().await;
     for (fault, why) in [
         (Fault::DiscoveryFails, "status 500"),
-        (Fault::DiscoveryHtml, "no JSON"),
+        (Fault::DiscoveryHtml, "calls itself"),
         (Fault::DiscoveryWrongIssuer, "of another issuer"),
     ] {
         let clock = clock_at_now();

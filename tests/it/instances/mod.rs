@@ -12,6 +12,7 @@ use portico_adapters::development::Fault;
 use portico_tests::{page::Page, person::Person, site::log_in};
 use process::{Cluster, Instance, Store};
 use reqwest::Method;
+use serde_json::json;
 use tokio::task::JoinSet;
 
 const USER: &str = "user@example.com";
@@ -161,6 +162,32 @@ async fn sessions_outlast_a_restart_of_everything(store: Store) {
     assert_eq!(profile(&copy, &again).await.status, StatusCode::SEE_OTHER);
 }
 
+/// OpenID Connect Back-Channel Logout, section 2.7.
+async fn whom_the_provider_logs_out_is_signed_out_everywhere_and_stays_so(store: Store) {
+    let cluster = Cluster::new(store).await;
+    let (first, second) = (cluster.first(&[]).await, cluster.another().await);
+    let (person, other) = (signed_in(&first).await, signed_in(&first).await);
+    let copy = a_copy_of(&person, &first);
+    let page = profile(&person, &first).await.text();
+    let (_, after) = page.split_once("\"sid\": \"").expect("the claims are on the page");
+    let sid = after.split('"').next().unwrap();
+    let token = cluster.world.logout_token(&json!({}), &json!({ "sid": sid })).unwrap();
+    let tell = async |instance: &Instance| {
+        let request = person.request(Method::POST, &instance.at("/backchannel-logout"));
+        request.form(&[("logout_token", &token)]).send().await.unwrap().status()
+    };
+    assert_eq!(tell(&second).await, StatusCode::OK);
+    assert_soon_a_stranger(&person, &first).await;
+    assert_soon_a_stranger(&person, &second).await;
+    assert_known(&other, &first).await;
+    first.kill().await;
+
+    let again = cluster.first(&[]).await;
+    assert_eq!(profile(&copy, &again).await.status, StatusCode::SEE_OTHER);
+    assert_known(&other, &again).await;
+    assert_eq!(tell(&again).await, StatusCode::BAD_REQUEST, "a token is good once");
+}
+
 async fn whom_the_operator_deletes_is_signed_out(store: Store) {
     let cluster = Cluster::new(store).await;
     let first = cluster.first(&[]).await;
@@ -240,6 +267,7 @@ macro_rules! on {
                 nobody_loses_a_session_when_an_instance_is_killed_under_load,
                 sessions_outlast_a_restart_of_everything,
                 whom_the_operator_deletes_is_signed_out,
+                whom_the_provider_logs_out_is_signed_out_everywhere_and_stays_so,
                 a_new_key_signs_nobody_out_while_the_older_one_is_known,
             );
         }

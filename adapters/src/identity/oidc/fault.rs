@@ -53,15 +53,14 @@ pub(super) fn quoted(text: &str) -> String {
     format!("`{}`", text.chars().take(200).flat_map(char::escape_debug).collect::<String>())
 }
 
-/// Gets a JSON object. `who` names the endpoint in the error. Whatever the answer calls itself,
-/// it is taken when it is JSON: key sets come under several media types.
+/// Gets a JSON object. `who` names the endpoint in the error.
 pub(super) async fn get_object(
     http: &HttpClient,
     who: &str,
     url: &Url,
 ) -> Result<Map<String, Value>, Fault> {
     let request = http::Request::get(url.as_str()).header(header::ACCEPT, "application/json");
-    object(who, get(http, who, request).await?.body())
+    object(who, &get(http, who, request).await?)
 }
 
 /// The answer to a GET, which must be 200.
@@ -81,11 +80,30 @@ pub(super) async fn get(
 }
 
 /// The body as a JSON object.
-pub(super) fn object(who: &str, body: &[u8]) -> Result<Map<String, Value>, Fault> {
+pub(super) fn object(
+    who: &str,
+    answer: &http::Response<Vec<u8>>,
+) -> Result<Map<String, Value>, Fault> {
     let nonsense = |why: String| Fault::Nonsense(format!("{who}: {why}"));
-    match serde_json::from_slice(body) {
+    may_be_json(answer).map_err(nonsense)?;
+    match serde_json::from_slice(answer.body()) {
         Ok(Value::Object(object)) => Ok(object),
         Ok(_) => Err(nonsense("the answer is no JSON object".into())),
         Err(error) => Err(nonsense(format!("the answer is no JSON: {error}"))),
     }
+}
+
+/// Refuses what calls itself something else than JSON: a page, a picture, a file that somebody
+/// uploaded. Plain text and bytes pass, as do answers without a type, for key sets and tokens come
+/// under those too.
+pub(super) fn may_be_json(answer: &http::Response<Vec<u8>>) -> Result<(), String> {
+    let Some(kind) = answer.headers().get(header::CONTENT_TYPE) else { return Ok(()) };
+    let kind = String::from_utf8_lossy(kind.as_bytes()).to_ascii_lowercase();
+    let essence = kind.split(';').next().unwrap_or_default().trim();
+    let bytes = ["text/plain", "application/octet-stream", "binary/octet-stream", ""];
+    let ends = ["/json", "+json", "/javascript", "/x-javascript"];
+    if bytes.contains(&essence) || ends.iter().any(|end| essence.ends_with(end)) {
+        return Ok(());
+    }
+    Err(format!("the answer calls itself {}", quoted(essence)))
 }

@@ -56,7 +56,8 @@ impl Expected<'_> {
             Some(None) => return rule("its exp is no time"),
         }
         match claims.get("events").and_then(Value::as_object) {
-            Some(events) if events.get(EVENT).is_some_and(Value::is_object) => {}
+            Some(events)
+                if events.len() == 1 && events.get(EVENT).is_some_and(Value::is_object) => {}
             _ => return rule("it is of no log-out event"),
         }
         if claims.contains_key("nonce") {

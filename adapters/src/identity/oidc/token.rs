@@ -23,7 +23,7 @@ use url::{ParseError, Url, form_urlencoded};
 use super::{
     OidcProvider,
     client_key::ASSERTION_TYPE,
-    fault::{Fault, quoted},
+    fault::{Fault, may_be_json, quoted},
     metadata::Metadata,
     settings::{OidcSettings, ResponseMode},
 };
@@ -216,9 +216,13 @@ impl Proof {
     }
 }
 
-/// The answer, with what providers get wrong put right: its media type is not JSON's, or its
+/// The answer, with what providers get wrong put right: its media type is not quite JSON's, or its
 /// `expires_in` is text. One that is no number at all is left out: it is a hint only.
 fn readable(mut answer: http::Response<Vec<u8>>) -> http::Response<Vec<u8>> {
+    if may_be_json(&answer).is_err() {
+        // The library refuses it.
+        return answer;
+    }
     answer.headers_mut().remove(http::header::CONTENT_TYPE);
     if let Ok(Value::Object(mut fields)) = serde_json::from_slice(answer.body())
         && let Some(given) = fields.remove("expires_in")

@@ -58,7 +58,7 @@ pub(super) async fn ask(
             .map_err(|_| Fault::Nonsense(format!("{who}: the answer is no text")))?;
         return Ok(Userinfo::Signed(text.trim().to_owned()));
     }
-    object(who, answer.body()).map(Userinfo::Plain)
+    object(who, &answer).map(Userinfo::Plain)
 }
 
 /// The claims of a signed answer (section 5.3.2): `iss` and `aud` may be left out, but not differ,
