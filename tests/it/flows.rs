@@ -398,3 +398,26 @@ async fn a_browser_that_goes_round_in_circles_is_stopped_for_a_minute() {
     }
     assert_eq!(person.get("/login").await.status, StatusCode::TOO_MANY_REQUESTS);
 }
+
+/// OpenID Connect RP-Initiated Logout, section 3: what the provider adds to the address decides
+/// nothing here, since the session has ended before.
+#[tokio::test]
+async fn the_way_back_from_a_log_out_is_smooth_whatever_comes_back() {
+    let site = Site::start().await;
+    let (signed_in, _) = site.signed_in("user@example.com").await;
+    for query in [
+        "",
+        "?state=another",
+        "?state=",
+        "?state=a&state=b",
+        "?state=%FF",
+        "?error=server_error&error_description=%3Cb%3Ebecause",
+    ] {
+        let stranger = site.person().get(&format!("/{query}")).await;
+        assert_eq!(stranger.status, StatusCode::OK, "{query}");
+        assert!(stranger.link("Log In").is_some(), "{query}");
+        assert!(!stranger.body.contains("because"), "{query}");
+        signed_in.get(&format!("/{query}")).await;
+        assert_eq!(signed_in.get("/profile").await.status, StatusCode::OK, "{query}");
+    }
+}
