@@ -34,8 +34,12 @@ fn asked(site: &Site) -> Asked {
     ["discovery", "jwks", "token", "userinfo"].map(|endpoint| site.world.hits(endpoint))
 }
 
+fn has_a_session(person: &Person) -> bool {
+    person.cookies().unwrap_or_default().split("; ").any(|cookie| cookie.starts_with("portico_session"))
+}
+
 async fn assert_nobody_is_signed_in(person: &Person, row: &str) {
-    assert!(!person.cookies().unwrap_or_default().contains("portico_session"), "{row}");
+    assert!(!has_a_session(person), "{row}: {:?}", person.cookies());
     assert_eq!(person.get("/profile").await.status, StatusCode::SEE_OTHER, "{row}");
 }
 
@@ -69,6 +73,7 @@ async fn assert_refused(row: &str, fault: Fault, status: u16, heading: &str, exp
         page = person.submit(&page, "Log In", &[("Email", USER), ("Password", "portico")]).await;
     }
     assert_eq!(page.url.path(), "/profile", "{row}: it passes");
+    assert!(has_a_session(&person), "{row}: it passes");
 }
 
 const UNTRUSTED: &str = "This login cannot be trusted";

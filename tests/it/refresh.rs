@@ -288,6 +288,43 @@ on!(
     cfg_attr(not(redis), ignore = "Redis is missing: apt-get install redis-server")
 );
 
+/// A row for each fault: the page, nobody signed in afterwards, and how often discovery, keys,
+/// token endpoint and userinfo are asked.
+#[tokio::test]
+async fn a_provider_that_lies_at_a_renewal_ends_the_session() {
+    let (token, rekeyed) = ([0, 0, 1, 0], [0, 1, 1, 0]);
+    for (fault, expected) in [
+        (Fault::TokenInvalidGrant, token),
+        (Fault::WrongSubject, token),
+        (Fault::EmptySubject, token),
+        (Fault::WrongIssuer, token),
+        (Fault::WrongAudience, token),
+        (Fault::ForeignAuthorizedParty, token),
+        (Fault::WrongNonce, token),
+        (Fault::Expired, token),
+        (Fault::IssuedInTheFuture, token),
+        (Fault::WrongAccessTokenHash, token),
+        (Fault::AlgNone, token),
+        (Fault::Hs256, token),
+        (Fault::ChangedHeader(r#"{"crit":["x"],"x":1}"#), token),
+        (Fault::NoJwt("a text"), token),
+        (Fault::FlippedSignature, rekeyed),
+    ] {
+        let Refreshing { site, .. } = refreshing(Store::Cookie, hurried()).await;
+        let asked =
+            || ["discovery", "jwks", "token", "userinfo"].map(|endpoint| site.world.hits(endpoint));
+        let (person, _) = site.signed_in(USER).await;
+        let before = asked();
+        site.world.faults().set(fault);
+        let page = person.get("/protected").await;
+        assert_eq!(page.status, StatusCode::UNAUTHORIZED, "{fault:?}: {}", page.text());
+        assert_eq!(page.heading(), "Your session has ended", "{fault:?}");
+        assert!(!is_signed_in(&person).await, "{fault:?}");
+        let after = asked();
+        assert_eq!(std::array::from_fn(|i| after[i] - before[i]), expected, "{fault:?}");
+    }
+}
+
 #[tokio::test]
 async fn a_script_is_told_by_401_that_the_session_has_ended() {
     let Refreshing { site, .. } = refreshing(Store::Cookie, hurried()).await;
