@@ -35,7 +35,11 @@ fn asked(site: &Site) -> Asked {
 }
 
 fn has_a_session(person: &Person) -> bool {
-    person.cookies().unwrap_or_default().split("; ").any(|cookie| cookie.starts_with("portico_session"))
+    person
+        .cookies()
+        .unwrap_or_default()
+        .split("; ")
+        .any(|cookie| cookie.starts_with("portico_session"))
 }
 
 async fn assert_nobody_is_signed_in(person: &Person, row: &str) {
