@@ -4,6 +4,8 @@
 //! What each rule of ID tokens, userinfo and refresh comes to in the log is in `identity`; what
 //! logout tokens come to, in `provider_logout`.
 
+use std::time::{Duration, Instant};
+
 use http::StatusCode;
 use portico_adapters::{
     development::Fault,
@@ -275,7 +277,9 @@ async fn what_discovery_answers() {
 
         site.world.faults().clear();
         // The failure is the answer for a second.
+        let begun = Instant::now();
         while person.get("/login").await.status != StatusCode::SEE_OTHER {
+            assert!(begun.elapsed() < Duration::from_secs(15), "{row}: it never passes");
             tokio::task::yield_now().await;
         }
         assert_eq!(log_in(&person, "/login", USER).await.url.path(), "/profile", "{row}");

@@ -18,7 +18,7 @@ pub enum Fault {
     DiscoveryIssuerWith(&'static str),
     /// The metadata stops in the middle.
     DiscoveryBroken,
-    /// Discovery redirects to the provider's front page.
+    /// Discovery redirects to another address, where the metadata are right.
     DiscoveryRedirects,
     /// The metadata names no `jwks_uri`.
     NoJwksUri,

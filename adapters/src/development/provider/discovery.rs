@@ -77,14 +77,15 @@ enum Answer {
     Failed(Status),
 }
 
-#[get("/.well-known/openid-configuration")]
-fn configuration(provider: &State<Arc<Provider>>) -> Answer {
+#[get("/.well-known/openid-configuration?<moved>")]
+fn configuration(provider: &State<Arc<Provider>>, moved: bool) -> Answer {
     let on = |fault| provider.faults.has(fault);
     if on(Fault::DiscoveryHtml) {
         return Answer::Html(RawHtml("<!doctype html><title>Not what you asked for</title>"));
     }
-    if on(Fault::DiscoveryRedirects) {
-        return Answer::Elsewhere(Box::new(Redirect::to("/.well-known/openid-configuration")));
+    if on(Fault::DiscoveryRedirects) && !moved {
+        let there = "/.well-known/openid-configuration?moved=true";
+        return Answer::Elsewhere(Box::new(Redirect::to(there)));
     }
     let metadata = metadata(provider).ok().and_then(|it| serde_json::to_value(it).ok());
     let Some(mut metadata) = metadata.filter(|_| !on(Fault::DiscoveryFails)) else {

@@ -24,8 +24,10 @@ use url::Url;
 
 use self::{grants::Grants, sign_ins::SignIns};
 use super::{accounts::Accounts, faults::Faults, hits::Hits, keys::Keys, world::Client};
-use crate::http::HttpClient;
-use crate::system::{SystemClock, SystemRandomness};
+use crate::{
+    http::HttpClient,
+    system::{SystemClock, SystemRandomness},
+};
 
 pub(super) use self::http::{Bearer, headers};
 

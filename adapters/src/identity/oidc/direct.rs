@@ -22,13 +22,13 @@ pub(super) async fn post(
     endpoint: &Url,
     pairs: &[(&str, &str)],
 ) -> Result<Response<Vec<u8>>, Fault> {
-    // The error of a request that cannot be made would quote it.
     let (settings, now) = (&provider.settings, provider.clock.now());
     let assertion = settings
         .client_key
         .as_ref()
         .map(|key| key.assertion(&settings.client_id, metadata, now))
         .transpose()?;
+    // The error of a request that cannot be made would quote it.
     let request = request(settings, metadata, assertion.as_deref(), endpoint, pairs)
         .map_err(|_| Fault::Nonsense(format!("{who}: no such request")))?;
     provider.http.send(request).await.map_err(|error| Fault::of_http(who, &error))
