@@ -182,9 +182,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
 
 #[cfg(test)]
 mod tests {
-    use portico_domain::{
-        testing::contract::{Server, users::an_outage_is_said_and_loses_nothing},
-        user_repository_contract,
+    use portico_contracts::{
+        Server, user_repository_contract, users::an_outage_is_said_and_loses_nothing,
     };
     use tempfile::TempDir;
 

@@ -11,10 +11,10 @@ use std::{
 };
 
 use async_trait::async_trait;
+use portico_contracts::sessions::{Cookies, Visitor};
 use portico_domain::{
     model::{Change, LoginAttempt, Session, State},
     ports::{SessionStore, SessionsUnavailable, Turn},
-    testing::contract::sessions::{Cookies, Visitor},
 };
 use rocket::{
     Catcher, Data, Request, Response, Route, catcher,

@@ -59,7 +59,7 @@ fn owner_only() -> fs::OpenOptions {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use portico_domain::testing::CountingRandomness;
+    use portico_contracts::fakes::CountingRandomness;
 
     #[test]
     fn a_key_is_made_once_and_kept_for_its_owner() {

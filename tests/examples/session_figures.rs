@@ -18,10 +18,10 @@ use portico_adapters::{
     system::{SystemClock, SystemRandomness},
     tls,
 };
+use portico_contracts::fixtures;
 use portico_domain::{
     model::{Lifetimes, Session, SessionId},
     ports::{Clock, Randomness},
-    testing,
 };
 use portico_tests::{postgres::Postgres, redis::Redis, site::SECRET_KEY};
 use rocket::{
@@ -56,7 +56,7 @@ fn held(jar: &CookieJar<'_>) -> Held {
 
 async fn sign_in(client: &Client, store: &dyn Sessions, number: usize) -> Held {
     let id = SessionId::new(SystemRandomness.bytes().unwrap());
-    let session = Session { id, subject: format!("user-{number}"), ..testing::session() };
+    let session = Session { id, subject: format!("user-{number}"), ..fixtures::session() };
     let now = SystemClock.now();
     let session = Session { started_at: now, seen_at: now, ..session };
     let request = client.get("/");

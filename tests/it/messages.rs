@@ -10,14 +10,13 @@ use portico_adapters::{
     system::SystemClock,
     tls,
 };
+use portico_contracts::{
+    Server, message_api_contract,
+    messages::{Fresh, an_outage_is_said_and_refuses_nobody},
+};
 use portico_domain::{
-    message_api_contract,
     model::{AccessToken, Screen},
     ports::IdentityProvider,
-    testing::contract::{
-        Server,
-        messages::{Fresh, an_outage_is_said_and_refuses_nobody},
-    },
 };
 use portico_tests::person::Person;
 use url::Url;

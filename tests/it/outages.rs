@@ -8,10 +8,8 @@ use std::{
 
 use http::StatusCode;
 use portico_adapters::{development::Fault, sessions::Sessions};
-use portico_domain::{
-    ports::{MockSessionStore, SessionStore, SessionsUnavailable},
-    testing::contract::Server,
-};
+use portico_contracts::Server;
+use portico_domain::ports::{MockSessionStore, SessionStore, SessionsUnavailable};
 use portico_tests::{
     page::Page,
     person::Person,

@@ -5,9 +5,8 @@ use std::sync::Arc;
 
 use chrono::DateTime;
 use portico_adapters::{database::Database, tls};
-use portico_domain::{
-    model::Profile, ports::UserRepository, testing::contract, user_repository_contract,
-};
+use portico_contracts::{self, user_repository_contract};
+use portico_domain::{model::Profile, ports::UserRepository};
 use portico_tests::postgres::{Postgres, Schema};
 
 fn open(url: &str) -> Database {
@@ -57,5 +56,6 @@ async fn an_outage_is_said_and_loses_nothing() {
     let mut server = Postgres::start();
     let database = open(&server.url());
     database.migrate().await.unwrap();
-    contract::users::an_outage_is_said_and_loses_nothing(database.users(), &mut server).await;
+    portico_contracts::users::an_outage_is_said_and_loses_nothing(database.users(), &mut server)
+        .await;
 }

@@ -9,7 +9,7 @@ use std::{
 };
 
 use async_trait::async_trait;
-use portico_domain::testing::contract::Server;
+use portico_contracts::Server;
 use tempfile::TempDir;
 
 use crate::{free_port::free_port, tools};

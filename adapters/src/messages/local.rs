@@ -32,7 +32,7 @@ impl MessageApi for LocalMessages {
 mod tests {
     use std::sync::Arc;
 
-    use portico_domain::{message_api_contract, testing::contract::messages::Fresh};
+    use portico_contracts::{message_api_contract, messages::Fresh};
 
     use super::*;
 

@@ -108,7 +108,7 @@ impl Turns {
 mod tests {
     use std::pin::pin;
 
-    use portico_domain::testing;
+    use portico_contracts::fixtures;
     use rocket::futures::FutureExt;
 
     use super::*;
@@ -117,7 +117,7 @@ mod tests {
 
     #[tokio::test]
     async fn one_at_a_time_has_the_turn_and_the_others_wait_until_it_is_over() {
-        let (turns, id) = (Turns::default(), testing::session().id);
+        let (turns, id) = (Turns::default(), fixtures::session().id);
         assert!(turns.take(id, START).await);
         let (mut one, mut two) = (pin!(turns.take(id, START)), pin!(turns.take(id, START)));
         assert!(one.as_mut().now_or_never().is_none() && two.as_mut().now_or_never().is_none());
@@ -130,7 +130,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_turn_that_nobody_gives_back_ends_by_itself() {
-        let (turns, id) = (Turns::default(), testing::session().id);
+        let (turns, id) = (Turns::default(), fixtures::session().id);
         assert!(turns.take(id, START).await);
         assert!(turns.take(id, START + TURN).await);
         assert_eq!(turns.take(id, START + TURN).now_or_never(), None);
@@ -138,7 +138,7 @@ mod tests {
 
     #[tokio::test]
     async fn nobody_waits_for_a_session_that_has_ended() {
-        let (turns, id) = (Turns::default(), testing::session().id);
+        let (turns, id) = (Turns::default(), fixtures::session().id);
         assert!(turns.take(id, START).await);
         let mut waiting = pin!(turns.take(id, START));
         assert_eq!(waiting.as_mut().now_or_never(), None);
@@ -148,7 +148,7 @@ mod tests {
 
     #[test]
     fn a_session_from_before_a_refresh_is_known_for_ten_minutes() {
-        let (turns, before) = (Turns::default(), testing::session());
+        let (turns, before) = (Turns::default(), fixtures::session());
         let mut tokens = before.tokens.clone();
         tokens.access_token = AccessToken::new("newer");
         let refreshed = Refreshed { tokens, permissions: None };

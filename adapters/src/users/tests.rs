@@ -1,7 +1,8 @@
 use std::{os::unix::fs::PermissionsExt, sync::Arc};
 
 use chrono::DateTime;
-use portico_domain::{model::Profile, ports::UserRepository, user_repository_contract};
+use portico_contracts::user_repository_contract;
+use portico_domain::{model::Profile, ports::UserRepository};
 use tempfile::TempDir;
 
 use crate::{

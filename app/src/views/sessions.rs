@@ -45,13 +45,14 @@ impl SessionView {
 
 #[cfg(test)]
 mod tests {
-    use portico_domain::{model::SessionId, testing};
+    use portico_contracts::fixtures;
+    use portico_domain::model::SessionId;
 
     use super::*;
 
     #[test]
     fn the_visitors_own_session_is_marked_and_comes_first() {
-        let own = testing::session();
+        let own = fixtures::session();
         let mut other = own.summary();
         other.id = SessionId::new([9; 32]);
         let view = SessionsView::new(&own, Some(vec![other.clone(), own.summary()]));
@@ -62,7 +63,7 @@ mod tests {
 
     #[test]
     fn the_own_session_is_shown_where_none_can_be_listed() {
-        let view = SessionsView::new(&testing::session(), None);
+        let view = SessionsView::new(&fixtures::session(), None);
         assert!(!view.all && view.sessions.len() == 1 && view.sessions[0].this);
     }
 }

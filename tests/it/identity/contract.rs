@@ -4,15 +4,12 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use portico_adapters::{http::Limits, system::SystemClock};
-use portico_domain::{
+use portico_contracts::{
+    Server,
+    identity::{Stage, an_outage_is_said_and_ends_no_session},
     identity_provider_contract,
-    model::AuthorizationResponse,
-    ports::IdentityProvider,
-    testing::contract::{
-        Server,
-        identity::{Stage, an_outage_is_said_and_ends_no_session},
-    },
 };
+use portico_domain::{model::AuthorizationResponse, ports::IdentityProvider};
 
 use super::{Outside, provider};
 

@@ -28,12 +28,12 @@ use portico_adapters::{
     system::SystemClock,
     tls,
 };
+use portico_contracts::{fakes::SetClock, fixtures};
 use portico_domain::{
     model::{
         AuthorizationCode, AuthorizationResponse, CodeVerifier, Identity, LoginAttempt, Screen,
     },
     ports::{Clock, IdentityProvider, RedeemError},
-    testing::{self, SetClock},
 };
 use portico_tests::{
     person::Person,
@@ -49,7 +49,7 @@ pub(crate) const AUDIENCE: &str = "https://messages.example";
 /// Two attempts differ in state, nonce and verifier when their names do.
 pub(crate) fn attempt(name: &str) -> LoginAttempt {
     let code_verifier = CodeVerifier::new(format!("{name:-<43}"));
-    LoginAttempt { code_verifier, ..testing::attempt(name, "/profile") }
+    LoginAttempt { code_verifier, ..fixtures::attempt(name, "/profile") }
 }
 
 /// A clock at this very second, that only the test moves.

@@ -4,10 +4,10 @@ use std::{sync::Arc, time::Duration};
 
 use chrono::TimeDelta;
 use portico_adapters::{development::Fault, http::Limits, system::SystemClock};
+use portico_contracts::fakes::SetClock;
 use portico_domain::{
     model::{Screen, State},
     ports::{IdentityProvider, RedeemError::ProviderFault},
-    testing::SetClock,
 };
 use serde_json::json;
 use tokio::time::{sleep, timeout};

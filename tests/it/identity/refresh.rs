@@ -127,7 +127,7 @@ async fn scripted(change: impl FnOnce(&mut Script)) -> (Scripted, Result<Refresh
     let provider = script.start().await;
     let mut claims = claims;
     claims["iss"] = provider.issuer().into();
-    let mut session = portico_domain::testing::session();
+    let mut session = portico_contracts::fixtures::session();
     session.issuer = provider.issuer();
     session.subject = "ann".into();
     session.tokens.id_token = portico_domain::model::IdToken::new(unsigned(&claims));
@@ -211,7 +211,7 @@ async fn a_provider_without_metadata_ends_no_session() {
     let server = TinyServer::start(|_| Answer::html(500, "broken")).await;
     let issuer = server.url().origin().ascii_serialization();
     let oidc = provider(settings(&issuer), Limits::default(), Arc::new(SystemClock));
-    let mut session = portico_domain::testing::session();
+    let mut session = portico_contracts::fixtures::session();
     session.tokens.refresh_token = Some(RefreshToken::new("a token"));
     let answer = oidc.refresh(&session).await;
     assert!(matches!(answer, Err(RefreshError::ProviderFault(_))), "{answer:?}");

@@ -2,10 +2,10 @@
 
 use chrono::{DateTime, TimeDelta};
 use portico_adapters::testing::Browser;
+use portico_contracts::fixtures;
 use portico_domain::{
     model::{AccessToken, Change, IdToken, RefreshToken, Refreshed, Session, Tokens},
     ports::{Clock, SessionStore, Turn},
-    testing,
 };
 use rocket::futures::future::join_all;
 
@@ -14,7 +14,7 @@ use super::{KEY, Kind, Shared};
 async fn of_many_changes_at_once_none_undoes_another(kind: Kind) {
     let shared = Shared::new(kind).await;
     let one = Browser::at(shared.store(KEY, &[]), KEY).await;
-    one.start(&testing::session()).await.unwrap();
+    one.start(&fixtures::session()).await.unwrap();
     shared.clock.advance(TimeDelta::seconds(20));
     let mut browsers = Vec::new();
     for _ in 0..4 {
@@ -27,7 +27,7 @@ async fn of_many_changes_at_once_none_undoes_another(kind: Kind) {
         let browser = &browsers[usize::try_from(second).unwrap() % browsers.len()];
         async move { browser.update(&change).await }
     });
-    let tokens = Tokens { access_token: AccessToken::new("newer"), ..testing::session().tokens };
+    let tokens = Tokens { access_token: AccessToken::new("newer"), ..fixtures::session().tokens };
     let newer = Change::Refreshed(Refreshed { tokens, permissions: None });
     let (visits, refresh) = tokio::join!(join_all(visits), one.update(&newer));
     assert!(refresh.unwrap().is_some());
@@ -41,9 +41,9 @@ async fn a_turn_reaches_across_instances_and_ends_by_itself(kind: Kind) {
     let shared = Shared::new(kind).await;
     let one = Browser::at(shared.store(KEY, &[]), KEY).await;
     let other = Browser::at(shared.store(KEY, &[]), KEY).await;
-    one.start(&testing::session()).await.unwrap();
+    one.start(&fixtures::session()).await.unwrap();
     other.take_cookies_of(&one);
-    let yours = Ok(Turn::Yours(testing::session()));
+    let yours = Ok(Turn::Yours(fixtures::session()));
     assert_eq!(one.take_turn().await, yours);
     shared.clock.advance(TimeDelta::seconds(30));
     assert_eq!(other.take_turn().await, yours);
@@ -52,7 +52,7 @@ async fn a_turn_reaches_across_instances_and_ends_by_itself(kind: Kind) {
     };
     // Whoever waits does not take it up; whoever comes afterwards does.
     let (waited, ()) = tokio::join!(one.take_turn(), again);
-    if waited == Ok(Turn::Over(Some(testing::session()))) {
+    if waited == Ok(Turn::Over(Some(fixtures::session()))) {
         assert_eq!(one.take_turn().await, yours);
     } else {
         assert_eq!(waited, yours);
@@ -66,7 +66,7 @@ async fn nothing_that_is_kept_opens_anything_or_names_anybody(kind: Kind) {
         access_token_expires_at: None,
         refresh_token: Some(RefreshToken::new("secret-refresh-token")),
     };
-    let session = Session { subject: "secret-subject".into(), tokens, ..testing::session() };
+    let session = Session { subject: "secret-subject".into(), tokens, ..fixtures::session() };
     let shared = Shared::new(kind).await;
     let browser = Browser::at(shared.store(KEY, &[]), KEY).await;
     browser.start(&session).await.unwrap();
@@ -79,7 +79,7 @@ async fn nothing_that_is_kept_opens_anything_or_names_anybody(kind: Kind) {
     // It is there.
     assert!(kept.len() > 400);
     let shown = String::from_utf8_lossy(&kept);
-    let words = ["secret", "jo@example.com", "Jo Example", "Firefox", testing::ISSUER];
+    let words = ["secret", "jo@example.com", "Jo Example", "Firefox", fixtures::ISSUER];
     assert!(words.iter().all(|word| !shown.contains(word)));
     assert!(browser.names().iter().all(|name| !shown.contains(&browser.value(name))));
 }

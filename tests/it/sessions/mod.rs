@@ -15,20 +15,15 @@ use portico_adapters::{
     testing::Browser,
     tls,
 };
-use portico_domain::{
-    ports::{SessionRegistry, SessionStore, SessionsUnavailable},
-    session_store_contract,
-    testing::{
-        self, SetClock,
-        contract::{
-            Server,
-            sessions::{
-                Cookies, Instance, LIFETIMES, Site, Visitor,
-                an_outage_is_said_and_makes_nobody_a_stranger,
-            },
-        },
+use portico_contracts::{
+    Server,
+    fakes::SetClock,
+    fixtures, session_store_contract,
+    sessions::{
+        Cookies, Instance, LIFETIMES, Site, Visitor, an_outage_is_said_and_makes_nobody_a_stranger,
     },
 };
+use portico_domain::ports::{SessionRegistry, SessionStore, SessionsUnavailable};
 use portico_tests::{
     postgres::{Postgres, Schema},
     redis::Redis,
@@ -213,7 +208,7 @@ async fn a_server_that_stops_is_said_so_and_nobody_is_taken_for_a_stranger() {
     open(&shared.url).migrate().await.unwrap();
     let store = shared.store(KEY, &[]);
     let browser = Browser::at(store.clone(), KEY).await;
-    browser.start(&testing::session()).await.unwrap();
+    browser.start(&fixtures::session()).await.unwrap();
     let cookies = browser.copy();
 
     server.stop().await;
@@ -224,7 +219,7 @@ async fn a_server_that_stops_is_said_so_and_nobody_is_taken_for_a_stranger() {
 
     server.start_again().await;
     assert_eq!(store.check().await, Ok(()));
-    assert_eq!(browser.current().await, Ok(Some(testing::session())));
+    assert_eq!(browser.current().await, Ok(Some(fixtures::session())));
     browser.end().await.unwrap();
     assert_eq!(browser.current().await, Ok(None));
 }
@@ -237,11 +232,11 @@ async fn sessions_in_cookies_outlast_their_database_and_start_nowhere_without_it
     shared.url = server.url();
     open(&shared.url).migrate().await.unwrap();
     let browser = Browser::at(shared.store(KEY, &[]), KEY).await;
-    browser.start(&testing::session()).await.unwrap();
+    browser.start(&fixtures::session()).await.unwrap();
     assert!(browser.current().await.unwrap().is_some());
 
     server.stop().await;
-    assert_eq!(browser.current().await, Ok(Some(testing::session())));
+    assert_eq!(browser.current().await, Ok(Some(fixtures::session())));
     // An instance that never read who was put out lets nobody in.
     let restarted = Browser::at(shared.store(KEY, &[]), KEY).await;
     restarted.take_cookies_of(&browser);

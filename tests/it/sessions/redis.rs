@@ -8,10 +8,10 @@ use portico_adapters::{
     system::{SystemClock, SystemRandomness},
     testing::Browser,
 };
+use portico_contracts::{fakes::SetClock, fixtures, sessions::LIFETIMES};
 use portico_domain::{
     model::Lifetimes,
     ports::{Clock, SessionRegistry, SessionStore, SessionsUnavailable},
-    testing::{self, SetClock, contract::sessions::LIFETIMES},
 };
 use portico_tests::redis::Redis;
 use tokio::time::timeout;
@@ -39,7 +39,7 @@ async fn an_outage_is_said_and_makes_nobody_a_stranger_but_the_server_keeps_noth
     let mut shared = Shared::new(Kind::Redis).await;
     let mut server = shared.redis.take().unwrap();
     let browser = Browser::at(shared.store(KEY, &[]), KEY).await;
-    browser.start(&testing::session()).await.unwrap();
+    browser.start(&fixtures::session()).await.unwrap();
     super::an_outage_is_said_and_makes_nobody_a_stranger(Arc::new(shared), &mut server).await;
     assert_eq!(browser.current().await, Ok(None));
 }
@@ -52,7 +52,7 @@ async fn what_has_expired_is_forgotten_without_being_swept() {
         Lifetimes { rolling: TimeDelta::milliseconds(300), absolute: TimeDelta::milliseconds(600) };
     let store = open(&server.url(), lifetimes, Arc::new(SystemClock)).unwrap();
     let browser = Browser::at(store, KEY).await;
-    browser.start(&testing::session_at(SystemClock.now())).await.unwrap();
+    browser.start(&fixtures::session_at(SystemClock.now())).await.unwrap();
     assert!(server.size() > 0);
     let forgotten = async {
         while server.size() > 0 {

@@ -1,24 +1,24 @@
 //! What is particular to sessions in cookies.
 
 use chrono::{DateTime, TimeDelta};
+use portico_contracts::fixtures;
 use portico_domain::{
     model::{
         AuthorizationParameters, Change, Claims, CodeVerifier, IdToken, LoginAttempt, Nonce,
         Session, SessionId, State, Tokens,
     },
     ports::{Clock, SessionStore},
-    testing,
 };
 
 use super::{ANOTHER_KEY, browser, browser_with_key, chunks};
 use crate::testing::Browser;
 
 fn another_session() -> Session {
-    Session { id: SessionId::new([2; 32]), ..testing::session() }
+    Session { id: SessionId::new([2; 32]), ..fixtures::session() }
 }
 
 fn session_of(bytes: usize, token: &str) -> Session {
-    let session = testing::session();
+    let session = fixtures::session();
     let id_token = IdToken::new(token.repeat(bytes / token.len()));
     Session { tokens: Tokens { id_token, ..session.tokens }, ..session }
 }
@@ -50,7 +50,7 @@ async fn the_longest_attempt_fits_into_a_cookie() {
         nonce: Nonce::new(of_43("n")),
         code_verifier: CodeVerifier::new(of_43("v")),
         asked,
-        ..testing::attempt("a", &next)
+        ..fixtures::attempt("a", &next)
     };
     assert_eq!(attempt.next.as_str(), next);
     browser.remember(&attempt).await.unwrap();
@@ -70,7 +70,7 @@ fn only_chance_far_out_of_reach_makes_a_cookie_too_long() {
 #[tokio::test]
 async fn cookies_are_shut_to_scripts_and_last_as_long_as_what_they_hold() {
     let (browser, clock) = browser(true).await;
-    browser.start(&testing::session()).await.unwrap();
+    browser.start(&fixtures::session()).await.unwrap();
     let line = browser.lines()[0].clone();
     assert!(line.starts_with("__Host-portico_session_0="), "{line}");
     let (_, attributes) = line.split_once("; ").unwrap();
@@ -85,7 +85,7 @@ async fn cookies_are_shut_to_scripts_and_last_as_long_as_what_they_hold() {
     browser.update(&Change::Seen(clock.now())).await.unwrap();
     assert!(browser.lines()[0].ends_with("Max-Age=40"));
 
-    browser.remember(&testing::attempt("a", "/")).await.unwrap();
+    browser.remember(&fixtures::attempt("a", "/")).await.unwrap();
     let line = browser.lines()[0].clone();
     assert!(line.starts_with("__Host-portico_login_ca978112ca1bbdca="), "{line}");
     assert!(line.ends_with("; HttpOnly; SameSite=Lax; Secure; Path=/; Max-Age=600"), "{line}");
@@ -102,7 +102,7 @@ async fn cookies_are_shut_to_scripts_and_last_as_long_as_what_they_hold() {
 async fn no_cookie_shows_what_it_holds() {
     let (browser, _) = browser(false).await;
     browser.start(&session_of(4_000, "secret")).await.unwrap();
-    browser.remember(&testing::attempt("a", "/")).await.unwrap();
+    browser.remember(&fixtures::attempt("a", "/")).await.unwrap();
     for name in browser.names() {
         assert!(!browser.value(&name).contains("secret"));
     }
@@ -165,8 +165,8 @@ async fn chunks_of_two_sessions_do_not_mix() {
 async fn cookies_sealed_with_another_key_are_cleared() {
     let (browser, _) = browser(false).await;
     let (other, _) = browser_with_key(false, ANOTHER_KEY).await;
-    let attempt = testing::attempt("a", "/");
-    other.start(&testing::session()).await.unwrap();
+    let attempt = fixtures::attempt("a", "/");
+    other.start(&fixtures::session()).await.unwrap();
     other.remember(&attempt).await.unwrap();
     browser.take_cookies_of(&other);
     assert_eq!(browser.current().await, Ok(None));
@@ -177,7 +177,7 @@ async fn cookies_sealed_with_another_key_are_cleared() {
 #[tokio::test]
 async fn an_expired_session_is_cleared() {
     let (browser, clock) = browser(false).await;
-    browser.start(&testing::session()).await.unwrap();
+    browser.start(&fixtures::session()).await.unwrap();
     clock.advance(TimeDelta::seconds(100));
     assert_eq!(browser.current().await, Ok(None));
     assert_eq!(browser.names(), [""; 0]);
@@ -205,7 +205,7 @@ async fn what_a_request_writes_it_also_reads() {
                 assert_eq!(store.update(&Change::Seen(DateTime::UNIX_EPOCH)).await, Ok(None));
                 assert_eq!(store.current().await, Ok(None));
                 store.start(&another_session()).await.unwrap();
-                let attempt = testing::attempt("a", "/");
+                let attempt = fixtures::attempt("a", "/");
                 store.remember(&attempt).await.unwrap();
                 assert_eq!(store.take_attempt(&attempt.state).await, Ok(Some(attempt)));
             })
@@ -218,13 +218,13 @@ async fn what_a_request_writes_it_also_reads() {
 #[tokio::test]
 async fn a_session_too_large_is_refused_aloud_and_leaves_the_earlier_one() {
     let (browser, _) = browser(false).await;
-    browser.start(&testing::session()).await.unwrap();
-    let mut claims = testing::session().claims.to_map();
+    browser.start(&fixtures::session()).await.unwrap();
+    let mut claims = fixtures::session().claims.to_map();
     claims.insert("secret".into(), "hunter2 ".repeat(5_000).into());
-    let large = Session { claims: Claims::new(&claims), ..testing::session() };
+    let large = Session { claims: Claims::new(&claims), ..fixtures::session() };
     let error = browser.start(&large).await.unwrap_err().to_string();
     assert!(error.contains("bytes") && !error.contains("hunter2"), "{error}");
-    assert_eq!(browser.current().await, Ok(Some(testing::session())));
+    assert_eq!(browser.current().await, Ok(Some(fixtures::session())));
 }
 
 #[tokio::test]
@@ -232,7 +232,7 @@ async fn five_attempts_are_five_cookies() {
     let (browser, clock) = browser(false).await;
     for number in 0..8 {
         clock.advance(TimeDelta::seconds(1));
-        let attempt = testing::attempt(&number.to_string(), "/");
+        let attempt = fixtures::attempt(&number.to_string(), "/");
         browser.remember(&LoginAttempt { started_at: clock.now(), ..attempt }).await.unwrap();
     }
     assert_eq!(browser.names().len(), 5);

@@ -6,7 +6,7 @@ mod sealed;
 
 use std::sync::Arc;
 
-use portico_domain::testing::{SetClock, contract::sessions::LIFETIMES};
+use portico_contracts::{fakes::SetClock, sessions::LIFETIMES};
 use tempfile::TempDir;
 
 use super::*;

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use chrono::TimeDelta;
+use portico_contracts::fixtures;
 use portico_domain::{
     model::{AccessToken, Revocation, Session},
     ports::{Clock, SessionStore},
-    testing,
 };
 
 use super::{KEY, Shared, vault::Index};
@@ -16,7 +16,7 @@ use crate::testing::Browser;
 async fn the_database_shows_neither_tokens_nor_what_the_browser_holds() {
     let shared = Arc::new(Shared::new().await);
     let browser = Browser::at(shared.in_database(), KEY).await;
-    let mut session = testing::session();
+    let mut session = fixtures::session();
     session.tokens.access_token = AccessToken::new("a secret token");
     browser.start(&session).await.unwrap();
     // All that was written, wherever SQLite put it.
@@ -40,12 +40,12 @@ async fn what_has_expired_is_swept_and_nothing_else() {
         Browser::at(shared.in_database(), KEY).await,
         Browser::at(shared.in_database(), KEY).await,
     );
-    early.start(&testing::session()).await.unwrap();
+    early.start(&fixtures::session()).await.unwrap();
     shared.clock.advance(TimeDelta::seconds(50));
-    late.start(&testing::session_at(shared.clock.now())).await.unwrap();
+    late.start(&fixtures::session_at(shared.clock.now())).await.unwrap();
     shared.clock.advance(TimeDelta::seconds(50));
     let vault = shared.database.vault();
-    let Session { issuer, subject, .. } = testing::session();
+    let Session { issuer, subject, .. } = fixtures::session();
     let theirs = Index::of(&Revocation::Person { issuer, subject, except: None });
     assert_eq!(vault.find(&theirs).await.unwrap().len(), 2);
     vault.sweep(shared.clock.now()).await.unwrap();
@@ -58,30 +58,30 @@ async fn a_session_moved_to_another_key_does_not_open() {
     let shared = Arc::new(Shared::new().await);
     let browser = Browser::at(shared.in_database(), KEY).await;
     let other = Browser::at(shared.in_database(), KEY).await;
-    browser.start(&testing::session()).await.unwrap();
-    let another = Session { subject: "user-2".into(), ..testing::session() };
+    browser.start(&fixtures::session()).await.unwrap();
+    let another = Session { subject: "user-2".into(), ..fixtures::session() };
     other.start(&another).await.unwrap();
     let vault = shared.database.vault();
     let of = |session: &Session| {
         let (issuer, subject) = (session.issuer.clone(), session.subject.clone());
         Index::of(&Revocation::Person { issuer, subject, except: None })
     };
-    let (_, mine) = vault.find(&of(&testing::session())).await.unwrap().remove(0);
+    let (_, mine) = vault.find(&of(&fixtures::session())).await.unwrap().remove(0);
     let (key, theirs) = vault.find(&of(&another)).await.unwrap().remove(0);
     let moved =
         super::vault::Kept::new(key, &another, mine, shared.clock.now(), shared.clock.now());
     assert!(vault.swap(&theirs, &moved).await.unwrap());
     assert_eq!(other.current().await, Ok(None));
-    assert_eq!(browser.current().await, Ok(Some(testing::session())));
+    assert_eq!(browser.current().await, Ok(Some(fixtures::session())));
 }
 
 #[tokio::test]
 async fn a_lease_is_one_instances_until_it_is_given_back_or_ends() {
     let shared = Arc::new(Shared::new().await);
     let browser = Browser::at(shared.in_database(), KEY).await;
-    browser.start(&testing::session()).await.unwrap();
+    browser.start(&fixtures::session()).await.unwrap();
     let (one, other) = (shared.database.vault(), shared.database.vault());
-    let Session { issuer, subject, .. } = testing::session();
+    let Session { issuer, subject, .. } = fixtures::session();
     let theirs = Index::of(&Revocation::Person { issuer, subject, except: None });
     let (key, _) = one.find(&theirs).await.unwrap().remove(0);
     let now = shared.clock.now();

@@ -9,10 +9,10 @@ use std::{
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
-use crate::{
+use crate::Server;
+use portico_domain::{
     model::{Profile, User},
     ports::{UserRepository, UsersUnavailable},
-    testing::contract::Server,
 };
 
 /// Users in memory, which may be out of reach: see [`Server`].
@@ -96,7 +96,7 @@ impl UserRepository for InMemoryUsers {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{testing::contract, user_repository_contract};
+    use crate::user_repository_contract;
 
     async fn users() -> (Arc<dyn UserRepository>, ()) {
         (Arc::new(InMemoryUsers::default()), ())
@@ -107,6 +107,6 @@ mod tests {
     #[tokio::test]
     async fn an_outage_is_said_and_loses_nothing() {
         let mut users = Arc::new(InMemoryUsers::default());
-        contract::users::an_outage_is_said_and_loses_nothing(users.clone(), &mut users).await;
+        crate::users::an_outage_is_said_and_loses_nothing(users.clone(), &mut users).await;
     }
 }

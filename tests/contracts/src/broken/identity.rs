@@ -6,16 +6,13 @@ use std::sync::{
 use async_trait::async_trait;
 
 use super::{every_clause_bites, fails};
-use crate::{
+use crate::{fakes::InMemoryProvider, fixtures, identity::Stage};
+use portico_domain::{
     model::{
         AuthorizationResponse, IdToken, Identity, LoginAttempt, LogoutToken, RefreshToken,
         Refreshed, Screen, Session, State,
     },
     ports::{IdentityProvider, LogoutTokenError, ProviderUnavailable, RedeemError, RefreshError},
-    testing::{
-        self, InMemoryProvider,
-        contract::{self, identity::Stage},
-    },
 };
 
 /// What it does that it should not.
@@ -116,8 +113,8 @@ impl IdentityProvider for WrongProvider {
                 let count = self.noted.signed_in.fetch_add(1, Ordering::SeqCst);
                 Ok(Identity { subject: count.to_string(), ..identity })
             }
-            (Wrong::TakesACodeTwice, Err(RedeemError::CodeRefused(_))) => Ok(testing::identity()),
-            (Wrong::SignsInWhileItRedeems, Err(_)) if is_redeeming => Ok(testing::identity()),
+            (Wrong::TakesACodeTwice, Err(RedeemError::CodeRefused(_))) => Ok(fixtures::identity()),
+            (Wrong::SignsInWhileItRedeems, Err(_)) if is_redeeming => Ok(fixtures::identity()),
             (Wrong::QuotesCodes, Err(RedeemError::CodeRefused(_))) => {
                 Err(RedeemError::CodeRefused(response.code.expose().into()))
             }
@@ -202,7 +199,7 @@ async fn an_outage_is_said_and_ends_no_session() {
     let stage = WrongProvider { way, right: server.clone(), noted: Arc::default() };
     let clause = async move {
         let stage = Arc::new(stage);
-        contract::identity::an_outage_is_said_and_ends_no_session(stage, &mut server).await;
+        crate::identity::an_outage_is_said_and_ends_no_session(stage, &mut server).await;
     };
     assert!(fails(clause).await);
 }

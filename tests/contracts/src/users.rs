@@ -4,13 +4,11 @@ use std::{sync::Arc, time::Instant};
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::{
+use crate::{SOON, Server, fixtures::ISSUER};
+use futures_util::future::join_all;
+use portico_domain::{
     model::{Profile, User},
     ports::UserRepository,
-    testing::{
-        ISSUER,
-        contract::{SOON, Server, all},
-    },
 };
 
 type Users = Arc<dyn UserRepository>;
@@ -116,7 +114,7 @@ pub async fn of_logins_at_the_same_instant_each_counts(users: Users) {
     let profile = named("Jo");
     let logins = (0..50).map(|_| users.admit(ISSUER, "1", &profile, at(7)));
     let mut counts: Vec<i64> =
-        all(logins).await.into_iter().map(|user| user.unwrap().logins).collect();
+        join_all(logins).await.into_iter().map(|user| user.unwrap().logins).collect();
     counts.sort_unstable();
     assert_eq!(counts, (1..=50).collect::<Vec<i64>>());
     assert_eq!(users.list(10).await.unwrap().len(), 1);

@@ -3,10 +3,10 @@
 use chrono::TimeDelta;
 
 use super::{Fresh, attempt_of, session_of, stranger};
-use crate::{
+use crate::fakes::SetClock;
+use portico_domain::{
     model::{Change, Claims, IdToken, Session, State, Tokens},
     ports::Clock,
-    testing::SetClock,
 };
 
 /// About 12 kB, half of it claims and half a token, so that no kind of text is favoured.

@@ -9,18 +9,19 @@ use std::{
 use async_trait::async_trait;
 
 use crate::{
+    Server,
+    fixtures::{self, ISSUER},
+    identity::Stage,
+};
+use portico_domain::{
     model::{
         AccessToken, AuthorizationCode, AuthorizationResponse, IdToken, Identity, LoginAttempt,
         LogoutToken, RefreshToken, Refreshed, Screen, Session, State, Tokens, Whose,
     },
     ports::{IdentityProvider, LogoutTokenError, ProviderUnavailable, RedeemError, RefreshError},
-    testing::{
-        self, ISSUER,
-        contract::{Server, identity::Stage},
-    },
 };
 
-/// A provider in memory where [`testing::identity`] has an account, and may be out of reach: see
+/// A provider in memory where [`fixtures::identity`] has an account, and may be out of reach: see
 /// [`Server`].
 #[derive(Debug, Default)]
 pub struct InMemoryProvider {
@@ -127,7 +128,7 @@ impl IdentityProvider for InMemoryProvider {
         if theirs.nonce != attempt.nonce {
             return Err(RedeemError::WrongNonce);
         }
-        Ok(Identity { tokens: given.tokens(), ..testing::identity() })
+        Ok(Identity { tokens: given.tokens(), ..fixtures::identity() })
     }
 
     async fn refresh(&self, session: &Session) -> Result<Refreshed, RefreshError> {
@@ -148,7 +149,7 @@ impl IdentityProvider for InMemoryProvider {
     async fn verify_logout_token(&self, token: &str) -> Result<LogoutToken, LogoutTokenError> {
         let _given = self.given().ok_or_else(|| ProviderUnavailable(away()))?;
         let whose = match token.strip_prefix("of-the-provider-") {
-            Some(id) => Ok((id.to_owned(), Whose::Person(testing::identity().subject))),
+            Some(id) => Ok((id.to_owned(), Whose::Person(fixtures::identity().subject))),
             None => Err(LogoutTokenError::NotBelieved("made up".into())),
         };
         whose.map(|(id, whose)| LogoutToken { issuer: ISSUER.into(), id, whose })
@@ -175,10 +176,7 @@ impl IdentityProvider for InMemoryProvider {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        identity_provider_contract,
-        testing::contract::identity::an_outage_is_said_and_ends_no_session,
-    };
+    use crate::{identity::an_outage_is_said_and_ends_no_session, identity_provider_contract};
 
     async fn provider() -> (Arc<dyn Stage>, ()) {
         (Arc::new(Arc::new(InMemoryProvider::default())), ())

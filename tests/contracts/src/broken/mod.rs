@@ -19,13 +19,13 @@ macro_rules! every_clause_bites {
     ($contract:ident, $wrong:expr; $($clause:ident: $way:ident,)+) => {
         $(#[tokio::test]
         async fn $clause() {
-            let clause = crate::testing::contract::$contract::$clause($wrong(Wrong::$way));
+            let clause = crate::$contract::$clause($wrong(Wrong::$way));
             assert!(super::fails(clause).await, "nobody saw that it {:?}", Wrong::$way);
         })+
 
         #[test]
         fn no_clause_is_without_one_who_fails_it() {
-            let clauses = crate::testing::contract::$contract::CLAUSES;
+            let clauses = crate::$contract::CLAUSES;
             assert_eq!(clauses, [$(stringify!($clause)),+]);
         }
     };

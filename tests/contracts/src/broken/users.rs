@@ -4,10 +4,10 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
 use super::{every_clause_bites, fails};
-use crate::{
+use crate::fakes::InMemoryUsers;
+use portico_domain::{
     model::{Profile, User},
     ports::{UserRepository, UsersUnavailable},
-    testing::{InMemoryUsers, contract},
 };
 
 /// What it does that it should not.
@@ -137,7 +137,7 @@ async fn an_outage_is_said_and_loses_nothing() {
     let wrong = WrongUsers { way: Wrong::TakesAnOutageForNobody, right: right.clone() };
     let clause = async move {
         let mut server = right;
-        contract::users::an_outage_is_said_and_loses_nothing(Arc::new(wrong), &mut server).await;
+        crate::users::an_outage_is_said_and_loses_nothing(Arc::new(wrong), &mut server).await;
     };
     assert!(fails(clause).await);
 }

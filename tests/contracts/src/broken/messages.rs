@@ -6,13 +6,10 @@ use std::sync::{
 use async_trait::async_trait;
 
 use super::{every_clause_bites, fails};
-use crate::{
+use crate::{fakes::InMemoryMessages, messages::Fresh};
+use portico_domain::{
     model::{AccessToken, Message, Topic},
     ports::{MessageApi, MessageError},
-    testing::{
-        InMemoryMessages,
-        contract::{self, messages::Fresh},
-    },
 };
 
 /// What it does that it should not.
@@ -92,7 +89,7 @@ async fn an_outage_is_said_and_refuses_nobody() {
     let mut server = Arc::new(InMemoryMessages::default());
     let api = fresh(Wrong::TakesAnOutageForARefusal, server.clone());
     let clause = async move {
-        contract::messages::an_outage_is_said_and_refuses_nobody(api, &mut server).await;
+        crate::messages::an_outage_is_said_and_refuses_nobody(api, &mut server).await;
     };
     assert!(fails(clause).await);
 }

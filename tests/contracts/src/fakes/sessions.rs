@@ -13,14 +13,14 @@ use chrono::{DateTime, Utc};
 
 use super::SetClock;
 use crate::{
+    Server,
+    sessions::{Cookies, Instance, LIFETIMES, Site, Visitor},
+};
+use portico_domain::{
     model::{
         Change, Lifetimes, LoginAttempt, Revocation, Session, SessionId, SessionSummary, State,
     },
     ports::{Clock, SessionRegistry, SessionStore, SessionsUnavailable, Turn},
-    testing::contract::{
-        Server,
-        sessions::{Cookies, Instance, LIFETIMES, Site, Visitor},
-    },
 };
 
 /// How often a waiting visitor looks whether it is their turn: a test needs little patience.
@@ -271,7 +271,7 @@ async fn let_others_go_on() {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{session_store_contract, testing::contract};
+    use crate::session_store_contract;
 
     async fn site() -> (Arc<dyn Site>, ()) {
         (Arc::new(InMemorySite::default()), ())
@@ -283,6 +283,6 @@ mod tests {
     async fn an_outage_is_said_and_makes_nobody_a_stranger() {
         let mut site = InMemorySite::default();
         let fresh = Arc::new(site.clone());
-        contract::sessions::an_outage_is_said_and_makes_nobody_a_stranger(fresh, &mut site).await;
+        crate::sessions::an_outage_is_said_and_makes_nobody_a_stranger(fresh, &mut site).await;
     }
 }

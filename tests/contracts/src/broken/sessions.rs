@@ -8,18 +8,16 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{every_clause_bites, fails};
 use crate::{
+    fakes::{InMemorySite, SetClock},
+    fixtures,
+    sessions::{Cookies, Instance, LIFETIMES, Site, Visitor},
+};
+use portico_domain::{
     model::{
         Change, Claims, IdToken, Lifetimes, LoginAttempt, Revocation, Session, SessionSummary,
         State, Tokens,
     },
     ports::{SessionRegistry, SessionStore, SessionsUnavailable, Turn},
-    testing::{
-        self, InMemorySite, SetClock,
-        contract::{
-            self,
-            sessions::{Cookies, Instance, LIFETIMES, Site, Visitor},
-        },
-    },
 };
 
 /// What it does that it should not.
@@ -202,7 +200,7 @@ impl SessionStore for WrongVisitor {
             self.site.noted().revoked.iter().any(|revocation| revocation.covers(session))
         };
         Ok(match self.site.way {
-            Wrong::KnowsEverybody => Some(current.unwrap_or_else(testing::session)),
+            Wrong::KnowsEverybody => Some(current.unwrap_or_else(fixtures::session)),
             _ => current.filter(|session| !is_revoked(session)),
         })
     }
@@ -356,7 +354,7 @@ async fn an_outage_is_said_and_makes_nobody_a_stranger() {
     let clause = async move {
         let mut server = wrong.right.clone();
         let site = Arc::new(wrong);
-        contract::sessions::an_outage_is_said_and_makes_nobody_a_stranger(site, &mut server).await;
+        crate::sessions::an_outage_is_said_and_makes_nobody_a_stranger(site, &mut server).await;
     };
     assert!(fails(clause).await);
 }

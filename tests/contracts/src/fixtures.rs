@@ -1,7 +1,9 @@
+//! Example values.
+
 use chrono::{DateTime, Utc};
 use serde_json::json;
 
-use crate::model::{
+use portico_domain::model::{
     AccessToken, AuthorizationParameters, Claims, CodeVerifier, IdToken, Identity, LoginAttempt,
     NextPage, Nonce, Permission, Profile, Session, SessionId, State, Tokens, User,
 };

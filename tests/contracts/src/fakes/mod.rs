@@ -16,7 +16,7 @@ pub use self::{
     sessions::{InMemorySessions, InMemorySite},
     users::InMemoryUsers,
 };
-use crate::ports::{Clock, Randomness, RandomnessUnavailable};
+use portico_domain::ports::{Clock, Randomness, RandomnessUnavailable};
 
 /// A clock that stands at the epoch until a test moves it.
 #[derive(Debug, Default)]

@@ -5,10 +5,10 @@ use std::sync::{
 
 use async_trait::async_trait;
 
-use crate::{
+use crate::Server;
+use portico_domain::{
     model::{AccessToken, Message, Topic},
     ports::{MessageApi, MessageError},
-    testing::contract::Server,
 };
 
 /// An API in memory that knows two tokens, and may be out of reach: see [`Server`].
@@ -66,7 +66,7 @@ mod tests {
     use super::*;
     use crate::{
         message_api_contract,
-        testing::contract::messages::{Fresh, an_outage_is_said_and_refuses_nobody},
+        messages::{Fresh, an_outage_is_said_and_refuses_nobody},
     };
 
     fn fresh(messages: Arc<dyn MessageApi>) -> Fresh {

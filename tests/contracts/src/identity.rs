@@ -5,16 +5,14 @@ use std::{sync::Arc, time::Instant};
 use async_trait::async_trait;
 use chrono::DateTime;
 
-use crate::{
+use crate::{SOON, Server, fixtures};
+use futures_util::future::join;
+use portico_domain::{
     model::{
         AuthorizationCode, AuthorizationResponse, CodeVerifier, IdToken, Identity, LoginAttempt,
         Nonce, RefreshToken, Screen, Session, SessionId, State, Tokens,
     },
     ports::{IdentityProvider, LogoutTokenError, RedeemError, RefreshError},
-    testing::{
-        self,
-        contract::{SOON, Server, join},
-    },
 };
 
 /// An adapter, and the provider across from it, where somebody has an account.
@@ -34,7 +32,7 @@ type Fresh = Arc<dyn Stage>;
 /// nobody has signed in, and whatever must live as long as it; then attributes for all the tests,
 /// if any.
 ///
-/// [`Stage`]: crate::testing::contract::identity::Stage
+/// [`Stage`]: crate::identity::Stage
 #[macro_export]
 macro_rules! identity_provider_contract {
     (@clauses $then:ident $arguments:tt) => {
@@ -70,7 +68,7 @@ fn attempt(name: &str) -> LoginAttempt {
         nonce: Nonce::new(format!("nonce-of-{name}")),
         // Of 43 characters at least (RFC 7636, section 4.1).
         code_verifier: CodeVerifier::new(format!("{name:-<43}")),
-        ..testing::attempt(name, "/profile")
+        ..fixtures::attempt(name, "/profile")
     }
 }
 

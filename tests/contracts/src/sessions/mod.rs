@@ -12,10 +12,10 @@ use async_trait::async_trait;
 use chrono::TimeDelta;
 
 pub use self::{instances::*, one_visitor::*};
-use crate::{
+use crate::{fakes::SetClock, fixtures};
+use portico_domain::{
     model::{Lifetimes, LoginAttempt, Session},
     ports::{Clock, SessionRegistry, SessionStore},
-    testing::{self, SetClock},
 };
 
 /// The lifetimes that the stores under test are given.
@@ -60,8 +60,8 @@ type Fresh = Arc<dyn Site>;
 /// stores hold to [`LIFETIMES`], and whatever must live as long as it; then attributes for all the
 /// tests, if any.
 ///
-/// [`Site`]: crate::testing::contract::sessions::Site
-/// [`LIFETIMES`]: crate::testing::contract::sessions::LIFETIMES
+/// [`Site`]: crate::sessions::Site
+/// [`LIFETIMES`]: crate::sessions::LIFETIMES
 #[macro_export]
 macro_rules! session_store_contract {
     (@clauses $then:ident $arguments:tt) => {
@@ -113,9 +113,9 @@ async fn stranger(site: &dyn Site) -> Box<dyn Visitor> {
 }
 
 fn session_of(subject: &str, clock: &SetClock) -> Session {
-    Session { subject: subject.into(), ..testing::session_at(clock.now()) }
+    Session { subject: subject.into(), ..fixtures::session_at(clock.now()) }
 }
 
 fn attempt_of(state: &str, clock: &SetClock) -> LoginAttempt {
-    LoginAttempt { started_at: clock.now(), ..testing::attempt(state, "/protected?a=b") }
+    LoginAttempt { started_at: clock.now(), ..fixtures::attempt(state, "/protected?a=b") }
 }

@@ -8,13 +8,11 @@ use std::{
 use chrono::TimeDelta;
 
 use super::{Cookies, Fresh, Site, Visitor, attempt_of, stranger};
-use crate::{
+use crate::{SOON, Server, fixtures};
+use futures_util::future::join;
+use portico_domain::{
     model::{AccessToken, Change, RefreshToken, Refreshed, Revocation, Session, SessionId, Tokens},
     ports::{Clock, SessionRegistry, Turn},
-    testing::{
-        self,
-        contract::{SOON, Server, join},
-    },
 };
 
 /// A person signed in at one instance, and the same browser at another.
@@ -32,7 +30,7 @@ impl Two {
     async fn at(site: Fresh) -> Self {
         let instances = [site.instance(), site.instance()];
         let one = instances[0].visitor(Cookies::new()).await;
-        one.start(&testing::session()).await.unwrap();
+        one.start(&fixtures::session()).await.unwrap();
         let other = instances[1].visitor(one.cookies()).await;
         let registries = [instances[0].registry(), instances[1].registry()];
         Self { site, one, other, registries }
@@ -54,7 +52,7 @@ async fn ends(site: &dyn Site, copy: &dyn Visitor) {
 }
 
 fn refreshed(token: &str) -> Change {
-    let tokens = Tokens { access_token: AccessToken::new(token), ..testing::session().tokens };
+    let tokens = Tokens { access_token: AccessToken::new(token), ..fixtures::session().tokens };
     Change::Refreshed(Refreshed { tokens, permissions: None })
 }
 
@@ -62,7 +60,7 @@ fn refreshed(token: &str) -> Change {
 /// at one, a copy of its cookies is good for nothing, there at once and elsewhere soon.
 pub async fn what_one_instance_starts_another_knows_and_either_ends_it(site: Fresh) {
     let two = Two::at(site).await;
-    assert_eq!(two.other.current().await, Ok(Some(testing::session())));
+    assert_eq!(two.other.current().await, Ok(Some(fixtures::session())));
     let cookies = two.one.cookies();
     two.one.end().await.unwrap();
     assert_eq!(two.one.current().await, Ok(None));
@@ -84,7 +82,7 @@ pub async fn a_change_under_way_brings_no_ended_session_back(site: Fresh) {
 pub async fn a_visit_and_a_refresh_at_once_undo_nothing(site: Fresh) {
     let instance = site.instance();
     let one = instance.visitor(Cookies::new()).await;
-    one.start(&testing::session()).await.unwrap();
+    one.start(&fixtures::session()).await.unwrap();
     site.clock().advance(TimeDelta::seconds(10));
     let before = instance.visitor(one.cookies()).await;
     one.update(&refreshed("newer")).await.unwrap();
@@ -98,10 +96,10 @@ pub async fn a_visit_and_a_refresh_at_once_undo_nothing(site: Fresh) {
 pub async fn who_waits_for_the_turn_gets_what_the_one_before_left(site: Fresh) {
     let instance = site.instance();
     let one = instance.visitor(Cookies::new()).await;
-    one.start(&testing::session()).await.unwrap();
+    one.start(&fixtures::session()).await.unwrap();
     let same = instance.visitor(one.cookies()).await;
     let late = instance.visitor(one.cookies()).await;
-    assert_eq!(one.take_turn().await, Ok(Turn::Yours(testing::session())));
+    assert_eq!(one.take_turn().await, Ok(Turn::Yours(fixtures::session())));
     let refresh = async {
         one.update(&refreshed("newer")).await.unwrap();
         one.end_turn().await.unwrap();
@@ -134,10 +132,10 @@ pub async fn of_two_takers_one_gets_the_attempt(site: Fresh) {
 /// Nobody ends another person's session, nor lists it; and one session can be spared.
 pub async fn only_the_sessions_that_are_meant_end(site: Fresh) {
     let two = Two::at(site).await;
-    let third = Session { id: SessionId::new([3; 32]), ..testing::session() };
+    let third = Session { id: SessionId::new([3; 32]), ..fixtures::session() };
     let elsewhere = two.restarted(Cookies::new()).await;
     elsewhere.start(&third).await.unwrap();
-    let Session { issuer, subject, id, .. } = testing::session();
+    let Session { issuer, subject, id, .. } = fixtures::session();
     let another = "another".to_owned();
     let theirs =
         Revocation::Person { issuer: issuer.clone(), subject: another.clone(), except: None };
@@ -149,7 +147,7 @@ pub async fn only_the_sessions_that_are_meant_end(site: Fresh) {
     }
     if let Some(mut all) = registry.list(&issuer, &subject).await.unwrap() {
         all.sort_by_key(|session| *session.id.as_bytes());
-        assert_eq!(all, [testing::session().summary(), third.summary()]);
+        assert_eq!(all, [fixtures::session().summary(), third.summary()]);
         assert_eq!(registry.list(&issuer, &another).await, Ok(Some(Vec::new())));
     }
     registry.revoke(&Revocation::Person { issuer, subject, except: Some(id) }).await.unwrap();
@@ -164,11 +162,11 @@ pub async fn the_providers_session_ends_what_came_of_it_everywhere(site: Fresh) 
     let elsewhere = Session {
         id: SessionId::new([2; 32]),
         provider_session: Some("another".into()),
-        ..testing::session()
+        ..fixtures::session()
     };
     let third = stranger(&*two.site).await;
     third.start(&elsewhere).await.unwrap();
-    let Session { issuer, provider_session, .. } = testing::session();
+    let Session { issuer, provider_session, .. } = fixtures::session();
     let sid = provider_session.unwrap();
     let revocation = Revocation::ProviderSession { issuer, sid, subject: None };
     two.registries[0].revoke(&revocation).await.unwrap();
@@ -179,7 +177,7 @@ pub async fn the_providers_session_ends_what_came_of_it_everywhere(site: Fresh) 
 /// Whoever was put out stays out.
 pub async fn revocations_outlast_a_restart(site: Fresh) {
     let two = Two::at(site).await;
-    let Session { issuer, subject, .. } = testing::session();
+    let Session { issuer, subject, .. } = fixtures::session();
     let revocation = Revocation::Person { issuer, subject, except: None };
     two.registries[0].revoke(&revocation).await.unwrap();
     assert_eq!(two.restarted(two.other.cookies()).await.current().await, Ok(None));
@@ -189,14 +187,14 @@ pub async fn revocations_outlast_a_restart(site: Fresh) {
 /// provider, is signed in.
 pub async fn who_signs_in_after_a_revocation_stays(site: Fresh) {
     let two = Two::at(site).await;
-    let Session { issuer, subject, provider_session, .. } = testing::session();
+    let Session { issuer, subject, provider_session, .. } = fixtures::session();
     let sid = provider_session.unwrap();
     let revocation = Revocation::ProviderSession { issuer, sid, subject: Some(subject) };
     two.registries[0].revoke(&revocation).await.unwrap();
     assert_eq!(two.one.current().await, Ok(None));
     let clock = two.site.clock();
     clock.advance(TimeDelta::seconds(1));
-    let again = Session { id: SessionId::new([2; 32]), ..testing::session_at(clock.now()) };
+    let again = Session { id: SessionId::new([2; 32]), ..fixtures::session_at(clock.now()) };
     two.one.start(&again).await.unwrap();
     assert_eq!(two.one.current().await, Ok(Some(again)));
 }
@@ -226,7 +224,7 @@ pub async fn hostile_values_come_back_to_the_byte(site: Fresh) {
         subject: hostile.clone(),
         device: hostile.clone(),
         provider_session: Some(hostile.clone()),
-        ..testing::session()
+        ..fixtures::session()
     };
     session.tokens.refresh_token = Some(RefreshToken::new("x".repeat(10_000)));
     visitor.start(&session).await.unwrap();
@@ -242,7 +240,7 @@ pub async fn hostile_cookies_make_a_stranger(site: Fresh) {
     let instance = site.instance();
     let one = instance.visitor(Cookies::new()).await;
     let attempt = attempt_of("a", &site.clock());
-    one.start(&testing::session()).await.unwrap();
+    one.start(&fixtures::session()).await.unwrap();
     one.remember(&attempt).await.unwrap();
     let long = "A".repeat(10_000);
     let hostile = ["", "0", "AAAA", "'; drop table sessions; --", "%00", "\u{1f989}", &long];
@@ -267,7 +265,7 @@ pub async fn the_store_answers(site: Fresh) {
 pub async fn an_outage_is_said_and_makes_nobody_a_stranger(site: Fresh, server: &mut dyn Server) {
     let two = Two::at(site).await;
     let registry = &two.registries[0];
-    let Session { issuer, subject, .. } = testing::session();
+    let Session { issuer, subject, .. } = fixtures::session();
     let everywhere = Revocation::Person { issuer: issuer.clone(), subject, except: None };
     let cookies = two.one.cookies();
     let stolen = two.other.cookies();
@@ -293,7 +291,7 @@ pub async fn an_outage_is_said_and_makes_nobody_a_stranger(site: Fresh, server: 
     assert_eq!(registry.check().await, Ok(()));
     let clock = two.site.clock();
     clock.advance(TimeDelta::seconds(1));
-    let again = Session { id: SessionId::new([2; 32]), ..testing::session_at(clock.now()) };
+    let again = Session { id: SessionId::new([2; 32]), ..fixtures::session_at(clock.now()) };
     two.one.start(&again).await.unwrap();
     assert_eq!(two.one.current().await, Ok(Some(again)));
 }

@@ -2,10 +2,11 @@
 
 use std::{sync::Arc, time::Instant};
 
-use crate::{
+use crate::{SOON, Server};
+use futures_util::future::join_all;
+use portico_domain::{
     model::{AccessToken, Topic},
     ports::{MessageApi, MessageError},
-    testing::contract::{SOON, Server, all},
 };
 
 /// An API, with tokens of people who have signed in.
@@ -22,7 +23,7 @@ pub struct Fresh {
 /// Makes a named test of each clause. Takes a future of `(Fresh, T)`: a [`Fresh`] API, and whatever
 /// must live as long as it; then attributes for all the tests, if any.
 ///
-/// [`Fresh`]: crate::testing::contract::messages::Fresh
+/// [`Fresh`]: crate::messages::Fresh
 #[macro_export]
 macro_rules! message_api_contract {
     (@clauses $then:ident $arguments:tt) => {
@@ -95,7 +96,7 @@ pub async fn a_hostile_token_is_refused_and_shown_to_nobody(api: Fresh) {
 /// Twenty who ask at the same time get an answer each.
 pub async fn many_are_answered_at_once(api: Fresh) {
     let reads = (0..20).map(|_| api.messages.read(Topic::Protected, Some(api.token.clone())));
-    for answer in all(reads).await {
+    for answer in join_all(reads).await {
         answer.unwrap();
     }
 }

@@ -20,18 +20,15 @@
 )]
 
 #[cfg(test)]
-mod bites;
+mod broken;
+pub mod fakes;
+pub mod fixtures;
 pub mod identity;
 pub mod messages;
 pub mod sessions;
 pub mod users;
 
-use std::{
-    future::{Future, poll_fn},
-    pin::{Pin, pin},
-    task::{Context, Poll},
-    time::Duration,
-};
+use std::time::Duration;
 
 use async_trait::async_trait;
 
@@ -48,54 +45,6 @@ pub trait Server: Send {
 /// Within this time several calls in a row have said that the server is away.
 pub const SOON: Duration = Duration::from_secs(20);
 
-/// Runs all at once, and answers when the last is done.
-async fn all<F: Future>(futures: impl Iterator<Item = F>) -> Vec<F::Output> {
-    let mut waiting: Vec<_> = futures.map(Box::pin).collect();
-    let mut done = Vec::new();
-    poll_fn(|context| {
-        waiting.retain_mut(|future| match future.as_mut().poll(context) {
-            Poll::Ready(output) => {
-                done.push(output);
-                false
-            }
-            Poll::Pending => true,
-        });
-        if waiting.is_empty() { Poll::Ready(()) } else { Poll::Pending }
-    })
-    .await;
-    done
-}
-
-/// Runs both at once.
-async fn join<A: Future, B: Future>(a: A, b: B) -> (A::Output, B::Output) {
-    let (mut a, mut b) = (pin!(a), pin!(b));
-    let mut done = (None, None);
-    poll_fn(move |context| {
-        poll_once(&mut done.0, a.as_mut(), context);
-        poll_once(&mut done.1, b.as_mut(), context);
-        match (done.0.take(), done.1.take()) {
-            (Some(a), Some(b)) => Poll::Ready((a, b)),
-            not_both => {
-                done = not_both;
-                Poll::Pending
-            }
-        }
-    })
-    .await
-}
-
-fn poll_once<F: Future>(
-    done: &mut Option<F::Output>,
-    future: Pin<&mut F>,
-    context: &mut Context<'_>,
-) {
-    if done.is_none()
-        && let Poll::Ready(output) = future.poll(context)
-    {
-        *done = Some(output);
-    }
-}
-
 /// Makes a test of each clause.
 #[doc(hidden)]
 #[macro_export]
@@ -105,7 +54,7 @@ macro_rules! contract_tests {
         $(#[$attribute])*
         async fn $clause() {
             let (fresh, _kept_alive) = $fresh.await;
-            $crate::testing::contract::$contract::$clause(fresh).await;
+            $crate::$contract::$clause(fresh).await;
         }
     };
     ($arguments:tt $contract:ident: $($clause:ident)+) => {

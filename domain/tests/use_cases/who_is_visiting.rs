@@ -1,0 +1,81 @@
+use chrono::TimeDelta;
+use portico_contracts::{fakes::SetClock, fixtures};
+use portico_domain::ports::Clock;
+use portico_domain::{
+    model::{Change, Lifetimes, Session},
+    ports::{MockSessionStore, SessionsUnavailable},
+    use_cases::WhoIsVisiting,
+};
+
+const LIFETIMES: Lifetimes =
+    Lifetimes { rolling: TimeDelta::days(1), absolute: TimeDelta::days(7) };
+
+async fn run(
+    clock: &SetClock,
+    sessions: &MockSessionStore,
+) -> Result<Option<Session>, SessionsUnavailable> {
+    WhoIsVisiting { clock, lifetimes: LIFETIMES }.run(sessions).await
+}
+
+#[tokio::test]
+async fn a_stranger_is_nobody() {
+    let mut sessions = MockSessionStore::new();
+    sessions.expect_current().returning(|| Ok(None));
+    assert_eq!(run(&SetClock::default(), &sessions).await, Ok(None));
+}
+
+#[tokio::test]
+async fn a_person_who_was_just_here_is_known_without_writing() {
+    let clock = SetClock::default();
+    let mut sessions = MockSessionStore::new();
+    sessions.expect_current().returning(|| Ok(Some(fixtures::session())));
+    clock.advance(TimeDelta::seconds(59));
+    assert_eq!(run(&clock, &sessions).await, Ok(Some(fixtures::session())));
+}
+
+#[tokio::test]
+async fn a_person_who_comes_back_is_noted() {
+    let clock = SetClock::default();
+    clock.advance(TimeDelta::seconds(60));
+    let change = Change::Seen(clock.now());
+    let expected = fixtures::session().with(change.clone());
+    let answer = expected.clone();
+    let mut sessions = MockSessionStore::new();
+    sessions.expect_current().returning(|| Ok(Some(fixtures::session())));
+    sessions
+        .expect_update()
+        .once()
+        .withf(move |given| *given == change)
+        .returning(move |_| Ok(Some(answer.clone())));
+    assert_eq!(run(&clock, &sessions).await, Ok(Some(expected)));
+}
+
+#[tokio::test]
+async fn a_session_that_ended_meanwhile_is_no_session() {
+    let clock = SetClock::default();
+    clock.advance(TimeDelta::hours(1));
+    let mut sessions = MockSessionStore::new();
+    sessions.expect_current().returning(|| Ok(Some(fixtures::session())));
+    sessions.expect_update().returning(|_| Ok(None));
+
+    assert_eq!(run(&clock, &sessions).await, Ok(None));
+}
+
+#[tokio::test]
+async fn a_visit_that_cannot_be_noted_is_a_visit_all_the_same() {
+    let clock = SetClock::default();
+    clock.advance(TimeDelta::hours(1));
+    let mut sessions = MockSessionStore::new();
+    sessions.expect_current().returning(|| Ok(Some(fixtures::session())));
+    sessions.expect_update().returning(|_| Err(SessionsUnavailable("gone".into())));
+    assert!(run(&clock, &sessions).await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn a_store_that_is_down_is_said_so() {
+    let down = SessionsUnavailable("gone".into());
+    let answer = down.clone();
+    let mut sessions = MockSessionStore::new();
+    sessions.expect_current().returning(move || Err(answer.clone()));
+    assert_eq!(run(&SetClock::default(), &sessions).await, Err(down));
+}
