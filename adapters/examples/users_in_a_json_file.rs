@@ -105,7 +105,7 @@ impl Record {
 
 #[async_trait]
 impl UserRepository for UsersInAJsonFile {
-    async fn admit(
+    async fn record_login(
         &self,
         issuer: &str,
         subject: &str,

@@ -99,7 +99,7 @@ impl<'c> AsyncHttpClient<'c> for HttpClient {
 pub enum HttpError {
     /// It took too long.
     #[error("no answer in time")]
-    Silent,
+    Timeout,
     /// The connection failed, or broke off.
     #[error("{0}")]
     Unreachable(String),
@@ -111,7 +111,7 @@ pub enum HttpError {
 impl From<reqwest::Error> for HttpError {
     fn from(error: reqwest::Error) -> Self {
         if error.is_timeout() {
-            return Self::Silent;
+            return Self::Timeout;
         }
         // The address may carry a code or a token in its query.
         let error = error.without_url();

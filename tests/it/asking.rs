@@ -155,8 +155,8 @@ async fn a_third_party_may_have_somebody_sign_in_and_go_to_a_page_of_ours() {
         let wish = [("iss", issuer), ("target_link_uri", &target), ("login_hint", USER)];
         let person = site.person();
         let link = format!("/login?{}", query(&wish));
-        let asked = person.get(&link).await.location().unwrap();
-        assert_eq!(values(&asked, "login_hint"), [USER]);
+        let requested = person.get(&link).await.location().unwrap();
+        assert_eq!(values(&requested, "login_hint"), [USER]);
         let page = log_in(&person, &link, USER).await;
         assert_eq!((page.status, page.url.path()), (StatusCode::OK, path), "{target}");
         assert_eq!(page.url.origin(), site.url.origin());

@@ -32,7 +32,7 @@ const TOKEN: Asked = [0, 0, 1, 0];
 const REKEYED: Asked = [0, 1, 1, 0];
 const ALL: Asked = [0, 0, 1, 1];
 
-fn asked(site: &Site) -> Asked {
+fn requested(site: &Site) -> Asked {
     ["discovery", "jwks", "token", "userinfo"].map(|endpoint| site.world.hits(endpoint))
 }
 
@@ -58,7 +58,7 @@ fn assert_says(page: &Page, status: u16, heading: &str, row: &str) {
 async fn assert_refused(row: &str, fault: Fault, status: u16, heading: &str, expected: Asked) {
     let site = Site::start().await;
     site.signed_in(USER).await;
-    let before = asked(&site);
+    let before = requested(&site);
     site.world.faults().set(fault);
     let person = site.person();
     let begun = person.visit("/login").await;
@@ -70,7 +70,7 @@ async fn assert_refused(row: &str, fault: Fault, status: u16, heading: &str, exp
     };
     assert_says(&page, status, heading, row);
     assert_nobody_is_signed_in(&person, row).await;
-    let after = asked(&site);
+    let after = requested(&site);
     assert_eq!(std::array::from_fn(|i| after[i] - before[i]), expected, "{row}");
 
     site.world.faults().clear();
@@ -90,7 +90,7 @@ const FAILED: &str = "Signing in failed";
 #[tokio::test]
 async fn what_the_browser_brings_back() {
     let answer = Fault::ChangedResponse;
-    for (row, change, status, heading, asked) in [
+    for (row, change, status, heading, requested) in [
         ("another state", r#"{"state":"x"}"#, 400, NOT_COMPLETED, NOBODY),
         ("no state", r#"{"state":null}"#, 400, NOT_COMPLETED, NOBODY),
         ("another issuer", r#"{"iss":"https://evil.example"}"#, 400, UNTRUSTED, NOBODY),
@@ -99,7 +99,7 @@ async fn what_the_browser_brings_back() {
         ("a code that nobody knows", r#"{"code":"made-up"}"#, 400, USED, TOKEN),
         ("a code and an error", r#"{"error":"server_error"}"#, 502, FAILED, NOBODY),
     ] {
-        assert_refused(row, answer(change), status, heading, asked).await;
+        assert_refused(row, answer(change), status, heading, requested).await;
     }
     for (row, error, status, heading) in [
         ("access_denied", "access_denied", 400, "You were not let in"),
@@ -136,32 +136,32 @@ async fn the_code_of_another_login() {
     site.world.faults().clear();
 
     for (row, code) in [("redeemed before", spent), ("of another browser", &unspent)] {
-        let before = asked(&site);
+        let before = requested(&site);
         let person = site.person();
         let page = with_the_code_of(&site, &person, code).await;
         assert_says(&page, 400, USED, row);
         assert_nobody_is_signed_in(&person, row).await;
-        let after = asked(&site);
+        let after = requested(&site);
         assert_eq!(std::array::from_fn(|i| after[i] - before[i]), TOKEN, "{row}");
     }
 
     // The whole answer again, in a browser that never asked for it.
-    let before = asked(&site);
+    let before = requested(&site);
     let person = site.person();
     let page = person.get(spent.as_str()).await;
     assert_says(&page, 400, NOT_COMPLETED, "replayed elsewhere");
     assert_nobody_is_signed_in(&person, "replayed elsewhere").await;
-    assert_eq!(asked(&site), before);
+    assert_eq!(requested(&site), before);
 }
 
 #[tokio::test]
 async fn what_the_token_endpoint_answers() {
-    for (row, fault, status, heading, asked) in [
+    for (row, fault, status, heading, requested) in [
         ("500", Fault::TokenFails, 502, FAILED, TOKEN),
         ("invalid_grant", Fault::TokenInvalidGrant, 400, USED, TOKEN),
         ("no ID token", Fault::NoIdToken, 502, FAILED, TOKEN),
     ] {
-        assert_refused(row, fault, status, heading, asked).await;
+        assert_refused(row, fault, status, heading, requested).await;
     }
 }
 
@@ -206,7 +206,7 @@ async fn what_the_id_token_claims() {
 #[tokio::test]
 async fn how_the_id_token_is_signed() {
     let header = Fault::ChangedHeader;
-    for (row, fault, status, heading, asked) in [
+    for (row, fault, status, heading, requested) in [
         ("alg none", Fault::AlgNone, 502, FAILED, TOKEN),
         ("HS256 with the secret", Fault::Hs256, 502, FAILED, TOKEN),
         ("an algorithm not listed", header(r#"{"alg":"RS512"}"#), 502, FAILED, TOKEN),
@@ -218,7 +218,7 @@ async fn how_the_id_token_is_signed() {
         ("no JWT", Fault::NoJwt("a text"), 502, FAILED, TOKEN),
         ("1 MB long", Fault::LongClaim(1 << 20), 502, FAILED, TOKEN),
     ] {
-        assert_refused(row, fault, status, heading, asked).await;
+        assert_refused(row, fault, status, heading, requested).await;
     }
 }
 
@@ -226,11 +226,11 @@ async fn how_the_id_token_is_signed() {
 async fn a_key_that_is_new_is_asked_for_once() {
     let site = Site::start().await;
     site.signed_in(USER).await;
-    let before = asked(&site);
+    let before = requested(&site);
     site.world.rotate_keys().await.unwrap();
     site.signed_in(USER).await;
     site.signed_in(USER).await;
-    let after = asked(&site);
+    let after = requested(&site);
     let since: Asked = std::array::from_fn(|i| after[i] - before[i]);
     assert_eq!(since, [0, 1, 2, 2]);
 }
@@ -238,7 +238,7 @@ async fn a_key_that_is_new_is_asked_for_once() {
 #[tokio::test]
 async fn what_userinfo_answers() {
     let signed = Fault::UserinfoSigned;
-    for (row, fault, status, heading, asked) in [
+    for (row, fault, status, heading, requested) in [
         ("another person", Fault::UserinfoWrongSubject, 502, FAILED, ALL),
         ("401", Fault::UserinfoRefuses, 502, FAILED, ALL),
         ("a page", Fault::UserinfoHtml, 502, FAILED, ALL),
@@ -247,7 +247,7 @@ async fn what_userinfo_answers() {
         ("signed by another", signed(r#"{"iss":"https://evil.example"}"#), 502, FAILED, ALL),
         ("signed, of another person", signed(r#"{"sub":"other"}"#), 502, FAILED, ALL),
     ] {
-        assert_refused(row, fault, status, heading, asked).await;
+        assert_refused(row, fault, status, heading, requested).await;
     }
     let site = Site::start().await;
     site.world.faults().set(signed("{}"));
@@ -271,7 +271,7 @@ async fn what_discovery_answers() {
         let page = person.visit("/login").await;
         assert_says(&page, 503, "Signing in is not possible just now", row);
         assert_nobody_is_signed_in(&person, row).await;
-        let known = asked(&site);
+        let known = requested(&site);
         assert!((1..=3).contains(&known[0]), "{row}: a failure is remembered: {known:?}");
         assert_eq!(known[1..], [0, 0, 0], "{row}: nothing else is asked");
 

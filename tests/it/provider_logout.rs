@@ -164,11 +164,11 @@ async fn a_token_that_breaks_a_rule_ends_nothing() {
         ("no JWS", String::new()),
         ("too long", format!("{good}{}", "A".repeat(17_000))),
     ]);
-    let before = asked(&site);
+    let before = requested(&site);
     for (why, token) in rows {
         assert_refused(&site, &token, why).await;
         assert!(is_signed_in(&person).await, "{why}");
-        assert_eq!(asked(&site), before, "{why}: the provider is asked nothing");
+        assert_eq!(requested(&site), before, "{why}: the provider is asked nothing");
     }
     // The token that all of these were made of works.
     assert_eq!(tell(&site, &good).await.status, StatusCode::OK);
@@ -187,7 +187,7 @@ fn of(profile: &Page) -> impl Fn(Value) -> Value + use<> {
 }
 
 /// How often discovery, keys, token endpoint and userinfo were asked.
-fn asked(site: &Site) -> [usize; 4] {
+fn requested(site: &Site) -> [usize; 4] {
     ["discovery", "jwks", "token", "userinfo"].map(|endpoint| site.world.hits(endpoint))
 }
 
@@ -216,11 +216,11 @@ async fn a_token_that_no_key_signed_ends_nothing_and_has_keys_fetched_once() {
         let site = Site::start().await;
         let (person, profile) = site.signed_in(USER).await;
         let token = site.world.logout_token(&header, &of(&profile)(json!({}))).unwrap();
-        let [discovery, keys, tokens, userinfo] = asked(&site);
+        let [discovery, keys, tokens, userinfo] = requested(&site);
         for _ in 0..3 {
             assert_refused(&site, &forge(&token), "no key").await;
             assert!(is_signed_in(&person).await, "{header}");
-            assert_eq!(asked(&site), [discovery, keys + 1, tokens, userinfo], "{header}");
+            assert_eq!(requested(&site), [discovery, keys + 1, tokens, userinfo], "{header}");
         }
     }
 }

@@ -15,7 +15,7 @@ use portico_adapters::development::Fault;
 use portico_domain::{
     model::{
         AccessToken, AuthorizationResponse, IdToken, Identity, LoginAttempt, LogoutToken, Message,
-        RefreshToken, Refreshed, Screen, Session, State, Topic,
+        RefreshToken, RefreshedTokens, Screen, Session, State, Topic,
     },
     ports::{
         Clock, IdentityProvider, LogoutTokenError, MessageApi, MessageError, ProviderUnavailable,
@@ -62,7 +62,7 @@ impl IdentityProvider for Hurried {
         Ok(identity)
     }
 
-    async fn refresh(&self, session: &Session) -> Result<Refreshed, RefreshError> {
+    async fn refresh(&self, session: &Session) -> Result<RefreshedTokens, RefreshError> {
         self.provider.refresh(session).await
     }
 
@@ -311,16 +311,16 @@ async fn a_provider_that_lies_at_a_renewal_ends_the_session() {
         (Fault::FlippedSignature, rekeyed),
     ] {
         let Refreshing { site, .. } = refreshing(Store::Cookie, hurried()).await;
-        let asked =
+        let requested =
             || ["discovery", "jwks", "token", "userinfo"].map(|endpoint| site.world.hits(endpoint));
         let (person, _) = site.signed_in(USER).await;
-        let before = asked();
+        let before = requested();
         site.world.faults().set(fault);
         let page = person.get("/protected").await;
         assert_eq!(page.status, StatusCode::UNAUTHORIZED, "{fault:?}: {}", page.text());
         assert_eq!(page.heading(), "Your session has ended", "{fault:?}");
         assert!(!is_signed_in(&person).await, "{fault:?}");
-        let after = asked();
+        let after = requested();
         assert_eq!(std::array::from_fn(|i| after[i] - before[i]), expected, "{fault:?}");
     }
 }

@@ -87,10 +87,11 @@ impl Postgres {
     fn halt(&mut self) {
         let Some(mut server) = self.server.take() else { return };
         // SIGINT: without waiting for those who are connected.
-        let asked = Command::new("sh").args(["-c", &format!("kill -INT {}", server.id())]).status();
+        let requested =
+            Command::new("sh").args(["-c", &format!("kill -INT {}", server.id())]).status();
         let begun = Instant::now();
         while matches!(server.try_wait(), Ok(None)) {
-            if asked.is_err() || begun.elapsed() > PATIENCE {
+            if requested.is_err() || begun.elapsed() > PATIENCE {
                 let _ = server.kill();
             }
             std::thread::sleep(Duration::from_millis(10));

@@ -42,7 +42,7 @@ impl MessageApi for HttpMessages {
         topic: Topic,
         token: Option<AccessToken>,
     ) -> Result<Message, MessageError> {
-        let at_fault = |why: String| MessageError::AtFault(why);
+        let at_fault = |why: String| MessageError::Failed(why);
         let mut request = Request::get(format!("{}/api/messages/{}", self.base, topic.as_str()))
             .header(header::ACCEPT, "application/json");
         if let Some(token) = token {
@@ -51,7 +51,7 @@ impl MessageApi for HttpMessages {
         // The error would quote the header, and with it the token.
         let request = request.body(Vec::new()).map_err(|_| at_fault("no such request".into()))?;
         let answer = self.http.send(request).await.map_err(|error| match error {
-            HttpError::Silent => MessageError::Silent,
+            HttpError::Timeout => MessageError::Timeout,
             error => at_fault(error.to_string()),
         })?;
         understand(&answer)
@@ -62,7 +62,7 @@ fn understand(answer: &Response<Vec<u8>>) -> Result<Message, MessageError> {
     let status = answer.status();
     let text = text_of(answer.body());
     if status.is_success() {
-        let nothing = || MessageError::AtFault(format!("it answers {status} without a message"));
+        let nothing = || MessageError::Failed(format!("it answers {status} without a message"));
         return text.map(|text| Message { text }).ok_or_else(nothing);
     }
     if status.is_client_error() {
@@ -74,7 +74,7 @@ fn understand(answer: &Response<Vec<u8>>) -> Result<Message, MessageError> {
         let text = text.unwrap_or_else(|| default.into());
         return Err(MessageError::Refused { status: status.as_u16(), text });
     }
-    Err(MessageError::AtFault(format!("it answers {status}")))
+    Err(MessageError::Failed(format!("it answers {status}")))
 }
 
 /// The samples write `text` or `message`. `None` for anything else.
@@ -167,17 +167,17 @@ mod tests {
             "nonsense\r\n\r\n".into(),
         ] {
             let answer = read(nonsense).await;
-            assert!(matches!(answer, Err(MessageError::AtFault(_))), "{answer:?}");
+            assert!(matches!(answer, Err(MessageError::Failed(_))), "{answer:?}");
         }
     }
 
     #[tokio::test]
     async fn an_api_that_says_nothing_is_silent_and_one_that_is_gone_is_at_fault() {
-        assert_eq!(read("").await, Err(MessageError::Silent));
+        assert_eq!(read("").await, Err(MessageError::Timeout));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
         drop(listener);
         let answer = messages(&address).read(Topic::Public, None).await;
-        assert!(matches!(answer, Err(MessageError::AtFault(_))), "{answer:?}");
+        assert!(matches!(answer, Err(MessageError::Failed(_))), "{answer:?}");
     }
 }

@@ -33,7 +33,7 @@ impl Attempts {
         let text = chunks::to_text(attempt).map_err(unavailable)?;
         self.with(jar, |attempts| {
             attempts.retain(|other| other.state != attempt.state);
-            while attempts.len() >= LoginAttempt::AT_A_TIME {
+            while attempts.len() >= LoginAttempt::MAX_OPEN {
                 jar.remove(name(jar, &attempts.remove(0).state));
             }
             attempts.push(attempt.clone());

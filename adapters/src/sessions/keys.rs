@@ -12,19 +12,19 @@ pub struct KeyMaterial(Vec<u8>);
 /// The text is no key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not a key: 32 or 64 bytes in base64 are expected, or 32 in hexadecimal")]
-pub struct NotAKey;
+pub struct InvalidKey;
 
 impl FromStr for KeyMaterial {
-    type Err = NotAKey;
+    type Err = InvalidKey;
 
     /// Reads what Rocket reads: 32 or 64 bytes in base64, with padding, or 32 in hexadecimal.
-    fn from_str(text: &str) -> Result<Self, NotAKey> {
+    fn from_str(text: &str) -> Result<Self, InvalidKey> {
         let bytes = match text.len() {
-            44 | 88 => STANDARD.decode(text).map_err(|_| NotAKey)?,
-            64 => from_hexadecimal(text).ok_or(NotAKey)?,
-            _ => return Err(NotAKey),
+            44 | 88 => STANDARD.decode(text).map_err(|_| InvalidKey)?,
+            64 => from_hexadecimal(text).ok_or(InvalidKey)?,
+            _ => return Err(InvalidKey),
         };
-        if matches!(bytes.len(), 32 | 64) { Ok(Self(bytes)) } else { Err(NotAKey) }
+        if matches!(bytes.len(), 32 | 64) { Ok(Self(bytes)) } else { Err(InvalidKey) }
     }
 }
 
@@ -68,7 +68,7 @@ mod tests {
     #[test]
     fn anything_else_is_no_key() {
         for text in ["", "a", &"é".repeat(22), &"x".repeat(64), &"=".repeat(44), &"A".repeat(43)] {
-            assert_eq!(text.parse::<KeyMaterial>().unwrap_err(), NotAKey, "{text}");
+            assert_eq!(text.parse::<KeyMaterial>().unwrap_err(), InvalidKey, "{text}");
         }
     }
 

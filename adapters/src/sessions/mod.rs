@@ -21,7 +21,7 @@ use rocket::http::CookieJar;
 
 pub use self::{
     jar::CookieSettings,
-    keys::{KeyMaterial, NotAKey},
+    keys::{InvalidKey, KeyMaterial},
     private_cookies::PrivateCookies,
     server_side::ServerSide,
 };

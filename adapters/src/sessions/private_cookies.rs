@@ -176,7 +176,8 @@ impl Visitor<'_> {
     fn write(&self, session: &Session) -> Result<(), SessionsUnavailable> {
         let [a, b, c, d, e, f, g, h, ..] = self.site.randomness.bytes().map_err(unavailable)?;
         let chunks = chunks::cut(session, [a, b, c, d, e, f, g, h]).map_err(unavailable)?;
-        let lasts = self.site.cookies.settings.lifetimes.end_of(session) - self.site.clock.now();
+        let lasts =
+            self.site.cookies.settings.lifetimes.expires_at(session) - self.site.clock.now();
         self.clear_chunks(chunks.len());
         for (index, chunk) in chunks.into_iter().enumerate() {
             self.jar.add(self.chunk_name(index), chunk, lasts);
@@ -204,7 +205,7 @@ impl SessionStore for Visitor<'_> {
         let Some(session) = self.session().await? else {
             return Ok(None);
         };
-        if let Change::Refreshed(refreshed) = change {
+        if let Change::RefreshedTokens(refreshed) = change {
             self.site.turns.note(&session, refreshed, self.site.clock.now());
         }
         let session = session.with(change.clone());
@@ -248,7 +249,8 @@ impl SessionStore for Visitor<'_> {
         self.site.turns.forget(session.id);
         // A request under way may note a visit first, and make the session last from now on.
         let lifetimes = self.site.cookies.settings.lifetimes;
-        let last_end = lifetimes.end_of(&session.clone().with(Change::Seen(self.site.clock.now())));
+        let last_end =
+            lifetimes.expires_at(&session.clone().with(Change::Seen(self.site.clock.now())));
         let Session { issuer, subject, id, .. } = session;
         let revocation = Revocation::Session { issuer, subject, id };
         if let Err(cause) = self.site.revocations.add(revocation, last_end).await {

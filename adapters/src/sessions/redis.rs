@@ -155,8 +155,8 @@ impl Vault for RedisVault {
             .ignore();
         let now = kept.now.timestamp_millis();
         let longest = lasts(self.absolute);
-        let provider_session = kept.provider_session.as_ref().map(provider_session_at);
-        for index in std::iter::once(person_at(&kept.person)).chain(provider_session) {
+        let provider_session_id = kept.provider_session_id.as_ref().map(provider_session_at);
+        for index in std::iter::once(person_at(&kept.person)).chain(provider_session_id) {
             question.cmd("ZREMRANGEBYSCORE").arg(&index).arg("-inf").arg(now).ignore();
             question.cmd("ZADD").arg(&index).arg(now + longest).arg(&kept.key[..]).ignore();
             question.cmd("PEXPIRE").arg(&index).arg(longest).ignore();

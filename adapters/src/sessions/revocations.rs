@@ -206,7 +206,7 @@ fn place(revocation: &Revocation) -> Hash {
 /// Where revocations of this session would be.
 fn places(session: &Session) -> Vec<Hash> {
     let issuer = &session.issuer;
-    let sid = session.provider_session.as_deref();
+    let sid = session.provider_session_id.as_deref();
     let mut places = vec![
         hash_of(["id", issuer, &session.id.to_string()]),
         hash_of(["person", issuer, &session.subject]),

@@ -108,7 +108,7 @@ impl ServerSide {
         let mut bytes = vec![VERSION];
         bytes.extend(postcard::to_stdvec(session).map_err(unavailable)?);
         let sealed = self.seal.seal(&bytes, &key, &*self.randomness)?;
-        let ends = self.cookies.settings.lifetimes.end_of(session);
+        let ends = self.cookies.settings.lifetimes.expires_at(session);
         Ok(Kept::new(key, session, sealed, ends, self.clock.now()))
     }
 
@@ -269,7 +269,7 @@ impl Visitor<'_> {
 
     /// The cookie lasts as long as the session does.
     fn hand_out(&self, there: &There) {
-        let ends = self.site.cookies.settings.lifetimes.end_of(&there.session);
+        let ends = self.site.cookies.settings.lifetimes.expires_at(&there.session);
         self.jar.add(self.cookie(), there.id.clone(), ends - self.site.clock.now());
     }
 }

@@ -13,7 +13,7 @@ diesel::table! {
     sessions (key) {
         key -> Binary,
         person -> Binary,
-        provider_session -> Nullable<Binary>,
+        provider_session_id -> Nullable<Binary>,
         sealed -> Binary,
         expires_at -> BigInt,
         leased_until -> BigInt,
@@ -72,7 +72,8 @@ macro_rules! session_tables_on {
                 let row = (
                     sessions::key.eq(&kept.key[..]),
                     sessions::person.eq(&kept.person[..]),
-                    sessions::provider_session.eq(kept.provider_session.as_ref().map(|h| &h[..])),
+                    sessions::provider_session_id
+                        .eq(kept.provider_session_id.as_ref().map(|h| &h[..])),
                     sessions::sealed.eq(&kept.sealed),
                     sessions::expires_at.eq(kept.expires_at.timestamp()),
                     sessions::leased_until.eq(0),
@@ -116,7 +117,7 @@ macro_rules! session_tables_on {
                         in_time(theirs.load(&mut connection)).await?
                     }
                     Index::ProviderSession(sid) => {
-                        let its = all.filter(sessions::provider_session.eq(&sid[..]));
+                        let its = all.filter(sessions::provider_session_id.eq(&sid[..]));
                         in_time(its.load(&mut connection)).await?
                     }
                 };

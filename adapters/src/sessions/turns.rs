@@ -7,7 +7,7 @@ use std::{
 };
 
 use chrono::{DateTime, TimeDelta, Utc};
-use portico_domain::model::{AccessToken, Change, Refreshed, Session, SessionId};
+use portico_domain::model::{AccessToken, Change, RefreshedTokens, Session, SessionId};
 use tokio::{sync::watch, time::timeout};
 
 /// Requests wait so long for the one that has the turn.
@@ -34,7 +34,7 @@ struct Slot {
     /// Until when somebody has the turn. Its end is the end of the sender.
     turn: Option<(watch::Sender<()>, DateTime<Utc>)>,
     /// Which access tokens were replaced, and by what in the end.
-    refreshed: Option<(Vec<AccessToken>, Refreshed)>,
+    refreshed: Option<(Vec<AccessToken>, RefreshedTokens)>,
     touched_at: DateTime<Utc>,
 }
 
@@ -73,7 +73,7 @@ impl Turns {
     }
 
     /// Remembers what a refresh made of the session.
-    pub(super) fn note(&self, before: &Session, refreshed: &Refreshed, now: DateTime<Utc>) {
+    pub(super) fn note(&self, before: &Session, refreshed: &RefreshedTokens, now: DateTime<Utc>) {
         let mut slots = self.slots();
         if slots.len() >= MOST && !slots.contains_key(&before.id) {
             return;
@@ -95,7 +95,7 @@ impl Turns {
         let (replaced, refreshed) = slot.refreshed.as_ref()?;
         replaced
             .contains(&session.tokens.access_token)
-            .then(|| session.clone().with(Change::Refreshed(refreshed.clone())))
+            .then(|| session.clone().with(Change::RefreshedTokens(refreshed.clone())))
     }
 
     /// Forgets a session that has ended.
@@ -151,9 +151,9 @@ mod tests {
         let (turns, before) = (Turns::default(), fixtures::session());
         let mut tokens = before.tokens.clone();
         tokens.access_token = AccessToken::new("newer");
-        let refreshed = Refreshed { tokens, permissions: None };
+        let refreshed = RefreshedTokens { tokens, permissions: None };
         turns.note(&before, &refreshed, START);
-        let after = before.clone().with(Change::Refreshed(refreshed));
+        let after = before.clone().with(Change::RefreshedTokens(refreshed));
         let almost = START + OVERLAP - TimeDelta::seconds(1);
         assert_eq!(turns.newer(&before, almost), Some(after.clone()));
         assert_eq!(turns.newer(&before, START + OVERLAP), None);
@@ -161,7 +161,7 @@ mod tests {
 
         let mut tokens = after.tokens.clone();
         tokens.access_token = AccessToken::new("newest");
-        turns.note(&after, &Refreshed { tokens: tokens.clone(), permissions: None }, START);
+        turns.note(&after, &RefreshedTokens { tokens: tokens.clone(), permissions: None }, START);
         for earlier in [&before, &after] {
             let newest = turns.newer(earlier, START).map(|session| session.tokens);
             assert_eq!(newest, Some(tokens.clone()));

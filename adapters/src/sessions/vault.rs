@@ -17,7 +17,7 @@ pub(crate) struct Kept {
     /// Of what the browser holds.
     pub(crate) key: Hash,
     pub(crate) person: Hash,
-    pub(crate) provider_session: Option<Hash>,
+    pub(crate) provider_session_id: Option<Hash>,
     pub(crate) sealed: Vec<u8>,
     /// When nobody can use it any more.
     pub(crate) expires_at: DateTime<Utc>,
@@ -125,11 +125,11 @@ impl Kept {
         expires_at: DateTime<Utc>,
         now: DateTime<Utc>,
     ) -> Self {
-        let sid = session.provider_session.as_deref();
+        let sid = session.provider_session_id.as_deref();
         Self {
             key,
             person: hash_of(["person", &session.issuer, &session.subject]),
-            provider_session: sid.map(|sid| hash_of(["sid", &session.issuer, sid])),
+            provider_session_id: sid.map(|sid| hash_of(["sid", &session.issuer, sid])),
             sealed,
             expires_at,
             now,

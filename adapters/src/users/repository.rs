@@ -35,7 +35,7 @@ macro_rules! user_repository_on {
     ($connection:ty) => {
         #[async_trait]
         impl UserRepository for DieselUsers<Pool<$connection>> {
-            async fn admit(
+            async fn record_login(
                 &self,
                 issuer: &str,
                 subject: &str,

@@ -34,7 +34,7 @@ async fn people_are_still_known_when_the_site_comes_back() {
         let database = open(&in_folder(&folder)).unwrap();
         database.migrate().await.unwrap();
         let users = database.users();
-        let user = users.admit("i", "s", &Profile::default(), DateTime::UNIX_EPOCH).await;
+        let user = users.record_login("i", "s", &Profile::default(), DateTime::UNIX_EPOCH).await;
         assert_eq!(user.unwrap().logins, logins);
     }
 }
@@ -74,11 +74,11 @@ async fn a_database_may_live_in_memory() {
 async fn nul_characters_are_left_out_of_profiles_and_refused_in_keys() {
     let (users, _folder) = on_sqlite().await;
     let profile = Profile { name: Some("J\0o".into()), ..Profile::default() };
-    let user = users.admit("i", "s", &profile, DateTime::UNIX_EPOCH).await.unwrap();
+    let user = users.record_login("i", "s", &profile, DateTime::UNIX_EPOCH).await.unwrap();
     assert_eq!(user.profile.name.as_deref(), Some("Jo"));
     let long = "x".repeat(1_001);
     for (issuer, subject) in [("i\0", "s"), ("i", "\0"), ("i", &*long)] {
-        let user = users.admit(issuer, subject, &profile, DateTime::UNIX_EPOCH).await;
+        let user = users.record_login(issuer, subject, &profile, DateTime::UNIX_EPOCH).await;
         assert!(user.is_err());
     }
 }

@@ -1,7 +1,7 @@
 use portico_domain::{
     model::Session,
     ports::{SessionStore, SessionsUnavailable},
-    use_cases::WhoIsVisiting,
+    use_cases::LoadSession,
 };
 use rocket::{
     Request,
@@ -31,7 +31,7 @@ impl<'r> Visitor<'r> {
         let ports = request.rocket().state::<Ports>()?;
         let known: &Known = request
             .local_cache_async(async {
-                let who = WhoIsVisiting { clock: &*ports.clock, lifetimes: ports.lifetimes };
+                let who = LoadSession { clock: &*ports.clock, lifetimes: ports.lifetimes };
                 let known = who.run(&*ports.sessions.of(request.cookies())).await;
                 if let Err(cause) = &known {
                     log::error!("{}: {cause}", Reference::of(request));

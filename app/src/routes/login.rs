@@ -2,11 +2,11 @@ use std::collections::HashMap;
 
 use portico_domain::{
     model::{
-        AuthorizationCode, AuthorizationParameters, AuthorizationResponse, Callback, NextPage,
-        ParameterRefused, ProviderRefusal, Screen, State as LoginState,
+        AuthorizationCode, AuthorizationParameters, AuthorizationResponse, Callback,
+        InvalidParameter, NextPage, ProviderRefusal, Screen, State as LoginState,
     },
     ports::RedeemError,
-    use_cases::{BeginLogin, BeginLoginError, Begun, CompleteLogin, LoginError},
+    use_cases::{BeginLogin, BeginLoginError, BeginLoginOutcome, CompleteLogin, LoginError},
 };
 use rocket::{
     FromForm, Route, State,
@@ -40,8 +40,9 @@ async fn login(
     let query = uri.query().map(|query| query.as_str()).unwrap_or_default();
     let pairs: Vec<_> = form_urlencoded::parse(query.as_bytes()).collect();
     let given = |name| pairs.iter().find(|(key, _)| key == name).map(|(_, value)| &**value);
-    let asked = AuthorizationParameters::parse(pairs.iter().map(|(key, value)| (&**key, &**value)));
-    let asked = asked.map_err(malformed)?;
+    let requested =
+        AuthorizationParameters::parse(pairs.iter().map(|(key, value)| (&**key, &**value)));
+    let requested = requested.map_err(malformed)?;
     let next = match (given("iss"), given("next")) {
         (None, next) => NextPage::parse_or_profile(next),
         (Some(iss), _) => {
@@ -51,7 +52,7 @@ async fn login(
                 .unwrap_or_else(NextPage::home)
         }
     };
-    begin(ports, store, &patience, Screen::LogIn, next, asked).await
+    begin(ports, store, &patience, Screen::LogIn, next, requested).await
 }
 
 /// A third party may send a form as well. The cookies of a person who is signed in here do not come
@@ -64,7 +65,7 @@ fn login_by_form(wish: Form<HashMap<String, String>>) -> SeeOther {
     SeeOther(format!("/login?{query}"))
 }
 
-fn malformed(cause: ParameterRefused) -> Failure {
+fn malformed(cause: InvalidParameter) -> Failure {
     Failure::new(
         Status::BadRequest,
         "This link cannot be followed",
@@ -96,8 +97,8 @@ async fn signup(
     patience: Patience<'_>,
     ports: &State<Ports>,
 ) -> Result<SeeOther, Failure> {
-    let asked = AuthorizationParameters::default();
-    begin(ports, store, &patience, Screen::SignUp, NextPage::profile(), asked).await
+    let requested = AuthorizationParameters::default();
+    begin(ports, store, &patience, Screen::SignUp, NextPage::profile(), requested).await
 }
 
 async fn begin(
@@ -106,16 +107,16 @@ async fn begin(
     patience: &Patience<'_>,
     screen: Screen,
     next: NextPage,
-    asked: AuthorizationParameters,
+    requested: AuthorizationParameters,
 ) -> Result<SeeOther, Failure> {
     let begin = BeginLogin {
         identity: &*ports.identity,
         clock: &*ports.clock,
         randomness: &*ports.randomness,
     };
-    match begin.run(&*store.0, screen, next, asked).await {
-        Ok(Begun::AtProvider(url)) if patience.allows(ports.clock.now()) => Ok(SeeOther(url)),
-        Ok(Begun::AtProvider(_)) => Err(Failure::new(
+    match begin.run(&*store.0, screen, next, requested).await {
+        Ok(BeginLoginOutcome::AtProvider(url)) if patience.allows(ports.clock.now()) => Ok(SeeOther(url)),
+        Ok(BeginLoginOutcome::AtProvider(_)) => Err(Failure::new(
             Status::TooManyRequests,
             "You are going round in circles",
             "Your browser began several logins within a minute and finished none of them. Perhaps something between this site and the service that knows who you are sends it back, or cookies are switched off.",
@@ -123,7 +124,7 @@ async fn begin(
         )
         .with_action("Back home", "/")
         .caused_by("too many logins without one that was finished")),
-        Ok(Begun::AlreadySignedIn(next)) => Ok(SeeOther(next.to_string())),
+        Ok(BeginLoginOutcome::AlreadyLoggedIn(next)) => Ok(SeeOther(next.to_string())),
         Err(cause @ BeginLoginError::Provider(_)) => Err(away(cause)),
         Err(cause) => Err(unavailable(cause)),
     }
@@ -229,12 +230,12 @@ fn explain(error: LoginError) -> Failure {
             "The answer does not belong to the login that was begun in this browser. You have not been signed in.",
             "Log in again. If it happens once more, tell the people who run this site, with the reference.",
         ),
-        LoginError::Redeem(RedeemError::CodeRefused(_)) => bad(
+        LoginError::Redeem(RedeemError::CodeRejected(_)) => bad(
             "This login was used or has expired",
             "The service that knows who you are no longer accepts the code that your browser brought.",
             AGAIN,
         ),
-        LoginError::Redeem(RedeemError::NotBelieved(_) | RedeemError::ProviderFault(_)) => {
+        LoginError::Redeem(RedeemError::InvalidIdentity(_) | RedeemError::ProviderFault(_)) => {
             Failure::new(
                 Status::BadGateway,
                 "Signing in failed",
@@ -242,7 +243,7 @@ fn explain(error: LoginError) -> Failure {
                 "Log in again in a moment. If it happens once more, tell the people who run this site, with the reference.",
             )
         }
-        LoginError::Redeem(RedeemError::ProviderSilent(_)) => Failure::new(
+        LoginError::Redeem(RedeemError::ProviderTimeout(_)) => Failure::new(
             Status::GatewayTimeout,
             "Signing in takes too long",
             "The service that knows who you are did not answer in time. You have not been signed in.",

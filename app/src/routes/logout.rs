@@ -1,4 +1,4 @@
-use portico_domain::use_cases::{LogOut, LoggedOut};
+use portico_domain::use_cases::{LogOut, LogOutOutcome};
 use rocket::{Responder, Route, State, get, http::Status, post, routes};
 
 use crate::{
@@ -15,7 +15,7 @@ pub(super) fn routes() -> Vec<Route> {
 enum Answer {
     Go(SeeOther),
     Confirm(Page<LogOutConfirmView>),
-    HereOnly(Page<LoggedOutView>),
+    LocalOnly(Page<LoggedOutView>),
 }
 
 #[post("/logout")]
@@ -51,15 +51,15 @@ async fn log_out_by_address(
 
 async fn end(ports: &Ports, store: Store<'_>) -> Result<Answer, Failure> {
     let log_out = LogOut { identity: &*ports.identity, randomness: &*ports.randomness };
-    let here_only = |what, todo| Answer::HereOnly(Page::new(LoggedOutView { what, todo }));
+    let here_only = |what, todo| Answer::LocalOnly(Page::new(LoggedOutView { what, todo }));
     match log_out.run(&*store.0).await {
-        Ok(LoggedOut::WasStranger) => Ok(Answer::Go(SeeOther("/".into()))),
-        Ok(LoggedOut::AtProvider(url)) => Ok(Answer::Go(SeeOther(url))),
-        Ok(LoggedOut::HereOnly) => Ok(here_only(
+        Ok(LogOutOutcome::NotLoggedIn) => Ok(Answer::Go(SeeOther("/".into()))),
+        Ok(LogOutOutcome::AtProvider(url)) => Ok(Answer::Go(SeeOther(url))),
+        Ok(LogOutOutcome::LocalOnly) => Ok(here_only(
             "You are signed out of this site. The service that you signed in with has no way to log out that this site could send you to.",
             "On a shared computer, close the browser or sign out there as well.",
         )),
-        Ok(LoggedOut::ProviderUnavailable(cause)) => {
+        Ok(LogOutOutcome::ProviderUnavailable(cause)) => {
             log::warn!("logged out here only: {cause}");
             Ok(here_only(
                 "You are signed out of this site. The service that you signed in with cannot be reached, so you may still be signed in there.",

@@ -93,14 +93,14 @@ async fn read(
             let refusal = RefusalView { status, text, explanation, missing };
             Ok(page(None, Some(refusal)).with_status(Status::new(status)))
         }
-        Err(cause @ ReadMessageError::Api(MessageError::AtFault(_))) => Err(Failure::new(
+        Err(cause @ ReadMessageError::Api(MessageError::Failed(_))) => Err(Failure::new(
             Status::BadGateway,
             "The messages are out of reach",
             "The API that holds the messages cannot be reached, or did not answer properly.",
             "Try again in a moment. You are still signed in.",
         )
         .caused_by(cause)),
-        Err(cause @ ReadMessageError::Api(MessageError::Silent)) => Err(Failure::new(
+        Err(cause @ ReadMessageError::Api(MessageError::Timeout)) => Err(Failure::new(
             Status::GatewayTimeout,
             "The messages take too long",
             "The API that holds the messages did not answer in time.",

@@ -5,7 +5,9 @@ use std::sync::{Mutex, PoisonError};
 use chrono::{DateTime, Utc};
 use portico_domain::{
     ports::{LogoutTokenError, RedeemError},
-    use_cases::{EndByProvider, EndByProviderError, EndInBrowser, EndInBrowserError},
+    use_cases::{
+        BackChannelLogout, BackChannelLogoutError, FrontChannelLogout, FrontChannelLogoutError,
+    },
 };
 use rocket::{
     FromForm, Request, Route, State,
@@ -38,7 +40,7 @@ async fn back_channel(
     ports: &State<Ports>,
 ) -> Answer {
     let Ok(notice) = notice else { return Answer::invalid("there is no logout_token") };
-    let end = EndByProvider {
+    let end = BackChannelLogout {
         identity: &*ports.identity,
         registry: &*ports.registry,
         clock: &*ports.clock,
@@ -48,12 +50,12 @@ async fn back_channel(
         Err(error) => {
             log::warn!("back-channel log-out: {error}");
             match error {
-                EndByProviderError::Token(LogoutTokenError::NotBelieved(why)) => {
+                BackChannelLogoutError::Token(LogoutTokenError::Invalid(why)) => {
                     Answer::invalid(why)
                 }
-                EndByProviderError::Replayed => Answer::invalid("it was used before"),
-                EndByProviderError::Token(LogoutTokenError::Unavailable(_))
-                | EndByProviderError::Sessions(_) => Answer::not_now(),
+                BackChannelLogoutError::Replayed => Answer::invalid("it was used before"),
+                BackChannelLogoutError::Token(LogoutTokenError::Unavailable(_))
+                | BackChannelLogoutError::Sessions(_) => Answer::not_now(),
             }
         }
     }
@@ -97,18 +99,18 @@ async fn front_channel(
     ports: &State<Ports>,
 ) -> Answer {
     let (identity, sessions, registry) = (&*ports.identity, &*store.0, &*ports.registry);
-    let end = EndInBrowser { identity, sessions, registry };
+    let end = FrontChannelLogout { identity, sessions, registry };
     match end.run(iss, sid, || budget.spend(ports.clock.now())).await {
         Ok(()) => Answer::Done,
         Err(error) => {
             log::warn!("front-channel log-out: {error}");
             match error {
-                EndInBrowserError::Issuer(RedeemError::WrongIssuer(_)) => {
+                FrontChannelLogoutError::Issuer(RedeemError::WrongIssuer(_)) => {
                     Answer::invalid("it is of another issuer")
                 }
-                EndInBrowserError::Issuer(_)
-                | EndInBrowserError::Sessions(_)
-                | EndInBrowserError::TooMany => Answer::not_now(),
+                FrontChannelLogoutError::Issuer(_)
+                | FrontChannelLogoutError::Sessions(_)
+                | FrontChannelLogoutError::TooMany => Answer::not_now(),
             }
         }
     }

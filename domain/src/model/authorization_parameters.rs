@@ -25,7 +25,7 @@ pub struct AuthorizationParameters(Vec<(String, String)>);
 
 /// A parameter that is not passed on. Holds its name, never its value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ParameterRefused {
+pub enum InvalidParameter {
     /// It is given more than once, which RFC 6749, section 3.1, forbids.
     #[error("{0} is given more than once")]
     Repeated(&'static str),
@@ -39,10 +39,10 @@ impl AuthorizationParameters {
     /// RFC 6749, section 3.1, wants.
     ///
     /// # Errors
-    /// A [`ParameterRefused`] for the first allowed name whose value cannot be passed on.
+    /// A [`InvalidParameter`] for the first allowed name whose value cannot be passed on.
     pub fn parse<'a>(
         pairs: impl IntoIterator<Item = (&'a str, &'a str)>,
-    ) -> Result<Self, ParameterRefused> {
+    ) -> Result<Self, InvalidParameter> {
         let mut taken: Vec<(String, String)> = Vec::new();
         for (name, value) in pairs {
             let Some(name) = ALLOWED.into_iter().find(|allowed| *allowed == name) else {
@@ -52,21 +52,21 @@ impl AuthorizationParameters {
                 continue;
             }
             if taken.iter().any(|(other, _)| *other == name) {
-                return Err(ParameterRefused::Repeated(name));
+                return Err(InvalidParameter::Repeated(name));
             }
             if !well_formed(name, value) {
-                return Err(ParameterRefused::Malformed(name));
+                return Err(InvalidParameter::Malformed(name));
             }
             taken.push((name.to_owned(), value.to_owned()));
             if taken.iter().map(|(_, value)| value.len()).sum::<usize>() > LONGEST {
-                return Err(ParameterRefused::Malformed(name));
+                return Err(InvalidParameter::Malformed(name));
             }
         }
         Ok(Self(taken))
     }
 
     /// Whether the person has to sign in at the provider even with a session here.
-    pub fn ask_for_a_login(&self) -> bool {
+    pub fn require_login(&self) -> bool {
         // `none` only asks whether there is a session at the provider.
         let prompts = self.get("prompt").is_some_and(|prompt| prompt != "none");
         prompts || self.max_age().is_some() || self.get("acr_values").is_some()
@@ -108,9 +108,10 @@ mod tests {
 
     #[test]
     fn allowed_ones_are_taken_and_others_left_out() {
-        let asked = AuthorizationParameters::parse([("max_age", "60"), ("state", "x")]).unwrap();
-        assert_eq!(asked.get("max_age"), Some("60"));
-        assert_eq!(asked.get("state"), None);
+        let requested =
+            AuthorizationParameters::parse([("max_age", "60"), ("state", "x")]).unwrap();
+        assert_eq!(requested.get("max_age"), Some("60"));
+        assert_eq!(requested.get("state"), None);
     }
 
     #[test]
@@ -127,6 +128,6 @@ mod tests {
         }
         let twice = [("prompt", "login"), ("prompt", "login")];
         let refused = AuthorizationParameters::parse(twice);
-        assert_eq!(refused, Err(ParameterRefused::Repeated("prompt")));
+        assert_eq!(refused, Err(InvalidParameter::Repeated("prompt")));
     }
 }

@@ -17,7 +17,7 @@ pub struct LoginAttempt {
     /// Where the person wanted to go.
     pub next: NextPage,
     /// What was asked of the provider beside the login itself; the answer is held against it.
-    pub asked: AuthorizationParameters,
+    pub requested: AuthorizationParameters,
     /// When the browser was sent away.
     #[serde(with = "chrono::serde::ts_seconds")]
     pub started_at: DateTime<Utc>,
@@ -28,7 +28,7 @@ impl LoginAttempt {
     pub const LIFETIME: TimeDelta = TimeDelta::minutes(10);
 
     /// How many attempts one browser may have open; the oldest makes room.
-    pub const AT_A_TIME: usize = 5;
+    pub const MAX_OPEN: usize = 5;
 
     /// True from ten minutes after the start.
     pub fn has_expired(&self, now: DateTime<Utc>) -> bool {
@@ -88,7 +88,7 @@ mod tests {
             nonce: Nonce::new("n"),
             code_verifier: CodeVerifier::new("v"),
             next: NextPage::profile(),
-            asked: AuthorizationParameters::default(),
+            requested: AuthorizationParameters::default(),
             started_at: start,
         };
         assert!(!attempt.has_expired(start + TimeDelta::seconds(599)));

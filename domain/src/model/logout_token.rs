@@ -7,12 +7,12 @@ pub struct LogoutToken {
     /// The token's own name, good once (`jti`).
     pub id: String,
     /// Whose sessions end: all of them where no session is named.
-    pub whose: Whose,
+    pub target: LogoutTarget,
 }
 
 /// Whom a logout token speaks of.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Whose {
+pub enum LogoutTarget {
     /// What came of one session at the provider (`sid`), of this person (`sub`) where it says.
     ProviderSession {
         /// The claim `sid`.

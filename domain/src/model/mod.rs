@@ -11,10 +11,10 @@ mod secret;
 mod session;
 mod user;
 
-pub use authorization_parameters::{AuthorizationParameters, ParameterRefused};
+pub use authorization_parameters::{AuthorizationParameters, InvalidParameter};
 pub use claims::{Claims, Profile};
 pub use login_attempt::{AuthorizationResponse, Callback, LoginAttempt, ProviderRefusal, Screen};
-pub use logout_token::{LogoutToken, Whose};
+pub use logout_token::{LogoutTarget, LogoutToken};
 pub use message::{Message, Topic};
 pub use next_page::NextPage;
 pub use permission::Permission;
@@ -22,7 +22,7 @@ pub use secret::{
     AccessToken, AuthorizationCode, CodeVerifier, IdToken, Nonce, RefreshToken, State,
 };
 pub use session::{
-    Change, Lifetimes, NotASessionId, Refreshed, Revocation, Session, SessionId, SessionSummary,
-    Tokens,
+    Change, InvalidSessionId, Lifetimes, RefreshedTokens, Revocation, Session, SessionId,
+    SessionSummary, Tokens,
 };
 pub use user::{Identity, User};

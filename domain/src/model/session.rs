@@ -36,14 +36,14 @@ impl fmt::Display for SessionId {
 /// The text names no session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not the id of a session")]
-pub struct NotASessionId;
+pub struct InvalidSessionId;
 
 impl FromStr for SessionId {
-    type Err = NotASessionId;
+    type Err = InvalidSessionId;
 
-    fn from_str(text: &str) -> Result<Self, NotASessionId> {
-        let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| NotASessionId)?;
-        bytes.try_into().map(Self).map_err(|_| NotASessionId)
+    fn from_str(text: &str) -> Result<Self, InvalidSessionId> {
+        let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| InvalidSessionId)?;
+        bytes.try_into().map(Self).map_err(|_| InvalidSessionId)
     }
 }
 
@@ -67,7 +67,7 @@ pub struct Session {
     /// What the token endpoint handed out.
     pub tokens: Tokens,
     /// The session at the provider (`sid`); `None` where it does not say.
-    pub provider_session: Option<String>,
+    pub provider_session_id: Option<String>,
     /// When the person signed in, to the millisecond: what ends all earlier sessions must not end
     /// one that began right after it.
     #[serde(with = "chrono::serde::ts_milliseconds")]
@@ -103,7 +103,7 @@ impl Session {
             claims: identity.claims,
             permissions: identity.permissions,
             tokens: identity.tokens,
-            provider_session: identity.provider_session,
+            provider_session_id: identity.provider_session_id,
             started_at: now,
             seen_at: now,
         }
@@ -115,7 +115,7 @@ impl Session {
         match change {
             // Of two requests at once, the one that arrived first may be noted last.
             Change::Seen(now) => Self { seen_at: self.seen_at.max(now), ..self },
-            Change::Refreshed(Refreshed { tokens, permissions }) => {
+            Change::RefreshedTokens(RefreshedTokens { tokens, permissions }) => {
                 Self { tokens, permissions: permissions.unwrap_or(self.permissions), ..self }
             }
         }
@@ -146,7 +146,7 @@ impl Session {
 impl Tokens {
     /// Whether the access token ends within this time. False where the provider does not say when
     /// it ends.
-    pub fn end_within(&self, time: TimeDelta, now: DateTime<Utc>) -> bool {
+    pub fn expires_within(&self, time: TimeDelta, now: DateTime<Utc>) -> bool {
         self.access_token_expires_at.is_some_and(|end| end <= now + time)
     }
 }
@@ -158,13 +158,13 @@ pub enum Change {
     /// The person was here.
     Seen(DateTime<Utc>),
     /// The provider handed out newer tokens.
-    Refreshed(Refreshed),
+    RefreshedTokens(RefreshedTokens),
 }
 
 /// What a refresh brought (OpenID Connect Core, section 12.2). Who the person is stays as it was
 /// told at the login.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refreshed {
+pub struct RefreshedTokens {
     /// The newer tokens, with the earlier ID token or refresh token where the answer held none.
     pub tokens: Tokens,
     /// What the person may do now; `None` where the answer does not say.
@@ -228,7 +228,7 @@ impl Revocation {
             }
             Self::ProviderSession { issuer, sid, subject } => {
                 session.issuer == *issuer
-                    && session.provider_session.as_ref() == Some(sid)
+                    && session.provider_session_id.as_ref() == Some(sid)
                     && subject.as_ref().is_none_or(|subject| session.subject == *subject)
             }
         }
@@ -246,19 +246,19 @@ pub struct Lifetimes {
 
 impl Lifetimes {
     /// When the session ends if the person does not come back.
-    pub fn end_of(&self, session: &Session) -> DateTime<Utc> {
+    pub fn expires_at(&self, session: &Session) -> DateTime<Utc> {
         (session.seen_at + self.rolling).min(session.started_at + self.absolute)
     }
 
     /// False from the very second of its end, and for a session from the future: a clock that was
     /// set back must not make a session eternal.
     pub fn allow(&self, session: &Session, now: DateTime<Utc>) -> bool {
-        now < self.end_of(session) && session.seen_at <= now + TimeDelta::minutes(5)
+        now < self.expires_at(session) && session.seen_at <= now + TimeDelta::minutes(5)
     }
 
     /// Whether it is time to note that the person was here: at most once a minute, and more often
     /// only where sessions are very short.
-    pub fn call_for_renewal(&self, session: &Session, now: DateTime<Utc>) -> bool {
+    pub fn visit_is_due(&self, session: &Session, now: DateTime<Utc>) -> bool {
         now - session.seen_at >= (self.rolling / 10).min(TimeDelta::minutes(1))
     }
 }

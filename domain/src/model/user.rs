@@ -20,7 +20,7 @@ pub struct Identity {
     /// What the token endpoint handed out.
     pub tokens: Tokens,
     /// The session at the provider (`sid`); `None` where it does not say.
-    pub provider_session: Option<String>,
+    pub provider_session_id: Option<String>,
 }
 
 /// What is remembered of a person: one record per issuer and subject, both unmodified.

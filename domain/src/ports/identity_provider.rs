@@ -1,8 +1,8 @@
 use async_trait::async_trait;
 
 use crate::model::{
-    AuthorizationResponse, IdToken, Identity, LoginAttempt, LogoutToken, RefreshToken, Refreshed,
-    Screen, Session, State,
+    AuthorizationResponse, IdToken, Identity, LoginAttempt, LogoutToken, RefreshToken,
+    RefreshedTokens, Screen, Session, State,
 };
 
 /// The OpenID provider, as its relying party sees it.
@@ -27,7 +27,7 @@ pub trait IdentityProvider: Send + Sync {
     ///
     /// # Errors
     /// [`RedeemError::WrongIssuer`]; [`RedeemError::ProviderFault`] and
-    /// [`RedeemError::ProviderSilent`] when the provider's metadata cannot be had.
+    /// [`RedeemError::ProviderTimeout`] when the provider's metadata cannot be had.
     async fn verify_issuer(&self, issuer: Option<String>) -> Result<(), RedeemError>;
 
     /// Redeems the code, verifies the ID token by every rule of OpenID Connect Core, section
@@ -47,7 +47,7 @@ pub trait IdentityProvider: Send + Sync {
     ///
     /// # Errors
     /// A [`RefreshError`] for each way in which this fails.
-    async fn refresh(&self, session: &Session) -> Result<Refreshed, RefreshError>;
+    async fn refresh(&self, session: &Session) -> Result<RefreshedTokens, RefreshError>;
 
     /// Gives the refresh token back, so that it is good for nobody any more (RFC 7009), where the
     /// provider has a place for that. Waits for no answer, and an attempt that fails is only told
@@ -61,7 +61,7 @@ pub trait IdentityProvider: Send + Sync {
     /// that it is good once. One that was issued more than ten minutes ago is not taken.
     ///
     /// # Errors
-    /// [`LogoutTokenError::NotBelieved`] where it breaks a rule; [`LogoutTokenError::Unavailable`]
+    /// [`LogoutTokenError::Invalid`] where it breaks a rule; [`LogoutTokenError::Unavailable`]
     /// when the provider's metadata or keys cannot be had.
     async fn verify_logout_token(&self, token: &str) -> Result<LogoutToken, LogoutTokenError>;
 
@@ -98,7 +98,7 @@ pub struct ProviderUnavailable(pub String);
 pub enum LogoutTokenError {
     /// It breaks a rule.
     #[error("the logout token is refused: {0}")]
-    NotBelieved(String),
+    Invalid(String),
     /// Nobody can tell whether it is the provider's.
     #[error(transparent)]
     Unavailable(#[from] ProviderUnavailable),
@@ -113,19 +113,19 @@ pub enum RedeemError {
     /// The provider does not take the code: expired, used before, or made for someone else
     /// (`invalid_grant`; RFC 6749, section 5.2).
     #[error("the provider refused the code: {0}")]
-    CodeRefused(String),
+    CodeRejected(String),
     /// The ID token was made for another login attempt.
     #[error("the ID token's nonce is not the one of this login")]
     WrongNonce,
     /// The ID token or the userinfo answer breaks a rule.
     #[error("what the provider says about the person cannot be believed: {0}")]
-    NotBelieved(String),
+    InvalidIdentity(String),
     /// The provider cannot be reached or answers nonsense.
     #[error("the provider is at fault: {0}")]
     ProviderFault(String),
     /// The provider does not answer in time.
     #[error("the provider does not answer in time: {0}")]
-    ProviderSilent(String),
+    ProviderTimeout(String),
 }
 
 /// Why tokens could not be renewed. The text is the cause for the log; it holds no token.
@@ -137,11 +137,11 @@ pub enum RefreshError {
     Refused(String),
     /// The new ID token breaks a rule, or speaks of someone else.
     #[error("what the provider says at the refresh cannot be believed: {0}")]
-    NotBelieved(String),
+    InvalidIdentity(String),
     /// The provider cannot be reached or answers nonsense.
     #[error("the provider is at fault: {0}")]
     ProviderFault(String),
     /// The provider does not answer in time.
     #[error("the provider does not answer in time: {0}")]
-    ProviderSilent(String),
+    ProviderTimeout(String),
 }

@@ -35,8 +35,8 @@ pub enum MessageError {
     },
     /// The API cannot be reached, or answers nonsense or 500 and above, and why.
     #[error("the API is at fault: {0}")]
-    AtFault(String),
+    Failed(String),
     /// The API does not answer in time.
     #[error("the API does not answer in time")]
-    Silent,
+    Timeout,
 }

@@ -15,7 +15,7 @@ pub trait UserRepository: Send + Sync {
     ///
     /// # Errors
     /// [`UsersUnavailable`] when the storage is out of reach or refuses the values.
-    async fn admit(
+    async fn record_login(
         &self,
         issuer: &str,
         subject: &str,

@@ -20,11 +20,11 @@ pub struct BeginLogin<'a> {
 
 /// Where the browser goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Begun {
+pub enum BeginLoginOutcome {
     /// To the provider's authorization endpoint.
     AtProvider(String),
     /// The person is signed in: straight to the page.
-    AlreadySignedIn(NextPage),
+    AlreadyLoggedIn(NextPage),
 }
 
 /// Why nobody was sent to the provider.
@@ -52,22 +52,22 @@ impl BeginLogin<'_> {
         sessions: &dyn SessionStore,
         screen: Screen,
         next: NextPage,
-        asked: AuthorizationParameters,
-    ) -> Result<Begun, BeginLoginError> {
+        requested: AuthorizationParameters,
+    ) -> Result<BeginLoginOutcome, BeginLoginError> {
         // Who is asked to sign in anew would come here again and again without going there.
-        if !asked.ask_for_a_login() && sessions.current().await?.is_some() {
-            return Ok(Begun::AlreadySignedIn(next));
+        if !requested.require_login() && sessions.current().await?.is_some() {
+            return Ok(BeginLoginOutcome::AlreadyLoggedIn(next));
         }
         let attempt = LoginAttempt {
             state: State::new(random_text(self.randomness)?),
             nonce: Nonce::new(random_text(self.randomness)?),
             code_verifier: CodeVerifier::new(random_text(self.randomness)?),
             next,
-            asked,
+            requested,
             started_at: self.clock.now(),
         };
         let url = self.identity.authorization_url(&attempt, screen).await?;
         sessions.remember(&attempt).await?;
-        Ok(Begun::AtProvider(url))
+        Ok(BeginLoginOutcome::AtProvider(url))
     }
 }

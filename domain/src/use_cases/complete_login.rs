@@ -78,7 +78,9 @@ impl CompleteLogin<'_> {
         let identity = self.identity.redeem(&response, &attempt).await?;
         let id = SessionId::new(self.randomness.bytes()?);
         let now = self.clock.now();
-        self.users.admit(&identity.issuer, &identity.subject, &identity.profile, now).await?;
+        self.users
+            .record_login(&identity.issuer, &identity.subject, &identity.profile, now)
+            .await?;
         sessions.start(&Session::new(id, device, identity, now)).await?;
         Ok(attempt.next)
     }

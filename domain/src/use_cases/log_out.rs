@@ -15,13 +15,13 @@ pub struct LogOut<'a> {
 
 /// What became of it. The session on this site is over in every case.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum LoggedOut {
+pub enum LogOutOutcome {
     /// There was no session.
-    WasStranger,
+    NotLoggedIn,
     /// The browser goes to the provider, which ends its own session and sends it back.
     AtProvider(String),
     /// The provider has no place to end its session: the person may still be signed in there.
-    HereOnly,
+    LocalOnly,
     /// The provider cannot be asked: the person may still be signed in there.
     ProviderUnavailable(ProviderUnavailable),
 }
@@ -31,9 +31,12 @@ impl LogOut<'_> {
     ///
     /// # Errors
     /// [`SessionsUnavailable`] when the store is out of reach; the person is still signed in then.
-    pub async fn run(&self, sessions: &dyn SessionStore) -> Result<LoggedOut, SessionsUnavailable> {
+    pub async fn run(
+        &self,
+        sessions: &dyn SessionStore,
+    ) -> Result<LogOutOutcome, SessionsUnavailable> {
         let Some(session) = sessions.current().await? else {
-            return Ok(LoggedOut::WasStranger);
+            return Ok(LogOutOutcome::NotLoggedIn);
         };
         // First here: whatever happens at the provider, this site has forgotten the person.
         sessions.end().await?;
@@ -46,9 +49,9 @@ impl LogOut<'_> {
         let state = State::new(random_text(self.randomness).unwrap_or_else(|_| "logout".into()));
         let url = self.identity.end_session_url(Some(session.tokens.id_token), &state).await;
         Ok(match url {
-            Ok(Some(url)) => LoggedOut::AtProvider(url),
-            Ok(None) => LoggedOut::HereOnly,
-            Err(cause) => LoggedOut::ProviderUnavailable(cause),
+            Ok(Some(url)) => LogOutOutcome::AtProvider(url),
+            Ok(None) => LogOutOutcome::LocalOnly,
+            Err(cause) => LogOutOutcome::ProviderUnavailable(cause),
         })
     }
 }

@@ -1,24 +1,24 @@
 //! What people do. Each use case is a struct of the ports that it needs, with one `run`.
 
+mod back_channel_logout;
 mod begin_login;
 mod complete_login;
-mod end_by_provider;
-mod end_in_browser;
+mod front_channel_logout;
+mod load_session;
 mod log_out;
 mod manage_sessions;
 mod read_message;
 mod refresh_session;
-mod who_is_visiting;
 
-pub use begin_login::{BeginLogin, BeginLoginError, Begun};
+pub use back_channel_logout::{BackChannelLogout, BackChannelLogoutError};
+pub use begin_login::{BeginLogin, BeginLoginError, BeginLoginOutcome};
 pub use complete_login::{CompleteLogin, LoginError};
-pub use end_by_provider::{EndByProvider, EndByProviderError};
-pub use end_in_browser::{EndInBrowser, EndInBrowserError};
-pub use log_out::{LogOut, LoggedOut};
+pub use front_channel_logout::{FrontChannelLogout, FrontChannelLogoutError};
+pub use load_session::LoadSession;
+pub use log_out::{LogOut, LogOutOutcome};
 pub use manage_sessions::ManageSessions;
 pub use read_message::{ReadMessage, ReadMessageError};
 pub use refresh_session::{RefreshFailed, RefreshSession};
-pub use who_is_visiting::WhoIsVisiting;
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 

@@ -55,7 +55,7 @@ impl ReadMessage<'_> {
             return Ok(self.api.read(topic, None).await?);
         };
         let can_refresh = session.tokens.refresh_token.is_some();
-        if can_refresh && session.tokens.end_within(SOON, self.clock.now()) {
+        if can_refresh && session.tokens.expires_within(SOON, self.clock.now()) {
             // Where it cannot be renewed now, the old one may still be good for a few seconds.
             let renewed = self.refresh(sessions, session).await?;
             return Ok(self.ask(renewed.as_ref().unwrap_or(session), topic).await?);
@@ -82,7 +82,7 @@ impl ReadMessage<'_> {
     ) -> Result<Option<Session>, ReadMessageError> {
         match (RefreshSession { identity: self.identity }).run(sessions, session).await {
             Ok(session) => Ok(Some(session)),
-            Err(RefreshFailed::NotNow(cause)) => {
+            Err(RefreshFailed::Unavailable(cause)) => {
                 if let Some(cause) = cause {
                     (self.not_renewed)(&cause);
                 }

@@ -17,7 +17,7 @@ pub enum RefreshFailed {
     Ended(String),
     /// Not now; the session stays as it is. The cause, or none where another request tried.
     #[error("the session cannot be refreshed now: {}", .0.as_ref().map_or_else(|| "another request tried".into(), ToString::to_string))]
-    NotNow(Option<RefreshError>),
+    Unavailable(Option<RefreshError>),
     /// The session cannot be read or kept.
     #[error(transparent)]
     Sessions(#[from] SessionsUnavailable),
@@ -39,7 +39,7 @@ impl RefreshSession<'_> {
             Turn::Over(session) => {
                 let session = session.ok_or_else(ended)?;
                 // Another request's failure is this one's: nobody asks the provider in turn.
-                return newer(session, stale).ok_or(RefreshFailed::NotNow(None));
+                return newer(session, stale).ok_or(RefreshFailed::Unavailable(None));
             }
         };
         if let Some(session) = newer(session.clone(), stale) {
@@ -48,16 +48,16 @@ impl RefreshSession<'_> {
         }
         let refreshed = match self.identity.refresh(&session).await {
             Ok(refreshed) => refreshed,
-            Err(cause @ (RefreshError::Refused(_) | RefreshError::NotBelieved(_))) => {
+            Err(cause @ (RefreshError::Refused(_) | RefreshError::InvalidIdentity(_))) => {
                 sessions.end().await?;
                 return Err(RefreshFailed::Ended(cause.to_string()));
             }
             Err(cause) => {
                 sessions.end_turn().await?;
-                return Err(RefreshFailed::NotNow(Some(cause)));
+                return Err(RefreshFailed::Unavailable(Some(cause)));
             }
         };
-        let session = sessions.update(&Change::Refreshed(refreshed)).await?;
+        let session = sessions.update(&Change::RefreshedTokens(refreshed)).await?;
         sessions.end_turn().await?;
         session.ok_or_else(ended)
     }

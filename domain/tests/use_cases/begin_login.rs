@@ -1,5 +1,5 @@
 use portico_contracts::{
-    fakes::{CountingRandomness, SetClock},
+    fakes::{CountingRandomness, ManualClock},
     fixtures,
 };
 use portico_domain::{
@@ -8,7 +8,7 @@ use portico_domain::{
         MockIdentityProvider, MockRandomness, MockSessionStore, ProviderUnavailable, Randomness,
         RandomnessUnavailable, SessionsUnavailable,
     },
-    use_cases::{BeginLogin, BeginLoginError, Begun},
+    use_cases::{BeginLogin, BeginLoginError, BeginLoginOutcome},
 };
 
 async fn run(
@@ -16,9 +16,9 @@ async fn run(
     randomness: &dyn Randomness,
     sessions: MockSessionStore,
     screen: Screen,
-) -> Result<Begun, BeginLoginError> {
+) -> Result<BeginLoginOutcome, BeginLoginError> {
     let next = NextPage::parse("/protected?a=b").unwrap();
-    let clock = SetClock::default();
+    let clock = ManualClock::default();
     BeginLogin { identity: &identity, clock: &clock, randomness }
         .run(&sessions, screen, next, AuthorizationParameters::default())
         .await
@@ -54,7 +54,7 @@ async fn a_stranger_is_sent_to_the_provider_and_the_attempt_remembered() {
             })
             .returning(|_| Ok(()));
         let begun = run(a_provider(), &CountingRandomness::default(), sessions, screen).await;
-        let Ok(Begun::AtProvider(url)) = begun else { panic!("{begun:?}") };
+        let Ok(BeginLoginOutcome::AtProvider(url)) = begun else { panic!("{begun:?}") };
         assert!(url.starts_with(&format!("https://id.example/?{screen:?}&")));
     }
 }
@@ -66,7 +66,10 @@ async fn who_is_signed_in_already_goes_straight_to_the_page() {
     let begun =
         run(MockIdentityProvider::new(), &CountingRandomness::default(), sessions, Screen::LogIn)
             .await;
-    assert_eq!(begun, Ok(Begun::AlreadySignedIn(NextPage::parse("/protected?a=b").unwrap())));
+    assert_eq!(
+        begun,
+        Ok(BeginLoginOutcome::AlreadyLoggedIn(NextPage::parse("/protected?a=b").unwrap()))
+    );
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 use chrono::TimeDelta;
 use portico_contracts::{
-    fakes::{CountingRandomness, InMemorySessions, SetClock},
+    fakes::{CountingRandomness, InMemorySessions, ManualClock},
     fixtures,
 };
 use portico_domain::ports::Clock;
@@ -31,15 +31,15 @@ fn a_provider() -> MockIdentityProvider {
 
 fn a_repository() -> MockUserRepository {
     let mut users = MockUserRepository::new();
-    users.expect_admit().returning(|_, _, _, _| Ok(fixtures::user()));
+    users.expect_record_login().returning(|_, _, _, _| Ok(fixtures::user()));
     users
 }
 
-fn an_attempt_of(clock: &SetClock) -> LoginAttempt {
+fn an_attempt_of(clock: &ManualClock) -> LoginAttempt {
     LoginAttempt { started_at: clock.now(), ..fixtures::attempt("state", "/protected?a=b") }
 }
 
-async fn sessions_with_an_attempt(clock: &SetClock) -> InMemorySessions {
+async fn sessions_with_an_attempt(clock: &ManualClock) -> InMemorySessions {
     let sessions = InMemorySessions::default();
     sessions.remember(&an_attempt_of(clock)).await.unwrap();
     sessions
@@ -48,7 +48,7 @@ async fn sessions_with_an_attempt(clock: &SetClock) -> InMemorySessions {
 async fn run(
     identity: MockIdentityProvider,
     users: MockUserRepository,
-    clock: &SetClock,
+    clock: &ManualClock,
     sessions: &dyn SessionStore,
     callback: Callback,
 ) -> Result<NextPage, LoginError> {
@@ -60,7 +60,7 @@ async fn run(
 
 #[tokio::test]
 async fn a_person_with_a_good_code_is_signed_in_and_goes_on() {
-    let clock = SetClock::default();
+    let clock = ManualClock::default();
     let sessions = sessions_with_an_attempt(&clock).await;
     let mut identity = MockIdentityProvider::new();
     identity
@@ -73,7 +73,7 @@ async fn a_person_with_a_good_code_is_signed_in_and_goes_on() {
     let mut users = MockUserRepository::new();
     let now = clock.now();
     users
-        .expect_admit()
+        .expect_record_login()
         .once()
         .withf(move |issuer, subject, _, at| {
             issuer == fixtures::ISSUER && subject == "user-1" && *at == now
@@ -89,7 +89,7 @@ async fn a_person_with_a_good_code_is_signed_in_and_goes_on() {
 
 #[tokio::test]
 async fn an_unknown_state_signs_nobody_in() {
-    let clock = SetClock::default();
+    let clock = ManualClock::default();
     let sessions = sessions_with_an_attempt(&clock).await;
     let callback = Callback { state: State::new("another"), ..a_code() };
     let next = run(a_provider(), a_repository(), &clock, &sessions, callback).await;
@@ -101,7 +101,7 @@ async fn an_unknown_state_signs_nobody_in() {
 
 #[tokio::test]
 async fn a_replayed_state_is_good_for_nothing() {
-    let clock = SetClock::default();
+    let clock = ManualClock::default();
     let sessions = sessions_with_an_attempt(&clock).await;
     run(a_provider(), a_repository(), &clock, &sessions, a_code()).await.unwrap();
     sessions.end().await.unwrap();
@@ -113,7 +113,7 @@ async fn a_replayed_state_is_good_for_nothing() {
 
 #[tokio::test]
 async fn a_repeated_callback_of_a_signed_in_person_leads_to_the_profile() {
-    let clock = SetClock::default();
+    let clock = ManualClock::default();
     let sessions = sessions_with_an_attempt(&clock).await;
     run(a_provider(), a_repository(), &clock, &sessions, a_code()).await.unwrap();
     let again =
@@ -123,7 +123,7 @@ async fn a_repeated_callback_of_a_signed_in_person_leads_to_the_profile() {
 
 #[tokio::test]
 async fn an_expired_attempt_signs_nobody_in() {
-    let clock = SetClock::default();
+    let clock = ManualClock::default();
     let sessions = sessions_with_an_attempt(&clock).await;
     clock.advance(TimeDelta::minutes(10));
     let late =
@@ -134,7 +134,7 @@ async fn an_expired_attempt_signs_nobody_in() {
 
 #[tokio::test]
 async fn an_error_of_the_provider_uses_the_attempt_up() {
-    let clock = SetClock::default();
+    let clock = ManualClock::default();
     let sessions = sessions_with_an_attempt(&clock).await;
     let refusal = ProviderRefusal {
         error: "access_denied".into(),
@@ -151,7 +151,7 @@ async fn an_error_of_the_provider_uses_the_attempt_up() {
 
 #[tokio::test]
 async fn an_error_of_someone_else_is_not_taken_for_the_providers() {
-    let clock = SetClock::default();
+    let clock = ManualClock::default();
     let sessions = sessions_with_an_attempt(&clock).await;
     let issuer = Some("https://evil.example".to_owned());
     let refusal = ProviderRefusal {
@@ -175,13 +175,13 @@ async fn an_error_of_someone_else_is_not_taken_for_the_providers() {
 async fn whatever_is_wrong_with_the_code_signs_nobody_in() {
     for error in [
         RedeemError::WrongIssuer("https://evil.example".into()),
-        RedeemError::CodeRefused("invalid_grant".into()),
+        RedeemError::CodeRejected("invalid_grant".into()),
         RedeemError::WrongNonce,
-        RedeemError::NotBelieved("bad signature".into()),
+        RedeemError::InvalidIdentity("bad signature".into()),
         RedeemError::ProviderFault("500".into()),
-        RedeemError::ProviderSilent("10 s".into()),
+        RedeemError::ProviderTimeout("10 s".into()),
     ] {
-        let clock = SetClock::default();
+        let clock = ManualClock::default();
         let sessions = sessions_with_an_attempt(&clock).await;
         let mut identity = MockIdentityProvider::new();
         let answer = error.clone();
@@ -194,12 +194,12 @@ async fn whatever_is_wrong_with_the_code_signs_nobody_in() {
 
 #[tokio::test]
 async fn without_the_repository_nobody_is_signed_in() {
-    let clock = SetClock::default();
+    let clock = ManualClock::default();
     let sessions = sessions_with_an_attempt(&clock).await;
     let mut users = MockUserRepository::new();
     let down = UsersUnavailable("disk full".into());
     let answer = down.clone();
-    users.expect_admit().returning(move |_, _, _, _| Err(answer.clone()));
+    users.expect_record_login().returning(move |_, _, _, _| Err(answer.clone()));
     let next = run(a_provider(), users, &clock, &sessions, a_code()).await;
     assert_eq!(next, Err(LoginError::Users(down)));
     assert_eq!(sessions.current().await, Ok(None));
@@ -207,7 +207,7 @@ async fn without_the_repository_nobody_is_signed_in() {
 
 #[tokio::test]
 async fn a_store_that_is_down_is_said_so_at_every_step() {
-    let clock = SetClock::default();
+    let clock = ManualClock::default();
     let down = SessionsUnavailable("gone".into());
 
     let mut at_the_attempt = MockSessionStore::new();

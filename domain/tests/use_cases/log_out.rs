@@ -7,7 +7,7 @@ use portico_domain::{
         MockIdentityProvider, MockRandomness, MockSessionStore, ProviderUnavailable,
         RandomnessUnavailable, SessionStore, SessionsUnavailable,
     },
-    use_cases::{LogOut, LoggedOut},
+    use_cases::{LogOut, LogOutOutcome},
 };
 
 async fn a_signed_in_person() -> InMemorySessions {
@@ -31,7 +31,7 @@ fn a_provider(answer: Result<Option<String>, ProviderUnavailable>) -> MockIdenti
 async fn run(
     identity: MockIdentityProvider,
     sessions: &dyn SessionStore,
-) -> Result<LoggedOut, SessionsUnavailable> {
+) -> Result<LogOutOutcome, SessionsUnavailable> {
     LogOut { identity: &identity, randomness: &CountingRandomness::default() }.run(sessions).await
 }
 
@@ -40,14 +40,14 @@ async fn a_person_is_signed_out_here_and_sent_to_the_provider() {
     let sessions = a_signed_in_person().await;
     let url = "https://id.example/logout".to_owned();
     let done = run(a_provider(Ok(Some(url.clone()))), &sessions).await;
-    assert_eq!(done, Ok(LoggedOut::AtProvider(url)));
+    assert_eq!(done, Ok(LogOutOutcome::AtProvider(url)));
     assert_eq!(sessions.current().await, Ok(None));
 }
 
 #[tokio::test]
 async fn a_person_is_signed_out_here_when_the_provider_has_no_place_for_it() {
     let sessions = a_signed_in_person().await;
-    assert_eq!(run(a_provider(Ok(None)), &sessions).await, Ok(LoggedOut::HereOnly));
+    assert_eq!(run(a_provider(Ok(None)), &sessions).await, Ok(LogOutOutcome::LocalOnly));
     assert_eq!(sessions.current().await, Ok(None));
 }
 
@@ -56,14 +56,14 @@ async fn a_person_is_signed_out_here_while_the_provider_is_down() {
     let sessions = a_signed_in_person().await;
     let down = ProviderUnavailable("connection refused".into());
     let done = run(a_provider(Err(down.clone())), &sessions).await;
-    assert_eq!(done, Ok(LoggedOut::ProviderUnavailable(down)));
+    assert_eq!(done, Ok(LogOutOutcome::ProviderUnavailable(down)));
     assert_eq!(sessions.current().await, Ok(None));
 }
 
 #[tokio::test]
 async fn a_stranger_has_nothing_to_end() {
     let done = run(MockIdentityProvider::new(), &InMemorySessions::default()).await;
-    assert_eq!(done, Ok(LoggedOut::WasStranger));
+    assert_eq!(done, Ok(LogOutOutcome::NotLoggedIn));
 }
 
 #[tokio::test]
@@ -88,5 +88,5 @@ async fn people_can_log_out_without_chance() {
     randomness.expect_bytes().returning(|| Err(RandomnessUnavailable("none".into())));
     let identity = a_provider(Ok(None));
     let done = LogOut { identity: &identity, randomness: &randomness }.run(&sessions).await;
-    assert_eq!(done, Ok(LoggedOut::HereOnly));
+    assert_eq!(done, Ok(LogOutOutcome::LocalOnly));
 }

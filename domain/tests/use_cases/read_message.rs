@@ -1,11 +1,11 @@
 use chrono::TimeDelta;
 use portico_contracts::{
-    fakes::{InMemorySessions, SetClock},
+    fakes::{InMemorySessions, ManualClock},
     fixtures,
 };
 use portico_domain::ports::SessionStore;
 use portico_domain::{
-    model::{AccessToken, Message, RefreshToken, Refreshed, Session, Tokens, Topic},
+    model::{AccessToken, Message, RefreshToken, RefreshedTokens, Session, Tokens, Topic},
     ports::{MessageError, MockIdentityProvider, MockMessageApi, RefreshError},
     use_cases::{ReadMessage, ReadMessageError},
 };
@@ -32,7 +32,7 @@ fn refreshing(answer: Result<(), RefreshError>) -> MockIdentityProvider {
     identity.expect_refresh().once().returning(move |session| {
         let access_token = AccessToken::new("newer");
         let tokens = Tokens { access_token, ..session.tokens.clone() };
-        answer.clone().map(|()| Refreshed { tokens, permissions: None })
+        answer.clone().map(|()| RefreshedTokens { tokens, permissions: None })
     });
     identity
 }
@@ -53,7 +53,7 @@ async fn read(
     after: TimeDelta,
     session: Session,
 ) -> (Result<Message, ReadMessageError>, InMemorySessions) {
-    let clock = SetClock::default();
+    let clock = ManualClock::default();
     clock.advance(after);
     let sessions = InMemorySessions::default();
     sessions.start(&session).await.unwrap();
@@ -71,7 +71,7 @@ async fn a_signed_in_person_asks_with_a_token_and_a_stranger_without() {
             .withf(move |topic, given| *topic == Topic::Public && *given == token)
             .returning(|_, _| Ok(hello()));
         let identity = MockIdentityProvider::new();
-        let clock = SetClock::default();
+        let clock = ManualClock::default();
         let read =
             ReadMessage { api: &api, identity: &identity, clock: &clock, not_renewed: &|_| {} };
         let sessions = InMemorySessions::default();
@@ -84,8 +84,8 @@ async fn what_the_api_refuses_or_fails_to_say_is_passed_on() {
     for error in [
         refusal(),
         MessageError::Refused { status: 403, text: "Permission denied".into() },
-        MessageError::AtFault("connection refused".into()),
-        MessageError::Silent,
+        MessageError::Failed("connection refused".into()),
+        MessageError::Timeout,
     ] {
         let mut api = MockMessageApi::new();
         let answer = error.clone();
@@ -136,7 +136,7 @@ async fn the_operator_is_told_why_a_token_was_not_renewed() {
     let read = ReadMessage {
         api: &api_for("another"),
         identity: &refreshing(Err(cause.clone())),
-        clock: &SetClock::default(),
+        clock: &ManualClock::default(),
         not_renewed: &|cause| told.lock().unwrap().push(cause.clone()),
     };
     let message = read.run(&sessions, Some(&session()), Topic::Protected).await;
@@ -157,7 +157,7 @@ async fn a_token_that_looked_good_and_was_refused_is_renewed_once() {
 
 #[tokio::test]
 async fn the_apis_refusal_stands_where_the_token_cannot_be_renewed() {
-    let identity = refreshing(Err(RefreshError::ProviderSilent("10 s".into())));
+    let identity = refreshing(Err(RefreshError::ProviderTimeout("10 s".into())));
     let (message, _) = read(&api_for("another"), &identity, TimeDelta::zero(), session()).await;
     assert_eq!(message, Err(ReadMessageError::Api(refusal())));
 }

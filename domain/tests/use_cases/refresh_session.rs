@@ -1,6 +1,6 @@
 use portico_contracts::{fakes::InMemorySessions, fixtures};
 use portico_domain::{
-    model::{AccessToken, Change, RefreshToken, Refreshed, Session, Tokens},
+    model::{AccessToken, Change, RefreshToken, RefreshedTokens, Session, Tokens},
     ports::{
         MockIdentityProvider, MockSessionStore, RefreshError, SessionStore, SessionsUnavailable,
         Turn,
@@ -15,16 +15,16 @@ fn session() -> Session {
     session
 }
 
-fn refreshed() -> Refreshed {
+fn refreshed() -> RefreshedTokens {
     let access_token = AccessToken::new("newer");
-    Refreshed { tokens: Tokens { access_token, ..session().tokens }, permissions: None }
+    RefreshedTokens { tokens: Tokens { access_token, ..session().tokens }, permissions: None }
 }
 
 fn newer_session() -> Session {
-    session().with(Change::Refreshed(refreshed()))
+    session().with(Change::RefreshedTokens(refreshed()))
 }
 
-fn a_provider(answer: Result<Refreshed, RefreshError>) -> MockIdentityProvider {
+fn a_provider(answer: Result<RefreshedTokens, RefreshError>) -> MockIdentityProvider {
     let mut identity = MockIdentityProvider::new();
     let answer = move |_: &Session| answer.clone();
     identity.expect_refresh().once().withf(|given| *given == session()).returning(answer);
@@ -55,7 +55,7 @@ async fn a_session_goes_on_with_newer_tokens_and_the_next_may_refresh_again() {
 #[tokio::test]
 async fn what_another_request_refreshed_is_not_refreshed_again() {
     let sessions = a_signed_in_person().await;
-    sessions.update(&Change::Refreshed(refreshed())).await.unwrap();
+    sessions.update(&Change::RefreshedTokens(refreshed())).await.unwrap();
     for _ in 0..2 {
         assert_eq!(run(MockIdentityProvider::new(), &sessions).await, Ok(newer_session()));
     }
@@ -69,14 +69,14 @@ async fn another_requests_failure_is_not_tried_again_at_once() {
     let sessions = a_signed_in_person().await;
     sessions.take_turn().await.unwrap();
     let failed = run(MockIdentityProvider::new(), &sessions).await;
-    assert_eq!(failed, Err(RefreshFailed::NotNow(None)));
+    assert_eq!(failed, Err(RefreshFailed::Unavailable(None)));
     assert_eq!(sessions.current().await, Ok(Some(session())));
 }
 
 #[tokio::test]
 async fn a_session_that_the_provider_refuses_or_lies_about_is_over() {
     for error in
-        [RefreshError::Refused("invalid_grant".into()), RefreshError::NotBelieved("sub".into())]
+        [RefreshError::Refused("invalid_grant".into()), RefreshError::InvalidIdentity("sub".into())]
     {
         let sessions = a_signed_in_person().await;
         let ended = run(a_provider(Err(error.clone())), &sessions).await;
@@ -88,11 +88,11 @@ async fn a_session_that_the_provider_refuses_or_lies_about_is_over() {
 #[tokio::test]
 async fn a_provider_that_is_down_ends_no_session() {
     for error in
-        [RefreshError::ProviderFault("500".into()), RefreshError::ProviderSilent("10 s".into())]
+        [RefreshError::ProviderFault("500".into()), RefreshError::ProviderTimeout("10 s".into())]
     {
         let sessions = a_signed_in_person().await;
         let failed = run(a_provider(Err(error.clone())), &sessions).await;
-        assert_eq!(failed, Err(RefreshFailed::NotNow(Some(error))));
+        assert_eq!(failed, Err(RefreshFailed::Unavailable(Some(error))));
         assert_eq!(sessions.take_turn().await, Ok(Turn::Yours(session())));
     }
 }

@@ -1,8 +1,8 @@
 use chrono::{DateTime, TimeDelta};
 use portico_contracts::fixtures;
 use portico_domain::model::{
-    AccessToken, Change, Lifetimes, NotASessionId, Permission, Refreshed, Revocation, Session,
-    SessionId, Tokens,
+    AccessToken, Change, InvalidSessionId, Lifetimes, Permission, RefreshedTokens, Revocation,
+    Session, SessionId, Tokens,
 };
 
 const LIFETIMES: Lifetimes =
@@ -32,8 +32,8 @@ fn a_session_from_the_future_is_refused() {
 fn a_visit_is_noted_once_in_a_while() {
     let session = fixtures::session();
     let at = |seconds| DateTime::UNIX_EPOCH + TimeDelta::seconds(seconds);
-    assert!(!LIFETIMES.call_for_renewal(&session, at(9)));
-    assert!(LIFETIMES.call_for_renewal(&session, at(10)));
+    assert!(!LIFETIMES.visit_is_due(&session, at(9)));
+    assert!(LIFETIMES.visit_is_due(&session, at(10)));
 }
 
 #[test]
@@ -55,8 +55,8 @@ fn a_visit_is_never_undone_by_an_earlier_one() {
 fn a_refresh_changes_the_tokens_and_what_is_permitted_if_it_says_so() {
     let tokens = Tokens { access_token: AccessToken::new("newer"), ..fixtures::session().tokens };
     let refreshed = |permissions| {
-        let refreshed = Refreshed { tokens: tokens.clone(), permissions };
-        fixtures::session().with(Change::Refreshed(refreshed))
+        let refreshed = RefreshedTokens { tokens: tokens.clone(), permissions };
+        fixtures::session().with(Change::RefreshedTokens(refreshed))
     };
     assert_eq!(refreshed(None), Session { tokens: tokens.clone(), ..fixtures::session() });
     assert!(refreshed(Some(Vec::new())).permissions.is_empty());
@@ -66,10 +66,10 @@ fn a_refresh_changes_the_tokens_and_what_is_permitted_if_it_says_so() {
 fn tokens_end_when_they_say_so_and_else_when_nobody_knows() {
     let mut tokens = fixtures::session().tokens;
     let now = DateTime::UNIX_EPOCH;
-    assert!(!tokens.end_within(TimeDelta::days(1), now));
+    assert!(!tokens.expires_within(TimeDelta::days(1), now));
     tokens.access_token_expires_at = Some(now + TimeDelta::seconds(31));
-    assert!(!tokens.end_within(TimeDelta::seconds(30), now));
-    assert!(tokens.end_within(TimeDelta::seconds(31), now));
+    assert!(!tokens.expires_within(TimeDelta::seconds(30), now));
+    assert!(tokens.expires_within(TimeDelta::seconds(31), now));
 }
 
 #[test]
@@ -77,7 +77,7 @@ fn an_id_is_read_as_it_was_written_and_nothing_else_is_one() {
     let id = SessionId::new([7; 32]);
     assert_eq!(id.to_string().parse(), Ok(id));
     for text in ["", "a", "BwcHBwcHBwcHBwcHBwcHB", "BwcHBwcHBwcHBwcHBwcHBwc", "../../etc/passwd"] {
-        assert_eq!(text.parse::<SessionId>(), Err(NotASessionId), "{text}");
+        assert_eq!(text.parse::<SessionId>(), Err(InvalidSessionId), "{text}");
     }
 }
 
@@ -85,7 +85,7 @@ fn an_id_is_read_as_it_was_written_and_nothing_else_is_one() {
 fn a_revocation_means_the_sessions_that_it_names_and_no_others() {
     let session = fixtures::session();
     let Session { issuer, subject, id, .. } = session.clone();
-    let sid = session.provider_session.clone().unwrap();
+    let sid = session.provider_session_id.clone().unwrap();
     let another = || "another".to_owned();
     let one = |issuer: &String, subject: &String, id| {
         let (issuer, subject) = (issuer.clone(), subject.clone());
@@ -118,6 +118,6 @@ fn a_revocation_means_the_sessions_that_it_names_and_no_others() {
     ] {
         assert_eq!(revocation.covers(&session), covers, "{revocation:?}");
     }
-    let without_sid = Session { provider_session: None, ..session };
+    let without_sid = Session { provider_session_id: None, ..session };
     assert!(!at(&issuer, &sid, None).covers(&without_sid));
 }

@@ -28,7 +28,7 @@ pub fn identity() -> Identity {
             access_token_expires_at: None,
             refresh_token: None,
         },
-        provider_session: Some("provider-session".into()),
+        provider_session_id: Some("provider-session".into()),
     }
 }
 
@@ -62,7 +62,7 @@ pub fn attempt(state: &str, next: &str) -> LoginAttempt {
         nonce: Nonce::new(format!("nonce of {state}")),
         code_verifier: CodeVerifier::new(format!("verifier of {state}")),
         next: NextPage::parse_or_profile(Some(next)),
-        asked: AuthorizationParameters::default(),
+        requested: AuthorizationParameters::default(),
         started_at: DateTime::UNIX_EPOCH,
     }
 }

@@ -115,7 +115,7 @@ pub async fn an_outage_is_said_and_refuses_nobody(api: Fresh, server: &mut dyn S
     let begun = Instant::now();
     for topic in [Topic::Public, Topic::Protected, Topic::Admin] {
         let answer = read(topic).await;
-        let is_said = matches!(answer, Err(MessageError::AtFault(_) | MessageError::Silent));
+        let is_said = matches!(answer, Err(MessageError::Failed(_) | MessageError::Timeout));
         assert!(is_said, "{answer:?}");
     }
     assert!(api.messages.check().await.is_err());

@@ -142,7 +142,7 @@ fn no_userinfo_body_breaks_the_relying_party_or_speaks_for_another_person() {
         *said.lock().unwrap() = document(&json!({ "sub": "ann" }), change);
         match runtime.block_on(scripted.redeem(&oidc)) {
             Ok(identity) => prop_assert_eq!(identity.subject, "ann"),
-            Err(RedeemError::NotBelieved(_) | RedeemError::ProviderFault(_)) => {}
+            Err(RedeemError::InvalidIdentity(_) | RedeemError::ProviderFault(_)) => {}
             Err(other) => prop_assert!(false, "{other:?}"),
         }
         Ok(())

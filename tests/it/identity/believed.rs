@@ -4,7 +4,7 @@ use chrono::Duration;
 use portico_adapters::system::SystemClock;
 use portico_domain::ports::{
     Clock,
-    RedeemError::{self, NotBelieved, ProviderFault, WrongNonce},
+    RedeemError::{self, InvalidIdentity, ProviderFault, WrongNonce},
 };
 use portico_tests::tiny_server::Answer;
 use serde_json::{Value, json};
@@ -130,7 +130,7 @@ async fn providers_may_be_odd() {
         let outcome = scripted.redeem(&scripted.provider()).await;
         let identity = outcome.unwrap_or_else(|error| panic!("{row}: {error}"));
         assert_eq!((identity.issuer, identity.subject.as_str()), (scripted.issuer(), "ann"));
-        assert_eq!(scripted.asked("/jwks").len(), 1, "{row}");
+        assert_eq!(scripted.requested("/jwks").len(), 1, "{row}");
     }
 }
 
@@ -139,7 +139,7 @@ type Row = (&'static str, Change, RedeemError, [usize; 2]);
 
 #[tokio::test]
 async fn what_breaks_a_rule_is_refused_for_that_reason() {
-    let not_believed = |why: &str| NotBelieved(why.into());
+    let not_believed = |why: &str| InvalidIdentity(why.into());
     let at_fault = |why: &str| ProviderFault(why.into());
     let rows: [Row; 30] = [
         (
@@ -334,13 +334,17 @@ async fn what_breaks_a_rule_is_refused_for_that_reason() {
             [1, 1],
         ),
     ];
-    for (row, change, expected, asked) in rows {
+    for (row, change, expected, requested) in rows {
         let mut script = Script::default();
         change(&mut script);
         let scripted = script.start().await;
         assert_refused(scripted.redeem(&scripted.provider()).await, &expected, row);
-        assert_eq!(["/jwks", "/userinfo"].map(|path| scripted.asked(path).len()), asked, "{row}");
-        assert_eq!(scripted.asked("/token").len(), 1, "{row}");
+        assert_eq!(
+            ["/jwks", "/userinfo"].map(|path| scripted.requested(path).len()),
+            requested,
+            "{row}"
+        );
+        assert_eq!(scripted.requested("/token").len(), 1, "{row}");
     }
 }
 
@@ -377,7 +381,7 @@ async fn userinfo_adds_to_the_person_and_not_to_the_login() {
     assert!(claims["exp"].as_i64() > Some(in_seconds(0)));
     assert!(!claims.contains_key("azp") && !claims.contains_key("amr"));
     assert_eq!(identity.profile.name.as_deref(), Some("Ann"));
-    assert_eq!(identity.provider_session.as_deref(), Some("session-1"));
+    assert_eq!(identity.provider_session_id.as_deref(), Some("session-1"));
     let bearer = format!("Bearer {ACCESS_TOKEN}");
-    assert_eq!(scripted.asked("/userinfo")[0].header("authorization"), Some(bearer.as_str()));
+    assert_eq!(scripted.requested("/userinfo")[0].header("authorization"), Some(bearer.as_str()));
 }

@@ -127,7 +127,7 @@ async fn each_request_is_signed_anew_and_holds_no_secret() {
         session.tokens.refresh_token = Some(RefreshToken::new("a-refresh-token"));
         oidc.refresh(&session).await.unwrap();
 
-        let requests = [scripted.asked("/par"), scripted.asked("/token")].concat();
+        let requests = [scripted.requested("/par"), scripted.requested("/token")].concat();
         assert_eq!(requests.len(), 3, "{algorithm}: pushed, redeemed, refreshed");
         let mut ids = HashSet::new();
         for request in &requests {

@@ -14,7 +14,8 @@ use portico_domain::{
     ports::{
         IdentityProvider,
         RedeemError::{
-            self, CodeRefused, NotBelieved, ProviderFault, ProviderSilent, WrongIssuer, WrongNonce,
+            self, CodeRejected, InvalidIdentity, ProviderFault, ProviderTimeout, WrongIssuer,
+            WrongNonce,
         },
     },
 };
@@ -37,35 +38,35 @@ const ALL: Asked = [0, 0, 1, 1];
 async fn each_fault_of_the_provider_is_told_from_the_others_and_passes() {
     let rows: [Row; 16] = [
         (Fault::TokenFails, ProviderFault, "token endpoint", REFUSED),
-        (Fault::TokenInvalidGrant, CodeRefused, "invalid_grant", REFUSED),
+        (Fault::TokenInvalidGrant, CodeRejected, "invalid_grant", REFUSED),
         (Fault::NoIdToken, ProviderFault, "no ID token", REFUSED),
-        (Fault::WrongIssuer, NotBelieved, "issuer", REFUSED),
-        (Fault::WrongAudience, NotBelieved, "audience", REFUSED),
+        (Fault::WrongIssuer, InvalidIdentity, "issuer", REFUSED),
+        (Fault::WrongAudience, InvalidIdentity, "audience", REFUSED),
         (Fault::WrongNonce, |_| WrongNonce, "", REFUSED),
-        (Fault::Expired, NotBelieved, "expired", REFUSED),
-        (Fault::IssuedInTheFuture, NotBelieved, "issued in the future", REFUSED),
-        (Fault::AlgNone, NotBelieved, "", REFUSED),
-        (Fault::Hs256, NotBelieved, "is not allowed", REFUSED),
-        (Fault::FlippedSignature, NotBelieved, "no key", REKEYED),
-        (Fault::EmptySubject, NotBelieved, "subject is empty", REFUSED),
-        (Fault::WrongAccessTokenHash, NotBelieved, "at_hash", REFUSED),
-        (Fault::ForeignAuthorizedParty, NotBelieved, "another party", REFUSED),
-        (Fault::UserinfoWrongSubject, NotBelieved, "another person", ALL),
+        (Fault::Expired, InvalidIdentity, "expired", REFUSED),
+        (Fault::IssuedInTheFuture, InvalidIdentity, "issued in the future", REFUSED),
+        (Fault::AlgNone, InvalidIdentity, "", REFUSED),
+        (Fault::Hs256, InvalidIdentity, "is not allowed", REFUSED),
+        (Fault::FlippedSignature, InvalidIdentity, "no key", REKEYED),
+        (Fault::EmptySubject, InvalidIdentity, "subject is empty", REFUSED),
+        (Fault::WrongAccessTokenHash, InvalidIdentity, "at_hash", REFUSED),
+        (Fault::ForeignAuthorizedParty, InvalidIdentity, "another party", REFUSED),
+        (Fault::UserinfoWrongSubject, InvalidIdentity, "another person", ALL),
         (Fault::UserinfoRefuses, ProviderFault, "userinfo: status 401", ALL),
     ];
     let outside = Outside::start().await;
-    for (fault, kind, why, asked) in rows {
+    for (fault, kind, why, requested) in rows {
         let row = format!("{fault:?}");
         let oidc = outside.provider();
         outside.log_in(&oidc).await.unwrap_or_else(|error| panic!("before {row}: {error}"));
 
-        let before = outside.asked();
+        let before = outside.requested();
         outside.world.faults().set(fault);
         let outcome = outside.log_in(&oidc).await;
         outside.world.faults().clear();
 
         assert_refused(outcome, &kind(why.into()), &row);
-        assert_eq!(outside.asked_since(before), asked, "{row}");
+        assert_eq!(outside.asked_since(before), requested, "{row}");
         outside.log_in(&oidc).await.unwrap_or_else(|error| panic!("after {row}: {error}"));
     }
 }
@@ -79,16 +80,16 @@ async fn a_slow_provider_is_told_from_one_at_fault() {
     let oidc = provider(outside.settings(), limits, Arc::new(SystemClock));
     outside.log_in(&oidc).await.unwrap();
 
-    for (fault, who, asked) in [
+    for (fault, who, requested) in [
         (Fault::TokenSlow(total * 20), "token endpoint", REFUSED),
         (Fault::UserinfoSlow(total * 20), "userinfo", ALL),
     ] {
-        let before = outside.asked();
+        let before = outside.requested();
         outside.world.faults().set(fault);
         let outcome = outside.log_in(&oidc).await;
         outside.world.faults().clear();
-        assert_refused(outcome, &ProviderSilent(who.into()), who);
-        assert_eq!(outside.asked_since(before), asked, "{who}");
+        assert_refused(outcome, &ProviderTimeout(who.into()), who);
+        assert_eq!(outside.asked_since(before), requested, "{who}");
         outside.log_in(&oidc).await.unwrap();
     }
 }
@@ -118,7 +119,7 @@ async fn what_the_browser_brings_back_is_not_believed_blindly() {
         (
             "the code of another browser",
             |_, attempt| attempt.code_verifier = CodeVerifier::new("x".repeat(43)),
-            CodeRefused("code_verifier".into()),
+            CodeRejected("code_verifier".into()),
             REFUSED,
         ),
         (
@@ -130,13 +131,13 @@ async fn what_the_browser_brings_back_is_not_believed_blindly() {
     ];
     let outside = Outside::start().await;
     let oidc = outside.provider();
-    for (row, change, expected, asked) in rows {
+    for (row, change, expected, requested) in rows {
         let mut attempt = attempt("login");
         let mut response = outside.answer(&oidc, &attempt).await;
-        let before = outside.asked();
+        let before = outside.requested();
         change(&mut response, &mut attempt);
         assert_refused(oidc.redeem(&response, &attempt).await, &expected, row);
-        assert_eq!(outside.asked_since(before), asked, "{row}");
+        assert_eq!(outside.asked_since(before), requested, "{row}");
     }
 }
 
@@ -148,7 +149,7 @@ async fn a_code_is_good_once() {
     let response = outside.answer(&oidc, &attempt).await;
     oidc.redeem(&response, &attempt).await.unwrap();
     let again = oidc.redeem(&response, &attempt).await;
-    assert_refused(again, &CodeRefused("redeemed before".into()), "replay");
+    assert_refused(again, &CodeRejected("redeemed before".into()), "replay");
     assert_eq!(outside.world.hits("replayed-code"), 1);
 }
 

@@ -2,7 +2,7 @@
 
 use chrono::TimeDelta;
 use portico_adapters::development::Fault;
-use portico_domain::{ports::IdentityProvider, ports::RedeemError::NotBelieved};
+use portico_domain::{ports::IdentityProvider, ports::RedeemError::InvalidIdentity};
 
 use super::{Outside, assert_refused, attempt, clock_at_now};
 
@@ -15,11 +15,11 @@ async fn keys_that_change_in_the_middle_of_a_login_are_no_trouble() {
     let response = outside.answer(&oidc, &attempt).await;
 
     outside.world.rotate_keys().await.unwrap();
-    let before = outside.asked();
+    let before = outside.requested();
     oidc.redeem(&response, &attempt).await.unwrap();
     assert_eq!(outside.asked_since(before), [0, 1, 1, 1], "the keys alone are fetched anew");
 
-    let before = outside.asked();
+    let before = outside.requested();
     outside.log_in(&oidc).await.unwrap();
     assert_eq!(outside.asked_since(before), [0, 0, 1, 1], "and kept");
 }
@@ -32,8 +32,8 @@ async fn forged_tokens_do_not_make_the_site_hammer_the_provider() {
     outside.log_in(&oidc).await.unwrap();
     outside.world.faults().set(Fault::FlippedSignature);
     let forged = || async {
-        let before = outside.asked();
-        assert_refused(outside.log_in(&oidc).await, &NotBelieved("no key".into()), "forged");
+        let before = outside.requested();
+        assert_refused(outside.log_in(&oidc).await, &InvalidIdentity("no key".into()), "forged");
         let [discovery, keys, ..] = outside.asked_since(before);
         assert_eq!(discovery, 0);
         keys

@@ -28,7 +28,7 @@ use portico_adapters::{
     system::SystemClock,
     tls,
 };
-use portico_contracts::{fakes::SetClock, fixtures};
+use portico_contracts::{fakes::ManualClock, fixtures};
 use portico_domain::{
     model::{
         AuthorizationCode, AuthorizationResponse, CodeVerifier, Identity, LoginAttempt, Screen,
@@ -53,8 +53,8 @@ pub(crate) fn attempt(name: &str) -> LoginAttempt {
 }
 
 /// A clock at this very second, that only the test moves.
-pub(crate) fn clock_at_now() -> Arc<SetClock> {
-    let clock = SetClock::default();
+pub(crate) fn clock_at_now() -> Arc<ManualClock> {
+    let clock = ManualClock::default();
     clock.advance(SystemClock.now() - DateTime::UNIX_EPOCH);
     Arc::new(clock)
 }
@@ -126,7 +126,7 @@ impl Outside {
         provider(self.settings(), Limits::default(), Arc::new(SystemClock))
     }
 
-    fn provider_by(&self, clock: &Arc<SetClock>) -> OidcProvider {
+    fn provider_by(&self, clock: &Arc<ManualClock>) -> OidcProvider {
         provider(self.settings(), Limits::default(), clock.clone())
     }
 
@@ -163,12 +163,12 @@ impl Outside {
     }
 
     /// How often discovery, keys, token endpoint and userinfo were asked so far.
-    fn asked(&self) -> [usize; 4] {
+    fn requested(&self) -> [usize; 4] {
         ["discovery", "jwks", "token", "userinfo"].map(|endpoint| self.world.hits(endpoint))
     }
 
     fn asked_since(&self, before: [usize; 4]) -> [usize; 4] {
-        let now = self.asked();
+        let now = self.requested();
         std::array::from_fn(|i| now[i] - before[i])
     }
 }
@@ -185,9 +185,9 @@ fn cause(error: &RedeemError) -> &str {
     match error {
         RedeemError::WrongNonce => "",
         RedeemError::WrongIssuer(why)
-        | RedeemError::CodeRefused(why)
-        | RedeemError::NotBelieved(why)
+        | RedeemError::CodeRejected(why)
+        | RedeemError::InvalidIdentity(why)
         | RedeemError::ProviderFault(why)
-        | RedeemError::ProviderSilent(why) => why,
+        | RedeemError::ProviderTimeout(why) => why,
     }
 }

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use chrono::TimeDelta;
 use portico_adapters::{development::Fault, http::Limits, system::SystemClock};
-use portico_contracts::fakes::SetClock;
+use portico_contracts::fakes::ManualClock;
 use portico_domain::{
     model::{Screen, State},
     ports::{IdentityProvider, RedeemError::ProviderFault},
@@ -25,14 +25,14 @@ async fn metadata_that_make_no_sense_pass() {
         let clock = clock_at_now();
         let oidc = outside.provider_by(&clock);
         outside.world.faults().set(fault);
-        let before = outside.asked();
+        let before = outside.requested();
         for _ in 0..3 {
             let refused = oidc.authorization_url(&attempt("a"), Screen::LogIn).await.unwrap_err();
             assert!(refused.0.contains(why), "{fault:?}: {refused}");
         }
         assert!(oidc.end_session_url(None, &State::new("s")).await.is_err(), "{fault:?}");
-        let asked = outside.asked_since(before);
-        assert_eq!(asked, [1, 0, 0, 0], "a storm of visitors is one question: {fault:?}");
+        let requested = outside.asked_since(before);
+        assert_eq!(requested, [1, 0, 0, 0], "a storm of visitors is one question: {fault:?}");
 
         outside.world.faults().clear();
         clock.advance(TimeDelta::seconds(1));
@@ -75,7 +75,7 @@ async fn everybody_who_comes_at_once_waits_for_the_same_answer() {
     let one = || oidc.authorization_url(&attempt, Screen::LogIn);
     let all = tokio::join!(one(), one(), one(), one());
     assert!(all.0.is_ok() && all.1.is_ok() && all.2.is_ok() && all.3.is_ok());
-    assert_eq!(outside.asked(), [1, 1, 0, 0]);
+    assert_eq!(outside.requested(), [1, 1, 0, 0]);
 }
 
 #[tokio::test]
@@ -119,7 +119,7 @@ async fn old_metadata_stay_in_use_until_there_are_newer() {
 
     outside.world.faults().set(Fault::DiscoveryFails);
     clock.advance(TimeDelta::hours(2));
-    let before = outside.asked();
+    let before = outside.requested();
     assert!(end().await.is_some());
     until(|| outside.asked_since(before)[0] == 1).await;
     assert!(end().await.is_some(), "the failure changes nothing");
@@ -142,7 +142,7 @@ async fn a_check_asks_anew_each_time() {
     let outside = Outside::start().await;
     let oidc = outside.provider();
     for _ in 0..2 {
-        let before = outside.asked();
+        let before = outside.requested();
         oidc.check().await.unwrap();
         assert_eq!(outside.asked_since(before), [1, 1, 0, 0]);
     }
@@ -171,7 +171,7 @@ async fn a_provider_that_accepts_and_says_nothing_is_given_up() {
 async fn an_answer_without_end_is_not_read_to_its_end() {
     let outside = Outside::start().await;
     let limits = Limits { bytes: 100, ..Limits::default() };
-    let oidc = provider(outside.settings(), limits, Arc::<SetClock>::default());
+    let oidc = provider(outside.settings(), limits, Arc::<ManualClock>::default());
     let refused = oidc.check().await.unwrap_err();
     assert!(refused.0.contains("larger than 100 bytes"), "{refused}");
 }

@@ -49,8 +49,8 @@ async fn the_browser_carries_nothing_but_a_reference_to_the_request() {
         let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
         assert_eq!(pairs, [pair("client_id", CLIENT_ID), pair("request_uri", "urn:pushed:1")]);
 
-        let asked = scripted.asked("/par");
-        let [request] = &asked[..] else { panic!("{} requests", asked.len()) };
+        let requested = scripted.requested("/par");
+        let [request] = &requested[..] else { panic!("{} requests", requested.len()) };
         assert_eq!(request.method, "POST");
         assert!(request.header("authorization").unwrap().starts_with("Basic "));
         let form = form(request);
@@ -77,12 +77,12 @@ async fn the_secret_goes_where_the_token_endpoint_wants_it() {
     url(&scripted, pushing(&scripted)).await.unwrap();
     let public = OidcSettings { client_secret: None, ..pushing(&scripted) };
     url(&scripted, public).await.unwrap();
-    let asked = scripted.asked("/par");
+    let requested = scripted.requested("/par");
     let secret = |request| form(request).into_iter().find(|(name, _)| name == "client_secret");
-    assert_eq!(secret(&asked[0]).unwrap().1, super::SECRET);
-    assert_eq!(secret(&asked[1]), None);
-    assert!(asked.iter().all(|request| request.header("authorization").is_none()));
-    for request in &asked {
+    assert_eq!(secret(&requested[0]).unwrap().1, super::SECRET);
+    assert_eq!(secret(&requested[1]), None);
+    assert!(requested.iter().all(|request| request.header("authorization").is_none()));
+    for request in &requested {
         let names = form(request).into_iter().filter(|(name, _)| name == "client_id");
         assert_eq!(names.count(), 1);
     }

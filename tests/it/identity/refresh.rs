@@ -11,7 +11,7 @@ use std::{
 use chrono::TimeDelta;
 use portico_adapters::{development::Fault, http::Limits, system::SystemClock};
 use portico_domain::{
-    model::{RefreshToken, Refreshed, Session, SessionId},
+    model::{RefreshToken, RefreshedTokens, Session, SessionId},
     ports::{Clock, IdentityProvider, RefreshError},
 };
 use portico_tests::tiny_server::{Answer, TinyServer};
@@ -38,8 +38,8 @@ async fn signed_in(outside: &Outside) -> (impl IdentityProvider + use<>, Session
     (oidc, session_of(identity))
 }
 
-fn with(session: &Session, refreshed: Refreshed) -> Session {
-    session.clone().with(portico_domain::model::Change::Refreshed(refreshed))
+fn with(session: &Session, refreshed: RefreshedTokens) -> Session {
+    session.clone().with(portico_domain::model::Change::RefreshedTokens(refreshed))
 }
 
 #[tokio::test]
@@ -47,15 +47,15 @@ async fn tokens_are_renewed_again_and_again_and_rotate() {
     let outside = Outside::start().await;
     let (oidc, mut session) = signed_in(&outside).await;
     for _ in 0..3 {
-        let before = outside.asked();
+        let before = outside.requested();
         let newer = with(&session, oidc.refresh(&session).await.unwrap());
         assert_eq!(outside.asked_since(before), [0, 0, 1, 0], "nothing else is asked");
         assert_ne!(newer.tokens.access_token, session.tokens.access_token);
         assert_ne!(newer.tokens.refresh_token, session.tokens.refresh_token);
         assert_ne!(newer.tokens.id_token, session.tokens.id_token);
-        assert!(!newer.tokens.end_within(TimeDelta::minutes(59), SystemClock.now()));
+        assert!(!newer.tokens.expires_within(TimeDelta::minutes(59), SystemClock.now()));
         // A refreshed ID token lacks `sid`: the one from the login stays.
-        assert!(newer.provider_session.is_some());
+        assert!(newer.provider_session_id.is_some());
         assert_eq!(newer.permissions, session.permissions);
         session = newer;
     }
@@ -69,7 +69,7 @@ async fn a_refresh_token_that_is_good_no_more_is_refused() {
     let again = oidc.refresh(&session).await;
     assert!(matches!(again, Err(RefreshError::Refused(_))), "{again:?}");
 
-    let before = outside.asked();
+    let before = outside.requested();
     let mut without = session;
     without.tokens.refresh_token = None;
     let refused = oidc.refresh(&without).await;
@@ -81,9 +81,9 @@ async fn a_refresh_token_that_is_good_no_more_is_refused() {
 async fn whatever_is_wrong_at_a_refresh_is_told_apart() {
     type Kind = fn(&RefreshError) -> bool;
     let refused: Kind = |error| matches!(error, RefreshError::Refused(_));
-    let lied: Kind = |error| matches!(error, RefreshError::NotBelieved(_));
+    let lied: Kind = |error| matches!(error, RefreshError::InvalidIdentity(_));
     let broken: Kind = |error| matches!(error, RefreshError::ProviderFault(_));
-    let silent: Kind = |error| matches!(error, RefreshError::ProviderSilent(_));
+    let silent: Kind = |error| matches!(error, RefreshError::ProviderTimeout(_));
     for (fault, kind) in [
         (Fault::TokenInvalidGrant, refused),
         (Fault::WrongSubject, lied),
@@ -116,7 +116,9 @@ async fn whatever_is_wrong_at_a_refresh_is_told_apart() {
 }
 
 /// Signed in at a scripted provider, whose later words `change` changes.
-async fn scripted(change: impl FnOnce(&mut Script)) -> (Scripted, Result<Refreshed, RefreshError>) {
+async fn scripted(
+    change: impl FnOnce(&mut Script),
+) -> (Scripted, Result<RefreshedTokens, RefreshError>) {
     // The same key, or the second provider would be another one altogether.
     let mut script = Script::default();
     let nonce = attempt(ATTEMPT).nonce.expose().to_owned();
@@ -164,7 +166,7 @@ async fn the_new_id_token_is_held_against_the_first() {
     ];
     for (name, change) in bad {
         let (_, answer) = scripted(change).await;
-        assert!(matches!(answer, Err(RefreshError::NotBelieved(_))), "{name}: {answer:?}");
+        assert!(matches!(answer, Err(RefreshError::InvalidIdentity(_))), "{name}: {answer:?}");
     }
 }
 
@@ -174,16 +176,16 @@ async fn what_the_answer_leaves_out_stays_as_it_was() {
         script.token = json!({ "id_token": null, "expires_in": 60 });
     })
     .await;
-    let Refreshed { tokens, permissions } = answer.unwrap();
+    let RefreshedTokens { tokens, permissions } = answer.unwrap();
     assert_eq!(tokens.refresh_token, Some(RefreshToken::new("the first one")));
     assert!(tokens.id_token.expose().starts_with("e30."));
     assert!(tokens.access_token_expires_at.is_some());
     assert_eq!(permissions, None);
-    let asked = provider.asked("/token");
-    assert_eq!(asked.len(), 1);
-    assert!(asked[0].body.contains("grant_type=refresh_token"));
-    assert!(asked[0].body.contains("refresh_token=the+first+one"));
-    assert!(asked[0].header("authorization").unwrap().starts_with("Basic "));
+    let requested = provider.requested("/token");
+    assert_eq!(requested.len(), 1);
+    assert!(requested[0].body.contains("grant_type=refresh_token"));
+    assert!(requested[0].body.contains("refresh_token=the+first+one"));
+    assert!(requested[0].header("authorization").unwrap().starts_with("Basic "));
 }
 
 #[tokio::test]

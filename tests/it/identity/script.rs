@@ -201,7 +201,7 @@ impl Scripted {
     }
 
     /// The requests for this path, in their order.
-    pub(crate) fn asked(&self, path: &str) -> Vec<Request> {
+    pub(crate) fn requested(&self, path: &str) -> Vec<Request> {
         let requests = self.requests.lock().unwrap();
         requests.iter().filter(|request| request.path == path).cloned().collect()
     }

@@ -8,7 +8,7 @@ use portico_adapters::{
 };
 use portico_domain::ports::{
     Clock,
-    RedeemError::{CodeRefused, ProviderFault},
+    RedeemError::{CodeRejected, ProviderFault},
 };
 use portico_tests::tiny_server::Answer;
 use serde_json::{Value, json};
@@ -40,7 +40,7 @@ async fn the_secret_goes_where_the_provider_takes_it() {
         let settings = OidcSettings { client_secret, ..settings(&scripted.issuer()) };
         scripted.redeem(&scripted.provider_with(settings)).await.unwrap();
 
-        let request = scripted.asked("/token").remove(0);
+        let request = scripted.requested("/token").remove(0);
         let form: Vec<(String, String)> =
             url::form_urlencoded::parse(request.body.as_bytes()).into_owned().collect();
         let field =
@@ -79,7 +79,7 @@ async fn the_end_of_the_access_token_is_reckoned_from_its_arrival() {
 async fn a_secret_in_the_header_is_form_encoded() {
     let scripted = Script::default().start().await;
     scripted.redeem(&scripted.provider()).await.unwrap();
-    let request = scripted.asked("/token").remove(0);
+    let request = scripted.requested("/token").remove(0);
     let sent = request.header("authorization").unwrap().strip_prefix("Basic ").unwrap();
     let sent = String::from_utf8(BASE64_STANDARD.decode(sent).unwrap()).unwrap();
     assert_eq!(sent, "portico:a+secret%3A+100+%25+%2B+some");
@@ -93,7 +93,7 @@ async fn a_redirect_does_not_carry_the_secret_elsewhere() {
             .await;
     let refused = scripted.redeem(&scripted.provider()).await;
     assert_refused(refused, &ProviderFault("token endpoint".into()), "redirect");
-    assert!(scripted.asked("/elsewhere").is_empty());
+    assert!(scripted.requested("/elsewhere").is_empty());
 }
 
 #[tokio::test]
@@ -104,7 +104,7 @@ async fn no_refusal_repeats_a_secret() {
     let error = json!({ "error": "invalid_grant", "error_description": said });
     let page = format!("{{\"access_token\": \"{ACCESS_TOKEN}\", \"code\": \"{CODE}\"");
     for (answer, expected) in [
-        (Answer::json(400, error), CodeRefused("is not known".into())),
+        (Answer::json(400, error), CodeRejected("is not known".into())),
         (Answer::json(200, page.clone()), ProviderFault("nonsense".into())),
         (Answer::json(400, page), ProviderFault("nonsense".into())),
     ] {

@@ -4,7 +4,7 @@ use chrono::{DateTime, TimeDelta};
 use portico_adapters::testing::Browser;
 use portico_contracts::fixtures;
 use portico_domain::{
-    model::{AccessToken, Change, IdToken, RefreshToken, Refreshed, Session, Tokens},
+    model::{AccessToken, Change, IdToken, RefreshToken, RefreshedTokens, Session, Tokens},
     ports::{Clock, SessionStore, Turn},
 };
 use rocket::futures::future::join_all;
@@ -28,7 +28,7 @@ async fn of_many_changes_at_once_none_undoes_another(kind: Kind) {
         async move { browser.update(&change).await }
     });
     let tokens = Tokens { access_token: AccessToken::new("newer"), ..fixtures::session().tokens };
-    let newer = Change::Refreshed(Refreshed { tokens, permissions: None });
+    let newer = Change::RefreshedTokens(RefreshedTokens { tokens, permissions: None });
     let (visits, refresh) = tokio::join!(join_all(visits), one.update(&newer));
     assert!(refresh.unwrap().is_some());
     assert!(visits.into_iter().all(|visit| visit.unwrap().is_some()));

@@ -17,7 +17,7 @@ use portico_adapters::{
 };
 use portico_contracts::{
     Server,
-    fakes::SetClock,
+    fakes::ManualClock,
     fixtures, session_store_contract,
     sessions::{
         Cookies, Instance, LIFETIMES, Site, Visitor, an_outage_is_said_and_makes_nobody_a_stranger,
@@ -56,7 +56,7 @@ impl<T: Sessions + SessionRegistry> Store for T {}
 struct Shared {
     kind: Kind,
     url: String,
-    clock: Arc<SetClock>,
+    clock: Arc<ManualClock>,
     /// Absent but with [`Kind::Redis`], and where a test has it.
     redis: Option<Redis>,
     redis_url: String,
@@ -109,7 +109,7 @@ fn open(url: &str) -> Database {
 
 #[async_trait]
 impl Site for Shared {
-    fn clock(&self) -> Arc<SetClock> {
+    fn clock(&self) -> Arc<ManualClock> {
         self.clock.clone()
     }
 

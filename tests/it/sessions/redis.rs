@@ -8,7 +8,7 @@ use portico_adapters::{
     system::{SystemClock, SystemRandomness},
     testing::Browser,
 };
-use portico_contracts::{fakes::SetClock, fixtures, sessions::LIFETIMES};
+use portico_contracts::{fakes::ManualClock, fixtures, sessions::LIFETIMES};
 use portico_domain::{
     model::Lifetimes,
     ports::{Clock, SessionRegistry, SessionStore, SessionsUnavailable},
@@ -30,7 +30,7 @@ fn open(
 }
 
 fn standing() -> Arc<dyn Clock> {
-    Arc::new(SetClock::default())
+    Arc::new(ManualClock::default())
 }
 
 #[tokio::test]

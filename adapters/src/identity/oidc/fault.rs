@@ -11,7 +11,7 @@ use crate::http::{HttpClient, HttpError};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Fault {
     /// No answer in time.
-    Silent(String),
+    Timeout(String),
     /// Out of reach, or an answer that makes no sense.
     Nonsense(String),
 }
@@ -19,13 +19,13 @@ pub(super) enum Fault {
 impl Fault {
     pub(super) fn of_http(who: &str, error: &HttpError) -> Self {
         let text = format!("{who}: {error}");
-        if *error == HttpError::Silent { Self::Silent(text) } else { Self::Nonsense(text) }
+        if *error == HttpError::Timeout { Self::Timeout(text) } else { Self::Nonsense(text) }
     }
 }
 
 impl From<Fault> for ProviderUnavailable {
     fn from(fault: Fault) -> Self {
-        let (Fault::Silent(text) | Fault::Nonsense(text)) = fault;
+        let (Fault::Timeout(text) | Fault::Nonsense(text)) = fault;
         Self(text)
     }
 }
@@ -33,7 +33,7 @@ impl From<Fault> for ProviderUnavailable {
 impl From<Fault> for RedeemError {
     fn from(fault: Fault) -> Self {
         match fault {
-            Fault::Silent(text) => Self::ProviderSilent(text),
+            Fault::Timeout(text) => Self::ProviderTimeout(text),
             Fault::Nonsense(text) => Self::ProviderFault(text),
         }
     }
@@ -42,7 +42,7 @@ impl From<Fault> for RedeemError {
 impl From<Fault> for RefreshError {
     fn from(fault: Fault) -> Self {
         match fault {
-            Fault::Silent(text) => Self::ProviderSilent(text),
+            Fault::Timeout(text) => Self::ProviderTimeout(text),
             Fault::Nonsense(text) => Self::ProviderFault(text),
         }
     }

@@ -1,7 +1,7 @@
 //! Whether a logout token is to be believed (OpenID Connect Back-Channel Logout, section 2.6).
 
 use chrono::{DateTime, Utc};
-use portico_domain::model::{LogoutToken, Whose};
+use portico_domain::model::{LogoutTarget, LogoutToken};
 use serde_json::{Map, Value};
 
 use super::{
@@ -69,11 +69,11 @@ impl Expected<'_> {
             Some(_) => rule(format!("its {name} is no text")),
         };
         let Some(id) = text("jti")? else { return rule("it has no jti") };
-        let whose = match (text("sid")?, text("sub")?) {
-            (Some(sid), subject) => Whose::ProviderSession { sid, subject },
-            (None, Some(subject)) => Whose::Person(subject),
+        let target = match (text("sid")?, text("sub")?) {
+            (Some(sid), subject) => LogoutTarget::ProviderSession { sid, subject },
+            (None, Some(subject)) => LogoutTarget::Person(subject),
             (None, None) => return rule("it names neither a session nor a person"),
         };
-        Ok(LogoutToken { issuer: self.metadata.issuer.clone(), id, whose })
+        Ok(LogoutToken { issuer: self.metadata.issuer.clone(), id, target })
     }
 }

@@ -4,7 +4,6 @@
 //! here is what it leaves to its users: which algorithms are allowed, `azp`, `at_hash`, a
 //! plausible `iat`, leeway on `exp`, an empty `sub`, and keys that change.
 
-mod asked;
 mod client_key;
 mod direct;
 mod discovery;
@@ -17,6 +16,7 @@ mod metadata;
 mod permissions;
 mod pushed;
 mod refresh;
+mod requested;
 mod revocation;
 mod settings;
 mod token;
@@ -33,7 +33,7 @@ use openidconnect::{
 use portico_domain::{
     model::{
         AccessToken, AuthorizationResponse, Claims, IdToken, Identity, LoginAttempt, LogoutToken,
-        Profile, RefreshToken, Refreshed, Screen, Session, State, Tokens,
+        Profile, RefreshToken, RefreshedTokens, Screen, Session, State, Tokens,
     },
     ports::{
         Clock, IdentityProvider, LogoutTokenError, ProviderUnavailable, RedeemError, RefreshError,
@@ -101,7 +101,7 @@ impl OidcProvider {
         };
         self.with_newer_keys(known, verify).await?.map_err(|refusal| match refusal {
             Refusal::Nonce => RedeemError::WrongNonce,
-            refusal => RedeemError::NotBelieved(refusal.into_words()),
+            refusal => RedeemError::InvalidIdentity(refusal.into_words()),
         })
     }
 
@@ -120,7 +120,7 @@ impl OidcProvider {
             userinfo::verify(&token, &self.settings.client_id, known, self.clock.now())
         };
         self.with_newer_keys(known, verify).await?.map_err(|refusal| {
-            RedeemError::NotBelieved(format!("signed userinfo: {}", refusal.into_words()))
+            RedeemError::InvalidIdentity(format!("signed userinfo: {}", refusal.into_words()))
         })
     }
 
@@ -179,8 +179,8 @@ impl IdentityProvider for OidcProvider {
         let nonce = Nonce::new(attempt.nonce.expose().to_owned());
         let mut claims =
             self.believe(&known, &tokens, id_token, Expectation::Exactly(&nonce)).await?;
-        asked::verify(&attempt.asked, &claims, self.clock.now())
-            .map_err(RedeemError::NotBelieved)?;
+        requested::verify(&attempt.requested, &claims, self.clock.now())
+            .map_err(RedeemError::InvalidIdentity)?;
         if let Some(endpoint) = &metadata.userinfo_endpoint {
             let access_token = tokens.access_token().secret();
             let more = self.userinfo(&known, endpoint, access_token).await?;
@@ -193,17 +193,17 @@ impl IdentityProvider for OidcProvider {
             profile: Profile::from_claims(&claims),
             claims: Claims::new(&claims),
             permissions: permissions::permissions(&claims, tokens.access_token().secret()),
-            provider_session: text("sid"),
+            provider_session_id: text("sid"),
             tokens: Tokens {
                 id_token: IdToken::new(id_token.to_string()),
                 access_token: AccessToken::new(tokens.access_token().secret()),
-                access_token_expires_at: end_of(&tokens, received_at),
+                access_token_expires_at: expires_at(&tokens, received_at),
                 refresh_token: tokens.refresh_token().map(|it| RefreshToken::new(it.secret())),
             },
         })
     }
 
-    async fn refresh(&self, session: &Session) -> Result<Refreshed, RefreshError> {
+    async fn refresh(&self, session: &Session) -> Result<RefreshedTokens, RefreshError> {
         refresh::refresh(self, session).await
     }
 
@@ -223,7 +223,7 @@ impl IdentityProvider for OidcProvider {
         };
         let verdict = self.with_newer_keys(&known, verify).await;
         let verdict = verdict.map_err(ProviderUnavailable::from)?;
-        verdict.map_err(|refusal| LogoutTokenError::NotBelieved(refusal.into_words()))
+        verdict.map_err(|refusal| LogoutTokenError::Invalid(refusal.into_words()))
     }
 
     async fn end_session_url(
@@ -282,6 +282,6 @@ fn answered_by(metadata: &Metadata, issuer: Option<&str>) -> Result<(), RedeemEr
 }
 
 /// When the access token ends; `None` when the provider does not say, or says nonsense.
-fn end_of(tokens: &CoreTokenResponse, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+fn expires_at(tokens: &CoreTokenResponse, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
     now.checked_add_signed(TimeDelta::from_std(tokens.expires_in()?).ok()?)
 }

@@ -3,17 +3,17 @@
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use openidconnect::{OAuth2TokenResponse, TokenResponse};
 use portico_domain::{
-    model::{AccessToken, IdToken, RefreshToken, Refreshed, Session, Tokens},
+    model::{AccessToken, IdToken, RefreshToken, RefreshedTokens, Session, Tokens},
     ports::{RedeemError, RefreshError},
 };
 use serde_json::{Map, Value};
 
-use super::{OidcProvider, end_of, fault::Fault, id_token::Expectation, permissions, token};
+use super::{OidcProvider, expires_at, fault::Fault, id_token::Expectation, permissions, token};
 
 pub(super) async fn refresh(
     provider: &OidcProvider,
     session: &Session,
-) -> Result<Refreshed, RefreshError> {
+) -> Result<RefreshedTokens, RefreshError> {
     let Some(refresh_token) = &session.tokens.refresh_token else {
         return Err(RefreshError::Refused("the session has no refresh token".into()));
     };
@@ -31,17 +31,17 @@ pub(super) async fn refresh(
             .believe(&known, &tokens, newer, Expectation::NoneOr(nonce))
             .await
             .map_err(of_refresh)?;
-        hold_against(&claims, &first, session).map_err(RefreshError::NotBelieved)?;
+        hold_against(&claims, &first, session).map_err(RefreshError::InvalidIdentity)?;
         id_token = IdToken::new(newer.to_string());
     }
     let rotated = tokens.refresh_token().map(|it| RefreshToken::new(it.secret()));
     let access_token = tokens.access_token().secret();
-    Ok(Refreshed {
+    Ok(RefreshedTokens {
         permissions: permissions::told(&claims, access_token),
         tokens: Tokens {
             id_token,
             access_token: AccessToken::new(access_token),
-            access_token_expires_at: end_of(&tokens, received_at),
+            access_token_expires_at: expires_at(&tokens, received_at),
             refresh_token: rotated.or_else(|| Some(refresh_token.clone())),
         },
     })
@@ -87,14 +87,14 @@ fn payload(token: &str) -> Map<String, Value> {
 /// At the same endpoint the same things go wrong, and mean something else here.
 fn of_refresh(error: RedeemError) -> RefreshError {
     match error {
-        RedeemError::CodeRefused(why) => RefreshError::Refused(why),
-        RedeemError::NotBelieved(why) | RedeemError::WrongIssuer(why) => {
-            RefreshError::NotBelieved(why)
+        RedeemError::CodeRejected(why) => RefreshError::Refused(why),
+        RedeemError::InvalidIdentity(why) | RedeemError::WrongIssuer(why) => {
+            RefreshError::InvalidIdentity(why)
         }
         RedeemError::WrongNonce => {
-            RefreshError::NotBelieved("the new ID token has another nonce".into())
+            RefreshError::InvalidIdentity("the new ID token has another nonce".into())
         }
         RedeemError::ProviderFault(why) => Fault::Nonsense(why).into(),
-        RedeemError::ProviderSilent(why) => Fault::Silent(why).into(),
+        RedeemError::ProviderTimeout(why) => Fault::Timeout(why).into(),
     }
 }

@@ -90,7 +90,7 @@ pub(super) fn authorization_url(
     if let Some(audience) = &settings.audience {
         request = request.add_extra_param("audience", audience.clone());
     }
-    for (name, value) in attempt.asked.iter() {
+    for (name, value) in attempt.requested.iter() {
         request = request.add_extra_param(name.to_owned(), value.to_owned());
     }
     if settings.response_mode == ResponseMode::FormPost {
@@ -252,13 +252,13 @@ fn why_not(error: TokenError, secrets: [&str; 3]) -> RedeemError {
             }
             let text = quoted(&text);
             match answer.error() {
-                CoreErrorResponseType::InvalidGrant => RedeemError::CodeRefused(text),
+                CoreErrorResponseType::InvalidGrant => RedeemError::CodeRejected(text),
                 _ => RedeemError::ProviderFault(format!("{who} answers {text}")),
             }
         }
         RequestTokenError::Request(error) => Fault::of_http(who, &error).into(),
         RequestTokenError::Parse(_, body) if holds_a_malformed_id_token(&body) => {
-            RedeemError::NotBelieved("the ID token is malformed".into())
+            RedeemError::InvalidIdentity("the ID token is malformed".into())
         }
         RequestTokenError::Parse(..) => {
             RedeemError::ProviderFault(format!("{who} answers nonsense"))

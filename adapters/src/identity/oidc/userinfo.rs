@@ -92,7 +92,7 @@ pub(super) fn merge(
 ) -> Result<Map<String, Value>, RedeemError> {
     // Section 5.3.2: without this, userinfo of another person could be slipped in.
     if !more.get("sub").is_some_and(|sub| sub.is_string() && Some(sub) == claims.get("sub")) {
-        return Err(RedeemError::NotBelieved("userinfo is about another person".into()));
+        return Err(RedeemError::InvalidIdentity("userinfo is about another person".into()));
     }
     let of_the_person = more
         .into_iter()

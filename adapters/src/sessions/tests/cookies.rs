@@ -43,13 +43,13 @@ async fn the_longest_attempt_fits_into_a_cookie() {
     let (browser, _) = browser(true).await;
     let next = format!("/{}", "n".repeat(1_499));
     let hint = "h".repeat(500);
-    let asked = AuthorizationParameters::parse([("login_hint", &*hint)]).unwrap();
+    let requested = AuthorizationParameters::parse([("login_hint", &*hint)]).unwrap();
     let of_43 = |letter: &str| letter.repeat(43);
     let attempt = LoginAttempt {
         state: State::new(of_43("s")),
         nonce: Nonce::new(of_43("n")),
         code_verifier: CodeVerifier::new(of_43("v")),
-        asked,
+        requested,
         ..fixtures::attempt("a", &next)
     };
     assert_eq!(attempt.next.as_str(), next);

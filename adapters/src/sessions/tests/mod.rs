@@ -6,7 +6,7 @@ mod sealed;
 
 use std::sync::Arc;
 
-use portico_contracts::{fakes::SetClock, sessions::LIFETIMES};
+use portico_contracts::{fakes::ManualClock, sessions::LIFETIMES};
 use tempfile::TempDir;
 
 use super::*;
@@ -18,7 +18,7 @@ const ANOTHER_KEY: &str = "YW5vdGhlciBrZXkgb2YgdGhlIHRlc3RzLCBzYW1lLi4=";
 /// What several instances of a site share.
 struct Shared {
     database: Database,
-    clock: Arc<SetClock>,
+    clock: Arc<ManualClock>,
     folder: TempDir,
 }
 
@@ -49,11 +49,11 @@ fn settings(secure: bool) -> CookieSettings {
 }
 
 /// A browser at a site of its own that keeps sessions in cookies.
-async fn browser(secure: bool) -> (Arc<Browser>, Arc<SetClock>) {
+async fn browser(secure: bool) -> (Arc<Browser>, Arc<ManualClock>) {
     browser_with_key(secure, KEY).await
 }
 
-async fn browser_with_key(secure: bool, key: &str) -> (Arc<Browser>, Arc<SetClock>) {
+async fn browser_with_key(secure: bool, key: &str) -> (Arc<Browser>, Arc<ManualClock>) {
     let shared = Shared::new().await;
     let browser = Browser::at(shared.cookies(secure), key).await;
     let clock = shared.clock.clone();

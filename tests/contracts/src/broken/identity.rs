@@ -10,7 +10,7 @@ use crate::{fakes::InMemoryProvider, fixtures, identity::Stage};
 use portico_domain::{
     model::{
         AuthorizationResponse, IdToken, Identity, LoginAttempt, LogoutToken, RefreshToken,
-        Refreshed, Screen, Session, State,
+        RefreshedTokens, Screen, Session, State,
     },
     ports::{IdentityProvider, LogoutTokenError, ProviderUnavailable, RedeemError, RefreshError},
 };
@@ -113,16 +113,16 @@ impl IdentityProvider for WrongProvider {
                 let count = self.noted.signed_in.fetch_add(1, Ordering::SeqCst);
                 Ok(Identity { subject: count.to_string(), ..identity })
             }
-            (Wrong::TakesACodeTwice, Err(RedeemError::CodeRefused(_))) => Ok(fixtures::identity()),
+            (Wrong::TakesACodeTwice, Err(RedeemError::CodeRejected(_))) => Ok(fixtures::identity()),
             (Wrong::SignsInWhileItRedeems, Err(_)) if is_redeeming => Ok(fixtures::identity()),
-            (Wrong::QuotesCodes, Err(RedeemError::CodeRefused(_))) => {
-                Err(RedeemError::CodeRefused(response.code.expose().into()))
+            (Wrong::QuotesCodes, Err(RedeemError::CodeRejected(_))) => {
+                Err(RedeemError::CodeRejected(response.code.expose().into()))
             }
             (_, redeemed) => redeemed,
         }
     }
 
-    async fn refresh(&self, session: &Session) -> Result<Refreshed, RefreshError> {
+    async fn refresh(&self, session: &Session) -> Result<RefreshedTokens, RefreshError> {
         let refreshed = self.right.refresh(session).await;
         match (self.way, refreshed) {
             (Wrong::LosesTheRotatedToken, Ok(mut refreshed)) => {
@@ -147,7 +147,7 @@ impl IdentityProvider for WrongProvider {
 
     async fn verify_logout_token(&self, token: &str) -> Result<LogoutToken, LogoutTokenError> {
         match self.way {
-            Wrong::QuotesLogoutTokens => Err(LogoutTokenError::NotBelieved(token.into())),
+            Wrong::QuotesLogoutTokens => Err(LogoutTokenError::Invalid(token.into())),
             _ => self.right.verify_logout_token(token).await,
         }
     }

@@ -52,23 +52,23 @@ impl MessageApi for WrongMessages {
         tokio::task::yield_now().await;
         self.asking.fetch_sub(1, Ordering::SeqCst);
         let quoted = token.as_ref().map(|token| token.expose().to_owned());
-        let asked = match (self.way, token) {
-            (Wrong::AnswersOneAtATime, _) if is_busy => return Err(MessageError::Silent),
+        let requested = match (self.way, token) {
+            (Wrong::AnswersOneAtATime, _) if is_busy => return Err(MessageError::Timeout),
             (Wrong::WantsATokenFromEverybody, None) => return Err(refused("Who are you?")),
             (Wrong::TellsStrangers, None) => Some(InMemoryMessages::token()),
             (_, token) => token,
         };
-        self.right.read(topic, asked).await.map_err(|error| match (self.way, &error) {
+        self.right.read(topic, requested).await.map_err(|error| match (self.way, &error) {
             (Wrong::QuotesTokens, _) => refused(&quoted.unwrap_or_default()),
             (Wrong::AsksWhoLacksPermissionToSignInAgain, _)
-            | (Wrong::TakesAnOutageForARefusal, MessageError::AtFault(_)) => refused("Not now"),
+            | (Wrong::TakesAnOutageForARefusal, MessageError::Failed(_)) => refused("Not now"),
             _ => error,
         })
     }
 
     async fn check(&self) -> Result<(), MessageError> {
         match self.way {
-            Wrong::IsNeverThere => Err(MessageError::Silent),
+            Wrong::IsNeverThere => Err(MessageError::Timeout),
             _ => self.right.check().await,
         }
     }

@@ -8,7 +8,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{every_clause_bites, fails};
 use crate::{
-    fakes::{InMemorySite, SetClock},
+    fakes::{InMemorySite, ManualClock},
     fixtures,
     sessions::{Cookies, Instance, LIFETIMES, Site, Visitor},
 };
@@ -95,7 +95,7 @@ impl WrongSite {
 
 #[async_trait]
 impl Site for WrongSite {
-    fn clock(&self) -> Arc<SetClock> {
+    fn clock(&self) -> Arc<ManualClock> {
         self.right.clock()
     }
 
@@ -273,7 +273,7 @@ impl SessionStore for WrongVisitor {
     }
 
     async fn remember(&self, attempt: &LoginAttempt) -> Result<(), SessionsUnavailable> {
-        let is_sixth = self.visits.fetch_add(1, Ordering::SeqCst) == LoginAttempt::AT_A_TIME;
+        let is_sixth = self.visits.fetch_add(1, Ordering::SeqCst) == LoginAttempt::MAX_OPEN;
         if self.site.way == Wrong::RefusesTheSixth && is_sixth {
             return Ok(());
         }

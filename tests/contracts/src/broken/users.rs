@@ -50,7 +50,7 @@ impl WrongUsers {
 
 #[async_trait]
 impl UserRepository for WrongUsers {
-    async fn admit(
+    async fn record_login(
         &self,
         issuer: &str,
         subject: &str,
@@ -72,12 +72,12 @@ impl UserRepository for WrongUsers {
                 // Reads here, and writes there.
                 let logins = before.as_ref().map_or(0, |user| user.logins);
                 tokio::task::yield_now().await;
-                let user = self.right.admit(issuer, &subject, &profile, now).await?;
+                let user = self.right.record_login(issuer, &subject, &profile, now).await?;
                 return Ok(User { logins: logins + 1, ..user });
             }
             _ => {}
         }
-        let mut user = self.right.admit(issuer, &subject, &profile, now).await?;
+        let mut user = self.right.record_login(issuer, &subject, &profile, now).await?;
         match self.way {
             Wrong::CountsFromZero => user.logins -= 1,
             Wrong::BelievesAnyClock => user.last_login = now,

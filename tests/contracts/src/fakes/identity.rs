@@ -16,7 +16,7 @@ use crate::{
 use portico_domain::{
     model::{
         AccessToken, AuthorizationCode, AuthorizationResponse, IdToken, Identity, LoginAttempt,
-        LogoutToken, RefreshToken, Refreshed, Screen, Session, State, Tokens, Whose,
+        LogoutTarget, LogoutToken, RefreshToken, RefreshedTokens, Screen, Session, State, Tokens,
     },
     ports::{IdentityProvider, LogoutTokenError, ProviderUnavailable, RedeemError, RefreshError},
 };
@@ -124,20 +124,20 @@ impl IdentityProvider for InMemoryProvider {
         let mut given = self.given().ok_or_else(|| RedeemError::ProviderFault(away()))?;
         let theirs = given.codes.remove(response.code.expose());
         let theirs = theirs.filter(|theirs| theirs.code_verifier == attempt.code_verifier);
-        let theirs = theirs.ok_or_else(|| RedeemError::CodeRefused("invalid_grant".into()))?;
+        let theirs = theirs.ok_or_else(|| RedeemError::CodeRejected("invalid_grant".into()))?;
         if theirs.nonce != attempt.nonce {
             return Err(RedeemError::WrongNonce);
         }
         Ok(Identity { tokens: given.tokens(), ..fixtures::identity() })
     }
 
-    async fn refresh(&self, session: &Session) -> Result<Refreshed, RefreshError> {
+    async fn refresh(&self, session: &Session) -> Result<RefreshedTokens, RefreshError> {
         let mut given = self.given().ok_or_else(|| RefreshError::ProviderFault(away()))?;
         let known = given.refresh_tokens.iter();
         if !known.map(Some).any(|token| token == session.tokens.refresh_token.as_ref()) {
             return Err(RefreshError::Refused("invalid_grant".into()));
         }
-        Ok(Refreshed { tokens: given.tokens(), permissions: None })
+        Ok(RefreshedTokens { tokens: given.tokens(), permissions: None })
     }
 
     async fn revoke(&self, token: &RefreshToken) -> Result<(), ProviderUnavailable> {
@@ -148,11 +148,11 @@ impl IdentityProvider for InMemoryProvider {
 
     async fn verify_logout_token(&self, token: &str) -> Result<LogoutToken, LogoutTokenError> {
         let _given = self.given().ok_or_else(|| ProviderUnavailable(away()))?;
-        let whose = match token.strip_prefix("of-the-provider-") {
-            Some(id) => Ok((id.to_owned(), Whose::Person(fixtures::identity().subject))),
-            None => Err(LogoutTokenError::NotBelieved("made up".into())),
+        let target = match token.strip_prefix("of-the-provider-") {
+            Some(id) => Ok((id.to_owned(), LogoutTarget::Person(fixtures::identity().subject))),
+            None => Err(LogoutTokenError::Invalid("made up".into())),
         };
-        whose.map(|(id, whose)| LogoutToken { issuer: ISSUER.into(), id, whose })
+        target.map(|(id, target)| LogoutToken { issuer: ISSUER.into(), id, target })
     }
 
     async fn end_session_url(

@@ -46,7 +46,7 @@ impl MessageApi for InMemoryMessages {
         token: Option<AccessToken>,
     ) -> Result<Message, MessageError> {
         if self.0.load(Ordering::SeqCst) {
-            return Err(MessageError::AtFault("the test says so".into()));
+            return Err(MessageError::Failed("the test says so".into()));
         }
         let refused = |status, text: &str| MessageError::Refused { status, text: text.into() };
         let is = |known: AccessToken| token.as_ref() == Some(&known);

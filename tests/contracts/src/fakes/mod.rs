@@ -20,16 +20,16 @@ use portico_domain::ports::{Clock, Randomness, RandomnessUnavailable};
 
 /// A clock that stands at the epoch until a test moves it.
 #[derive(Debug, Default)]
-pub struct SetClock(AtomicI64);
+pub struct ManualClock(AtomicI64);
 
-impl SetClock {
+impl ManualClock {
     /// Moves the clock forward; back with a negative delta. Whole seconds.
     pub fn advance(&self, by: TimeDelta) {
         self.0.fetch_add(by.num_seconds(), Ordering::SeqCst);
     }
 }
 
-impl Clock for SetClock {
+impl Clock for ManualClock {
     fn now(&self) -> DateTime<Utc> {
         DateTime::UNIX_EPOCH + TimeDelta::seconds(self.0.load(Ordering::SeqCst))
     }

@@ -11,7 +11,7 @@ use std::{
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
-use super::SetClock;
+use super::ManualClock;
 use crate::{
     Server,
     sessions::{Cookies, Instance, LIFETIMES, Site, Visitor},
@@ -46,7 +46,7 @@ impl InMemorySite {
 
 #[derive(Debug, Default)]
 struct Memory {
-    clock: Arc<SetClock>,
+    clock: Arc<ManualClock>,
     lifetimes: Option<Lifetimes>,
     away: AtomicBool,
     kept: Mutex<Kept>,
@@ -99,7 +99,7 @@ impl Server for InMemorySite {
 
 #[async_trait]
 impl Site for InMemorySite {
-    fn clock(&self) -> Arc<SetClock> {
+    fn clock(&self) -> Arc<ManualClock> {
         self.0.clock.clone()
     }
 
@@ -238,7 +238,7 @@ impl SessionStore for InMemorySessions {
     async fn remember(&self, attempt: &LoginAttempt) -> Result<(), SessionsUnavailable> {
         self.with_mine(|(_, attempts)| {
             attempts.push(attempt.clone());
-            if attempts.len() > LoginAttempt::AT_A_TIME {
+            if attempts.len() > LoginAttempt::MAX_OPEN {
                 attempts.remove(0);
             }
         })

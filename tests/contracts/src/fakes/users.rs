@@ -51,7 +51,7 @@ fn key(issuer: &str, subject: &str) -> (String, String) {
 
 #[async_trait]
 impl UserRepository for InMemoryUsers {
-    async fn admit(
+    async fn record_login(
         &self,
         issuer: &str,
         subject: &str,

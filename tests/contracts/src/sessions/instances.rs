@@ -11,7 +11,9 @@ use super::{Cookies, Fresh, Site, Visitor, attempt_of, stranger};
 use crate::{SOON, Server, fixtures};
 use futures_util::future::join;
 use portico_domain::{
-    model::{AccessToken, Change, RefreshToken, Refreshed, Revocation, Session, SessionId, Tokens},
+    model::{
+        AccessToken, Change, RefreshToken, RefreshedTokens, Revocation, Session, SessionId, Tokens,
+    },
     ports::{Clock, SessionRegistry, Turn},
 };
 
@@ -53,7 +55,7 @@ async fn ends(site: &dyn Site, copy: &dyn Visitor) {
 
 fn refreshed(token: &str) -> Change {
     let tokens = Tokens { access_token: AccessToken::new(token), ..fixtures::session().tokens };
-    Change::Refreshed(Refreshed { tokens, permissions: None })
+    Change::RefreshedTokens(RefreshedTokens { tokens, permissions: None })
 }
 
 /// A session is the site's, not the instance's: it is known to another at once, and when it ends
@@ -161,13 +163,13 @@ pub async fn the_providers_session_ends_what_came_of_it_everywhere(site: Fresh) 
     let two = Two::at(site).await;
     let elsewhere = Session {
         id: SessionId::new([2; 32]),
-        provider_session: Some("another".into()),
+        provider_session_id: Some("another".into()),
         ..fixtures::session()
     };
     let third = stranger(&*two.site).await;
     third.start(&elsewhere).await.unwrap();
-    let Session { issuer, provider_session, .. } = fixtures::session();
-    let sid = provider_session.unwrap();
+    let Session { issuer, provider_session_id, .. } = fixtures::session();
+    let sid = provider_session_id.unwrap();
     let revocation = Revocation::ProviderSession { issuer, sid, subject: None };
     two.registries[0].revoke(&revocation).await.unwrap();
     ends(&*two.site, &*two.other).await;
@@ -187,8 +189,8 @@ pub async fn revocations_outlast_a_restart(site: Fresh) {
 /// provider, is signed in.
 pub async fn who_signs_in_after_a_revocation_stays(site: Fresh) {
     let two = Two::at(site).await;
-    let Session { issuer, subject, provider_session, .. } = fixtures::session();
-    let sid = provider_session.unwrap();
+    let Session { issuer, subject, provider_session_id, .. } = fixtures::session();
+    let sid = provider_session_id.unwrap();
     let revocation = Revocation::ProviderSession { issuer, sid, subject: Some(subject) };
     two.registries[0].revoke(&revocation).await.unwrap();
     assert_eq!(two.one.current().await, Ok(None));
@@ -223,7 +225,7 @@ pub async fn hostile_values_come_back_to_the_byte(site: Fresh) {
     let mut session = Session {
         subject: hostile.clone(),
         device: hostile.clone(),
-        provider_session: Some(hostile.clone()),
+        provider_session_id: Some(hostile.clone()),
         ..fixtures::session()
     };
     session.tokens.refresh_token = Some(RefreshToken::new("x".repeat(10_000)));

@@ -12,7 +12,7 @@ use async_trait::async_trait;
 use chrono::TimeDelta;
 
 pub use self::{instances::*, one_visitor::*};
-use crate::{fakes::SetClock, fixtures};
+use crate::{fakes::ManualClock, fixtures};
 use portico_domain::{
     model::{Lifetimes, LoginAttempt, Session},
     ports::{Clock, SessionRegistry, SessionStore},
@@ -26,7 +26,7 @@ pub const LIFETIMES: Lifetimes =
 #[async_trait]
 pub trait Site: Send + Sync {
     /// The clock that all instances read.
-    fn clock(&self) -> Arc<SetClock>;
+    fn clock(&self) -> Arc<ManualClock>;
 
     /// One more process of this site, just started, with connections of its own.
     fn instance(&self) -> Box<dyn Instance>;
@@ -112,10 +112,10 @@ async fn stranger(site: &dyn Site) -> Box<dyn Visitor> {
     site.instance().visitor(Cookies::new()).await
 }
 
-fn session_of(subject: &str, clock: &SetClock) -> Session {
+fn session_of(subject: &str, clock: &ManualClock) -> Session {
     Session { subject: subject.into(), ..fixtures::session_at(clock.now()) }
 }
 
-fn attempt_of(state: &str, clock: &SetClock) -> LoginAttempt {
+fn attempt_of(state: &str, clock: &ManualClock) -> LoginAttempt {
     LoginAttempt { started_at: clock.now(), ..fixtures::attempt(state, "/protected?a=b") }
 }

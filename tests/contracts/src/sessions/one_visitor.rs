@@ -3,14 +3,14 @@
 use chrono::TimeDelta;
 
 use super::{Fresh, attempt_of, session_of, stranger};
-use crate::fakes::SetClock;
+use crate::fakes::ManualClock;
 use portico_domain::{
     model::{Change, Claims, IdToken, Session, State, Tokens},
     ports::Clock,
 };
 
 /// About 12 kB, half of it claims and half a token, so that no kind of text is favoured.
-fn large_session(clock: &SetClock) -> Session {
+fn large_session(clock: &ManualClock) -> Session {
     let mut session = session_of("large", clock);
     let mut claims = session.claims.to_map();
     let groups: Vec<_> = (0..300).map(|number| format!("Gruppe-{number}-\u{e4}\u{f6}")).collect();

@@ -10,12 +10,12 @@ use super::id_token::LEEWAY;
 /// (OpenID Connect Core, sections 2, 3.1.2.1 and 3.1.3.7, rules 12 and 13), and Auth0's
 /// `organization`. The error says what is wrong.
 pub(super) fn verify(
-    asked: &AuthorizationParameters,
+    requested: &AuthorizationParameters,
     claims: &Map<String, Value>,
     now: DateTime<Utc>,
 ) -> Result<(), String> {
     let text = |name: &str| claims.get(name).and_then(Value::as_str);
-    if let Some(max_age) = asked.max_age() {
+    if let Some(max_age) = requested.max_age() {
         let auth_time = claims.get("auth_time").and_then(Value::as_f64);
         let Some(auth_time) = auth_time else { return Err("it has no auth_time".into()) };
         #[allow(clippy::cast_precision_loss, reason = "seconds since the epoch are exact in f64")]
@@ -26,12 +26,12 @@ pub(super) fn verify(
             return Err("the person signed in too long ago (auth_time)".into());
         }
     }
-    if let Some(wanted) = asked.get("acr_values")
+    if let Some(wanted) = requested.get("acr_values")
         && !text("acr").is_some_and(|acr| wanted.split(' ').any(|one| one == acr))
     {
         return Err("the person signed in by other means than were asked for (acr)".into());
     }
-    if let Some(wanted) = asked.get("organization") {
+    if let Some(wanted) = requested.get("organization") {
         // Auth0 takes either, and writes names in lower case.
         let is_wanted = if wanted.starts_with("org_") {
             text("org_id") == Some(wanted)
@@ -52,9 +52,9 @@ mod tests {
     use super::*;
 
     fn is_taken(name: &str, value: &str, claims: &Value) -> bool {
-        let asked = AuthorizationParameters::parse([(name, value)]).unwrap();
+        let requested = AuthorizationParameters::parse([(name, value)]).unwrap();
         let now = DateTime::UNIX_EPOCH + TimeDelta::seconds(1_000);
-        verify(&asked, claims.as_object().unwrap(), now).is_ok()
+        verify(&requested, claims.as_object().unwrap(), now).is_ok()
     }
 
     #[test]

@@ -9,7 +9,7 @@ use crate::{
 /// It shows the site in a frame of its log-out page. Browsers send no cookies into the frames of
 /// other sites, so that the session is found by the provider's own name for it. That name is known
 /// to provider, site and person only: whoever has it could have had more.
-pub struct EndInBrowser<'a> {
+pub struct FrontChannelLogout<'a> {
     /// Says whether it is the provider who is named.
     pub identity: &'a dyn IdentityProvider,
     /// The visitor's own session, should the cookies have come along.
@@ -20,7 +20,7 @@ pub struct EndInBrowser<'a> {
 
 /// Why no session was ended. The text is for the log.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum EndInBrowserError {
+pub enum FrontChannelLogoutError {
     /// Another issuer is named, or nobody can tell.
     #[error(transparent)]
     Issuer(#[from] RedeemError),
@@ -32,27 +32,27 @@ pub enum EndInBrowserError {
     Sessions(#[from] SessionsUnavailable),
 }
 
-impl EndInBrowser<'_> {
+impl FrontChannelLogout<'_> {
     /// Ends what came of the session that the provider calls `sid`, whether there is anything to
     /// end or not. `may_revoke` is asked before a session is ended that is not the visitor's: a
     /// store may have to remember every name that it is told.
     ///
     /// # Errors
-    /// An [`EndInBrowserError`]; nothing has ended.
+    /// An [`FrontChannelLogoutError`]; nothing has ended.
     pub async fn run(
         &self,
         iss: &str,
         sid: &str,
         may_revoke: impl FnOnce() -> bool + Send,
-    ) -> Result<(), EndInBrowserError> {
+    ) -> Result<(), FrontChannelLogoutError> {
         self.identity.verify_issuer(Some(iss.to_owned())).await?;
         let is_meant = |session: &Session| {
-            session.issuer == iss && session.provider_session.as_deref() == Some(sid)
+            session.issuer == iss && session.provider_session_id.as_deref() == Some(sid)
         };
         if self.sessions.current().await?.as_ref().is_some_and(is_meant) {
             self.sessions.end().await?;
         } else if !may_revoke() {
-            return Err(EndInBrowserError::TooMany);
+            return Err(FrontChannelLogoutError::TooMany);
         }
         let (issuer, sid) = (iss.to_owned(), sid.to_owned());
         let revocation = Revocation::ProviderSession { issuer, sid, subject: None };

@@ -1,32 +1,32 @@
 use chrono::TimeDelta;
-use portico_contracts::{fakes::SetClock, fixtures};
+use portico_contracts::{fakes::ManualClock, fixtures};
 use portico_domain::ports::Clock;
 use portico_domain::{
     model::{Change, Lifetimes, Session},
     ports::{MockSessionStore, SessionsUnavailable},
-    use_cases::WhoIsVisiting,
+    use_cases::LoadSession,
 };
 
 const LIFETIMES: Lifetimes =
     Lifetimes { rolling: TimeDelta::days(1), absolute: TimeDelta::days(7) };
 
 async fn run(
-    clock: &SetClock,
+    clock: &ManualClock,
     sessions: &MockSessionStore,
 ) -> Result<Option<Session>, SessionsUnavailable> {
-    WhoIsVisiting { clock, lifetimes: LIFETIMES }.run(sessions).await
+    LoadSession { clock, lifetimes: LIFETIMES }.run(sessions).await
 }
 
 #[tokio::test]
 async fn a_stranger_is_nobody() {
     let mut sessions = MockSessionStore::new();
     sessions.expect_current().returning(|| Ok(None));
-    assert_eq!(run(&SetClock::default(), &sessions).await, Ok(None));
+    assert_eq!(run(&ManualClock::default(), &sessions).await, Ok(None));
 }
 
 #[tokio::test]
 async fn a_person_who_was_just_here_is_known_without_writing() {
-    let clock = SetClock::default();
+    let clock = ManualClock::default();
     let mut sessions = MockSessionStore::new();
     sessions.expect_current().returning(|| Ok(Some(fixtures::session())));
     clock.advance(TimeDelta::seconds(59));
@@ -35,7 +35,7 @@ async fn a_person_who_was_just_here_is_known_without_writing() {
 
 #[tokio::test]
 async fn a_person_who_comes_back_is_noted() {
-    let clock = SetClock::default();
+    let clock = ManualClock::default();
     clock.advance(TimeDelta::seconds(60));
     let change = Change::Seen(clock.now());
     let expected = fixtures::session().with(change.clone());
@@ -52,7 +52,7 @@ async fn a_person_who_comes_back_is_noted() {
 
 #[tokio::test]
 async fn a_session_that_ended_meanwhile_is_no_session() {
-    let clock = SetClock::default();
+    let clock = ManualClock::default();
     clock.advance(TimeDelta::hours(1));
     let mut sessions = MockSessionStore::new();
     sessions.expect_current().returning(|| Ok(Some(fixtures::session())));
@@ -63,7 +63,7 @@ async fn a_session_that_ended_meanwhile_is_no_session() {
 
 #[tokio::test]
 async fn a_visit_that_cannot_be_noted_is_a_visit_all_the_same() {
-    let clock = SetClock::default();
+    let clock = ManualClock::default();
     clock.advance(TimeDelta::hours(1));
     let mut sessions = MockSessionStore::new();
     sessions.expect_current().returning(|| Ok(Some(fixtures::session())));
@@ -77,5 +77,5 @@ async fn a_store_that_is_down_is_said_so() {
     let answer = down.clone();
     let mut sessions = MockSessionStore::new();
     sessions.expect_current().returning(move || Err(answer.clone()));
-    assert_eq!(run(&SetClock::default(), &sessions).await, Err(down));
+    assert_eq!(run(&ManualClock::default(), &sessions).await, Err(down));
 }

@@ -1,7 +1,7 @@
 use chrono::TimeDelta;
 
 use crate::{
-    model::{LogoutToken, Revocation, Whose},
+    model::{LogoutTarget, LogoutToken, Revocation},
     ports::{Clock, IdentityProvider, LogoutTokenError, SessionRegistry, SessionsUnavailable},
 };
 
@@ -10,7 +10,7 @@ use crate::{
 const REMEMBERED: TimeDelta = TimeDelta::minutes(15);
 
 /// The provider ends sessions (OpenID Connect Back-Channel Logout, section 2.5).
-pub struct EndByProvider<'a> {
+pub struct BackChannelLogout<'a> {
     /// Verifies what the provider says.
     pub identity: &'a dyn IdentityProvider,
     /// Ends the sessions.
@@ -21,7 +21,7 @@ pub struct EndByProvider<'a> {
 
 /// Why no session was ended. The text is for the log.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum EndByProviderError {
+pub enum BackChannelLogoutError {
     /// The logout token is not to be believed.
     #[error(transparent)]
     Token(#[from] LogoutTokenError),
@@ -33,23 +33,23 @@ pub enum EndByProviderError {
     Sessions(#[from] SessionsUnavailable),
 }
 
-impl EndByProvider<'_> {
+impl BackChannelLogout<'_> {
     /// Ends what the logout token names, whether there is anything to end or not.
     ///
     /// # Errors
-    /// An [`EndByProviderError`]; with one of the store some sessions may have ended.
-    pub async fn run(&self, logout_token: &str) -> Result<(), EndByProviderError> {
-        let LogoutToken { issuer, id, whose } =
+    /// An [`BackChannelLogoutError`]; with one of the store some sessions may have ended.
+    pub async fn run(&self, logout_token: &str) -> Result<(), BackChannelLogoutError> {
+        let LogoutToken { issuer, id, target } =
             self.identity.verify_logout_token(logout_token).await?;
         let until = self.clock.now() + REMEMBERED;
         if !self.registry.first_use(&format!("logout token {issuer} {id}"), until).await? {
-            return Err(EndByProviderError::Replayed);
+            return Err(BackChannelLogoutError::Replayed);
         }
-        let revocation = match whose {
-            Whose::ProviderSession { sid, subject } => {
+        let revocation = match target {
+            LogoutTarget::ProviderSession { sid, subject } => {
                 Revocation::ProviderSession { issuer, sid, subject }
             }
-            Whose::Person(subject) => Revocation::Person { issuer, subject, except: None },
+            LogoutTarget::Person(subject) => Revocation::Person { issuer, subject, except: None },
         };
         Ok(self.registry.revoke(&revocation).await?)
     }

@@ -5,18 +5,18 @@ use portico_contracts::{
     sessions::{Cookies, Visitor},
 };
 use portico_domain::{
-    model::{LogoutToken, Session, Whose},
+    model::{LogoutTarget, LogoutToken, Session},
     ports::{
         LogoutTokenError, MockIdentityProvider, MockSessionRegistry, ProviderUnavailable,
         SessionRegistry, SessionStore, SessionsUnavailable,
     },
-    use_cases::{EndByProvider, EndByProviderError},
+    use_cases::{BackChannelLogout, BackChannelLogoutError},
 };
 use std::sync::Arc;
 
-fn saying(whose: Whose) -> MockIdentityProvider {
+fn saying(target: LogoutTarget) -> MockIdentityProvider {
     let mut identity = MockIdentityProvider::new();
-    let token = LogoutToken { issuer: fixtures::ISSUER.into(), id: "jti".into(), whose };
+    let token = LogoutToken { issuer: fixtures::ISSUER.into(), id: "jti".into(), target };
     identity.expect_verify_logout_token().returning(move |_| Ok(token.clone()));
     identity
 }
@@ -24,15 +24,15 @@ fn saying(whose: Whose) -> MockIdentityProvider {
 async fn run(
     identity: &MockIdentityProvider,
     registry: &dyn SessionRegistry,
-) -> Result<(), EndByProviderError> {
-    let clock = portico_contracts::fakes::SetClock::default();
-    EndByProvider { identity, registry, clock: &clock }.run("a token").await
+) -> Result<(), BackChannelLogoutError> {
+    let clock = portico_contracts::fakes::ManualClock::default();
+    BackChannelLogout { identity, registry, clock: &clock }.run("a token").await
 }
 
-async fn signed_in(site: &InMemorySite, provider_session: &str) -> Box<dyn Visitor> {
+async fn signed_in(site: &InMemorySite, provider_session_id: &str) -> Box<dyn Visitor> {
     let visitor = site.visitor(Cookies::new()).await;
-    let provider_session = Some(provider_session.to_owned());
-    visitor.start(&Session { provider_session, ..fixtures::session() }).await.unwrap();
+    let provider_session_id = Some(provider_session_id.to_owned());
+    visitor.start(&Session { provider_session_id, ..fixtures::session() }).await.unwrap();
     visitor
 }
 
@@ -45,7 +45,7 @@ async fn a_named_session_ends_and_no_other_of_that_person() {
     let site = InMemorySite::default();
     let (one, other) = (signed_in(&site, "one").await, signed_in(&site, "other").await);
     let subject = Some("user-1".to_owned());
-    let identity = saying(Whose::ProviderSession { sid: "one".into(), subject });
+    let identity = saying(LogoutTarget::ProviderSession { sid: "one".into(), subject });
     assert_eq!(run(&identity, &*site.registry()).await, Ok(()));
     assert!(!is_there(&*one).await);
     assert!(is_there(&*other).await);
@@ -55,7 +55,7 @@ async fn a_named_session_ends_and_no_other_of_that_person() {
 async fn all_sessions_of_a_named_person_end() {
     let site = InMemorySite::default();
     let (one, other) = (signed_in(&site, "one").await, signed_in(&site, "other").await);
-    let identity = saying(Whose::Person("user-1".into()));
+    let identity = saying(LogoutTarget::Person("user-1".into()));
     assert_eq!(run(&identity, &*site.registry()).await, Ok(()));
     assert!(!is_there(&*one).await);
     assert!(!is_there(&*other).await);
@@ -64,15 +64,15 @@ async fn all_sessions_of_a_named_person_end() {
 #[tokio::test]
 async fn nobody_to_end_is_no_error_but_a_token_is_good_once() {
     let registry: Arc<dyn SessionRegistry> = InMemorySite::default().registry();
-    let identity = saying(Whose::Person("nobody".into()));
+    let identity = saying(LogoutTarget::Person("nobody".into()));
     assert_eq!(run(&identity, &*registry).await, Ok(()));
-    assert_eq!(run(&identity, &*registry).await, Err(EndByProviderError::Replayed));
+    assert_eq!(run(&identity, &*registry).await, Err(BackChannelLogoutError::Replayed));
 }
 
 #[tokio::test]
 async fn what_cannot_be_verified_ends_nothing() {
     for error in [
-        LogoutTokenError::NotBelieved("no jti".into()),
+        LogoutTokenError::Invalid("no jti".into()),
         LogoutTokenError::Unavailable(ProviderUnavailable("away".into())),
     ] {
         let mut identity = MockIdentityProvider::new();
@@ -89,6 +89,6 @@ async fn a_store_that_is_down_is_said_so() {
     let mut registry = MockSessionRegistry::new();
     let down = || SessionsUnavailable("down".into());
     registry.expect_first_use().returning(move |_, _| Err(down()));
-    let done = run(&saying(Whose::Person("user-1".into())), &registry).await;
+    let done = run(&saying(LogoutTarget::Person("user-1".into())), &registry).await;
     assert_eq!(done, Err(down().into()));
 }

@@ -4,14 +4,14 @@ use crate::{
 };
 
 /// Tells who is behind a request, and notes that the person was here.
-pub struct WhoIsVisiting<'a> {
+pub struct LoadSession<'a> {
     /// Says when now is.
     pub clock: &'a dyn Clock,
     /// Say when a session ends.
     pub lifetimes: Lifetimes,
 }
 
-impl WhoIsVisiting<'_> {
+impl LoadSession<'_> {
     /// The visitor's session; `None` for a stranger.
     ///
     /// # Errors
@@ -25,7 +25,7 @@ impl WhoIsVisiting<'_> {
         let Some(session) = sessions.current().await? else {
             return Ok(None);
         };
-        if !self.lifetimes.call_for_renewal(&session, now) {
+        if !self.lifetimes.visit_is_due(&session, now) {
             return Ok(Some(session));
         }
         match sessions.update(&Change::Seen(now)).await {
