@@ -1,78 +1,79 @@
-//! One walk to the provider and back.
+//! Log-in attempts and the provider's answers to them.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::{AuthorizationCode, AuthorizationParameters, CodeVerifier, NextPage, Nonce, State};
 
-/// What must be remembered between sending a browser to the provider and its coming back.
+/// What is remembered between the authorization request and its response.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LoginAttempt {
-    /// Finds the attempt again when the browser comes back.
+    /// Identifies the attempt in the response (RFC 6749, section 4.1.1).
     pub state: State,
-    /// Must be in the ID token.
+    /// Must be in the ID token (OpenID Connect Core, section 3.1.2.1).
     pub nonce: Nonce,
-    /// Its SHA-256 hash went out as the `code_challenge`; it goes along with the code.
+    /// Its SHA-256 hash is the `code_challenge`; it is sent with the code (RFC 7636).
     pub code_verifier: CodeVerifier,
-    /// Where the person wanted to go.
+    /// The page to go to after the log-in.
     pub next: NextPage,
-    /// What was asked of the provider beside the login itself; the answer is held against it.
+    /// Further parameters of the request; the answer is checked against them.
     pub requested: AuthorizationParameters,
-    /// When the browser was sent away.
+    /// When the attempt began.
     #[serde(with = "chrono::serde::ts_seconds")]
     pub started_at: DateTime<Utc>,
 }
 
 impl LoginAttempt {
-    /// How long a person may take at the provider.
+    /// How long a log-in may take.
     pub const LIFETIME: TimeDelta = TimeDelta::minutes(10);
 
-    /// How many attempts one browser may have open; the oldest makes room.
-    pub const MAX_OPEN: usize = 5;
+    /// Number of attempts that one browser may have open; the oldest makes room. A restored browser
+    /// window may begin one in each tab.
+    pub const MAX_OPEN: usize = 20;
 
-    /// True from ten minutes after the start.
+    /// Whether [`Self::LIFETIME`] has passed.
     pub fn has_expired(&self, now: DateTime<Utc>) -> bool {
         now - self.started_at >= Self::LIFETIME
     }
 }
 
-/// Which page of the provider the person asked for.
+/// Which page of the provider to show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Screen {
-    /// The one to sign in.
+    /// The log-in page.
     LogIn,
-    /// The one to make an account: `screen_hint=signup`, and `prompt=create` where the provider
-    /// lists it (Initiating User Registration via OpenID Connect, section 4).
+    /// The sign-up page (`prompt=create`; Initiating User Registration via OpenID Connect, section
+    /// 4), in whatever way the provider offers it.
     SignUp,
 }
 
-/// What the browser brings back from the provider (RFC 6749, section 4.1.2).
+/// The authorization response (RFC 6749, section 4.1.2).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Callback {
-    /// The attempt that this answers.
+    /// The attempt that it answers.
     pub state: State,
-    /// A code to redeem, or the provider's refusal.
+    /// A code to redeem, or the provider's error.
     pub outcome: Result<AuthorizationResponse, ProviderRefusal>,
 }
 
-/// A successful answer of the authorization endpoint.
+/// A successful authorization response.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AuthorizationResponse {
     /// To be redeemed at the token endpoint.
     pub code: AuthorizationCode,
-    /// Who says that it answers (RFC 9207, section 2); `None` where it does not say.
+    /// The issuer that the response names (RFC 9207, section 2); `None` where it names none.
     pub issuer: Option<String>,
 }
 
-/// An error answer of the authorization endpoint (RFC 6749, section 4.1.2.1; OpenID Connect
+/// An error response of the authorization endpoint (RFC 6749, section 4.1.2.1; OpenID Connect
 /// Core, section 3.1.2.6).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProviderRefusal {
     /// The error code, such as `access_denied`.
     pub error: String,
-    /// The provider's words, meant for developers; foreign text, to be escaped where shown.
+    /// The provider's explanation for developers; untrusted text.
     pub description: Option<String>,
-    /// Who says that it answers (RFC 9207, section 2); `None` where it does not say.
+    /// The issuer that the response names (RFC 9207, section 2); `None` where it names none.
     pub issuer: Option<String>,
 }
 
@@ -81,7 +82,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_attempt_lasts_ten_minutes() {
+    fn attempt_expires_after_ten_minutes() {
         let start = DateTime::UNIX_EPOCH;
         let attempt = LoginAttempt {
             state: State::new("s"),

@@ -1,25 +1,25 @@
-/// A logout token that was verified: the provider wants sessions ended (OpenID Connect Back-Channel
-/// Logout, section 2.4). It names a session, a person, or both.
+/// A verified logout token: the provider ends sessions (OpenID Connect Back-Channel Logout, section
+/// 2.4).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogoutToken {
-    /// Who says so (`iss`).
+    /// The provider (`iss`).
     pub issuer: String,
-    /// The token's own name, good once (`jti`).
+    /// Identifies the token; each is accepted once (`jti`).
     pub id: String,
-    /// Whose sessions end: all of them where no session is named.
+    /// Which sessions end.
     pub target: LogoutTarget,
 }
 
-/// Whom a logout token speaks of.
+/// Which sessions a logout token ends.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LogoutTarget {
-    /// What came of one session at the provider (`sid`), of this person (`sub`) where it says.
+    /// Those that were started from one session at the provider.
     ProviderSession {
         /// The claim `sid`.
         sid: String,
         /// The claim `sub`.
         subject: Option<String>,
     },
-    /// All sessions of a person (`sub`).
-    Person(String),
+    /// All sessions of a user (`sub`).
+    User(String),
 }

@@ -1,20 +1,20 @@
-//! What the messages API has to say.
+//! The messages of the API.
 
 /// A message, ready to be shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Message {
-    /// Plain text of the API; to be escaped where shown.
+    /// Plain text; untrusted.
     pub text: String,
 }
 
-/// Which message is asked for.
+/// Which message to read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Topic {
     /// For everybody.
     Public,
-    /// For people who are signed in.
+    /// For users who are logged in.
     Protected,
-    /// For people with the permission `read:admin-messages`.
+    /// For users with the permission `read:admin-messages`.
     Admin,
 }
 

@@ -3,6 +3,7 @@
 mod authorization_parameters;
 mod claims;
 mod login_attempt;
+mod login_loop;
 mod logout_token;
 mod message;
 mod next_page;
@@ -14,6 +15,7 @@ mod user;
 pub use authorization_parameters::{AuthorizationParameters, InvalidParameter};
 pub use claims::{Claims, Profile};
 pub use login_attempt::{AuthorizationResponse, Callback, LoginAttempt, ProviderRefusal, Screen};
+pub use login_loop::LoginLoopGuard;
 pub use logout_token::{LogoutTarget, LogoutToken};
 pub use message::{Message, Topic};
 pub use next_page::NextPage;
@@ -22,7 +24,7 @@ pub use secret::{
     AccessToken, AuthorizationCode, CodeVerifier, IdToken, Nonce, RefreshToken, State,
 };
 pub use session::{
-    Change, InvalidSessionId, Lifetimes, RefreshedTokens, Revocation, Session, SessionId,
+    InvalidSessionId, Lifetimes, RefreshedTokens, Revocation, Session, SessionChange, SessionId,
     SessionSummary, Tokens,
 };
-pub use user::{Identity, User};
+pub use user::{CLOCK_LEEWAY, Identity, Subject, User};

@@ -1,4 +1,4 @@
-//! A person's being signed in.
+//! Sessions.
 
 use std::{fmt, str::FromStr};
 
@@ -6,22 +6,22 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{AccessToken, Claims, IdToken, Identity, Permission, Profile, RefreshToken};
+use super::{AccessToken, IdToken, Identity, Permission, RefreshToken, Subject};
 
-/// Tells a session from all others, for listing and ending it. It opens nothing: what a browser
-/// holds is another value. As text it is 22 characters of base64url.
+/// Identifies a session when it is listed or ended. It grants no access: the browser holds another
+/// value. As text it is 22 characters of base64url.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct SessionId([u8; 16]);
 
 impl SessionId {
-    /// Of random bytes, the first 128 bits.
+    /// The first 128 of 256 random bits.
     pub fn new(random: [u8; 32]) -> Self {
         let mut id = [0; 16];
         id.copy_from_slice(&random[..16]);
         Self(id)
     }
 
-    /// Its 128 bits.
+    /// The 128 bits.
     pub fn as_bytes(&self) -> &[u8; 16] {
         &self.0
     }
@@ -33,9 +33,9 @@ impl fmt::Display for SessionId {
     }
 }
 
-/// The text names no session.
+/// The text is no session id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("not the id of a session")]
+#[error("not a session id")]
 pub struct InvalidSessionId;
 
 impl FromStr for SessionId {
@@ -47,78 +47,72 @@ impl FromStr for SessionId {
     }
 }
 
-/// What Portico knows of a signed-in visitor.
+/// The session of a visitor who is logged in.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Session {
-    /// Of this session alone.
+    /// Unique to this session.
     pub id: SessionId,
-    /// Where the person signed in, in words: `Firefox on Linux`.
+    /// Browser and system where the user logged in, for display: `Firefox on Linux`.
     pub device: String,
-    /// The provider, verbatim.
-    pub issuer: String,
-    /// The person at that provider, verbatim.
-    pub subject: String,
-    /// The standard claims.
-    pub profile: Profile,
-    /// All claims.
-    pub claims: Claims,
-    /// What the person may do, as the provider told at the login or since.
-    pub permissions: Vec<Permission>,
-    /// What the token endpoint handed out.
-    pub tokens: Tokens,
-    /// The session at the provider (`sid`); `None` where it does not say.
-    pub provider_session_id: Option<String>,
-    /// When the person signed in, to the millisecond: what ends all earlier sessions must not end
-    /// one that began right after it.
+    /// Who is logged in.
+    pub identity: Identity,
+    /// When the session started, to the millisecond: a revocation of all earlier sessions must not
+    /// end one that starts right after it.
     #[serde(with = "chrono::serde::ts_milliseconds")]
     pub started_at: DateTime<Utc>,
-    /// When the person was last here, give or take a minute.
+    /// When the user last made a request, to about a minute.
     #[serde(with = "chrono::serde::ts_seconds")]
     pub seen_at: DateTime<Utc>,
 }
 
-/// What the token endpoint handed out (OpenID Connect Core, section 3.1.3.3).
+/// The answer of the token endpoint (OpenID Connect Core, section 3.1.3.3).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tokens {
-    /// Verified when it came; kept as the hint for logging out.
-    pub id_token: IdToken,
+    /// The verified ID token, as the hint for log-out at the provider. `None` where the session
+    /// store had no room for it.
+    pub id_token: Option<IdToken>,
     /// For the messages API and userinfo.
     pub access_token: AccessToken,
-    /// When the access token ends; `None` where the provider does not say.
+    /// When the access token was issued to us.
+    #[serde(with = "chrono::serde::ts_seconds")]
+    pub access_token_issued_at: DateTime<Utc>,
+    /// When the access token expires; `None` where the provider does not say.
     #[serde(with = "chrono::serde::ts_seconds_option")]
     pub access_token_expires_at: Option<DateTime<Utc>>,
-    /// Only with the scope `offline_access`.
+    /// `None` where the provider issues none.
     pub refresh_token: Option<RefreshToken>,
 }
 
 impl Session {
-    /// Begins a session for the person who just signed in.
+    /// Starts a session for the user who just logged in.
     pub fn new(id: SessionId, device: &str, identity: Identity, now: DateTime<Utc>) -> Self {
-        Self {
-            id,
-            device: device.into(),
-            issuer: identity.issuer,
-            subject: identity.subject,
-            profile: identity.profile,
-            claims: identity.claims,
-            permissions: identity.permissions,
-            tokens: identity.tokens,
-            provider_session_id: identity.provider_session_id,
-            started_at: now,
-            seen_at: now,
-        }
+        Self { id, device: device.into(), identity, started_at: now, seen_at: now }
+    }
+
+    /// The user.
+    pub fn subject(&self) -> &Subject {
+        &self.identity.subject
+    }
+
+    /// The tokens.
+    pub fn tokens(&self) -> &Tokens {
+        &self.identity.tokens
     }
 
     /// The same session after the change.
     #[must_use]
-    pub fn with(self, change: Change) -> Self {
+    pub fn with(mut self, change: SessionChange) -> Self {
         match change {
-            // Of two requests at once, the one that arrived first may be noted last.
-            Change::Seen(now) => Self { seen_at: self.seen_at.max(now), ..self },
-            Change::RefreshedTokens(RefreshedTokens { tokens, permissions }) => {
-                Self { tokens, permissions: permissions.unwrap_or(self.permissions), ..self }
+            // Of two simultaneous requests, the earlier one may be recorded last.
+            SessionChange::Seen(now) => self.seen_at = self.seen_at.max(now),
+            SessionChange::Refreshed(RefreshedTokens { tokens, permissions }) => {
+                self.identity.tokens = tokens;
+                if let Some(permissions) = permissions {
+                    self.identity.permissions = permissions;
+                }
             }
         }
+        self
     }
 
     /// What a list of sessions shows of it.
@@ -132,104 +126,99 @@ impl Session {
         }
     }
 
-    /// Whether it is this person's.
-    pub fn is_of(&self, issuer: &str, subject: &str) -> bool {
-        self.issuer == issuer && self.subject == subject
-    }
-
-    /// Whether the person has the permission, as of the login or the latest refresh.
+    /// Whether the user has the permission, as of the log-in or the latest refresh.
     pub fn has(&self, permission: &Permission) -> bool {
-        self.permissions.contains(permission)
+        self.identity.permissions.contains(permission)
     }
 }
 
 impl Tokens {
-    /// Whether the access token ends within this time. False where the provider does not say when
-    /// it ends.
-    pub fn expires_within(&self, time: TimeDelta, now: DateTime<Utc>) -> bool {
-        self.access_token_expires_at.is_some_and(|end| end <= now + time)
+    /// Whether the access token should be renewed before it is used: it expires within 30 seconds,
+    /// or within the last third of its lifetime where that is shorter, so that a token of a few
+    /// seconds is not renewed at every request. False where the provider does not say when it
+    /// expires.
+    pub fn renewal_is_due(&self, now: DateTime<Utc>) -> bool {
+        self.access_token_expires_at.is_some_and(|end| {
+            let lifetime = end - self.access_token_issued_at;
+            now + (lifetime / 3).min(TimeDelta::seconds(30)) >= end
+        })
     }
 }
 
-/// What may change in a session. A change says only what it changes, so that of two requests at
-/// once neither undoes what the other did.
+/// A change of a session. It states only what changes, so that of two simultaneous requests
+/// neither reverts the other's change.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Change {
-    /// The person was here.
+pub enum SessionChange {
+    /// The user made a request.
     Seen(DateTime<Utc>),
-    /// The provider handed out newer tokens.
-    RefreshedTokens(RefreshedTokens),
+    /// The provider issued newer tokens.
+    Refreshed(RefreshedTokens),
 }
 
-/// What a refresh brought (OpenID Connect Core, section 12.2). Who the person is stays as it was
-/// told at the login.
+/// The result of a refresh (OpenID Connect Core, section 12.2). The identity stays that of the
+/// log-in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RefreshedTokens {
     /// The newer tokens, with the earlier ID token or refresh token where the answer held none.
     pub tokens: Tokens,
-    /// What the person may do now; `None` where the answer does not say.
+    /// What the user may do now; `None` where the answer does not say.
     pub permissions: Option<Vec<Permission>>,
 }
 
 /// What a list of sessions shows of one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SessionSummary {
-    /// Names it when it is to be ended.
+    /// Identifies it when it is to be ended.
     pub id: SessionId,
-    /// Where the person signed in, in words.
+    /// Browser and system where the user logged in.
     pub device: String,
-    /// When the person signed in.
+    /// When the session started.
     pub started_at: DateTime<Utc>,
-    /// When the person was last there, give or take a minute.
+    /// When the user last made a request, to about a minute.
     pub seen_at: DateTime<Utc>,
 }
 
-/// Which sessions are to end. Those that begin afterwards are not meant.
+/// Which sessions to end. It never covers sessions that start afterwards.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Revocation {
-    /// One session of the person.
+    /// One session of the user.
     Session {
-        /// The provider, verbatim.
-        issuer: String,
-        /// The person, verbatim: nobody ends another person's session.
-        subject: String,
+        /// The user: nobody ends another user's session.
+        subject: Subject,
         /// The session.
         id: SessionId,
     },
-    /// All sessions of the person.
-    Person {
-        /// The provider, verbatim.
-        issuer: String,
-        /// The person, verbatim.
-        subject: String,
-        /// The one that stays, if any does.
+    /// All sessions of the user.
+    User {
+        /// The user.
+        subject: Subject,
+        /// The session that stays, if any.
         except: Option<SessionId>,
     },
-    /// The sessions that came of one session at the provider.
+    /// The sessions that were started from one session at the provider.
     ProviderSession {
-        /// The provider, verbatim.
+        /// The provider (`iss`).
         issuer: String,
-        /// That session (`sid`).
+        /// The session at the provider (`sid`).
         sid: String,
-        /// The person, where the provider says who.
+        /// The user (`sub`), where the provider names one.
         subject: Option<String>,
     },
 }
 
 impl Revocation {
-    /// Whether it means this session.
+    /// Whether it covers this session.
     pub fn covers(&self, session: &Session) -> bool {
+        let identity = &session.identity;
         match self {
-            Self::Session { issuer, subject, id } => {
-                session.is_of(issuer, subject) && session.id == *id
-            }
-            Self::Person { issuer, subject, except } => {
-                session.is_of(issuer, subject) && *except != Some(session.id)
+            Self::Session { subject, id } => identity.subject == *subject && session.id == *id,
+            Self::User { subject, except } => {
+                identity.subject == *subject && *except != Some(session.id)
             }
             Self::ProviderSession { issuer, sid, subject } => {
-                session.issuer == *issuer
-                    && session.provider_session_id.as_ref() == Some(sid)
-                    && subject.as_ref().is_none_or(|subject| session.subject == *subject)
+                identity.subject.issuer == *issuer
+                    && identity.provider_session_id.as_ref() == Some(sid)
+                    && subject.as_ref().is_none_or(|name| identity.subject.subject == *name)
             }
         }
     }
@@ -238,25 +227,25 @@ impl Revocation {
 /// How long sessions last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lifetimes {
-    /// Without a visit.
+    /// Since the last request.
     pub rolling: TimeDelta,
-    /// In all.
+    /// Since the log-in.
     pub absolute: TimeDelta,
 }
 
 impl Lifetimes {
-    /// When the session ends if the person does not come back.
+    /// When the session expires if the user makes no further request.
     pub fn expires_at(&self, session: &Session) -> DateTime<Utc> {
         (session.seen_at + self.rolling).min(session.started_at + self.absolute)
     }
 
-    /// False from the very second of its end, and for a session from the future: a clock that was
-    /// set back must not make a session eternal.
+    /// False from the second of its expiry, and for a session from the future: a clock that was set
+    /// back must not extend a session without limit.
     pub fn allow(&self, session: &Session, now: DateTime<Utc>) -> bool {
         now < self.expires_at(session) && session.seen_at <= now + TimeDelta::minutes(5)
     }
 
-    /// Whether it is time to note that the person was here: at most once a minute, and more often
+    /// Whether this request should be recorded as a visit: at most once a minute, and more often
     /// only where sessions are very short.
     pub fn visit_is_due(&self, session: &Session, now: DateTime<Utc>) -> bool {
         now - session.seen_at >= (self.rolling / 10).min(TimeDelta::minutes(1))

@@ -1,41 +1,79 @@
-//! People, as the provider tells of them and as Portico remembers them.
+//! Users, as the provider describes them and as the site keeps them.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::{Claims, Permission, Profile, Tokens};
 
-/// Who signed in, as the provider told it and the adapter verified it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Identity {
-    /// The provider, verbatim (`iss`).
+/// Tolerance for the difference between our clock and the provider's, for every time that a
+/// provider states. One value for the verification at the callback and for the guard of pages that
+/// need a recent log-in: with two, a browser would be sent back and forth between them.
+pub const CLOCK_LEEWAY: TimeDelta = TimeDelta::seconds(60);
+
+/// A user at a provider: `iss` and `sub`, both verbatim (OpenID Connect Core, section 2). Only the
+/// pair is unique (section 5.7).
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Subject {
+    /// The provider (`iss`).
     pub issuer: String,
-    /// The person at that provider, verbatim (`sub`); never empty.
+    /// The user at that provider (`sub`); never empty.
     pub subject: String,
-    /// The standard claims.
-    pub profile: Profile,
-    /// All claims: those of the ID token, with userinfo's over them.
+}
+
+impl Subject {
+    /// The user with this `sub` at this `iss`.
+    pub fn new(issuer: impl Into<String>, subject: impl Into<String>) -> Self {
+        Self { issuer: issuer.into(), subject: subject.into() }
+    }
+}
+
+/// Who logged in, as the provider told and the adapter verified it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Identity {
+    /// The user.
+    pub subject: Subject,
+    /// All claims: those of the ID token, with userinfo's added.
     pub claims: Claims,
-    /// What the person may do, as far as the provider tells the site; often nothing.
+    /// What the user may do, as far as the provider tells the site; often nothing.
     pub permissions: Vec<Permission>,
-    /// What the token endpoint handed out.
+    /// The answer of the token endpoint.
     pub tokens: Tokens,
     /// The session at the provider (`sid`); `None` where it does not say.
     pub provider_session_id: Option<String>,
 }
 
-/// What is remembered of a person: one record per issuer and subject, both unmodified.
+impl Identity {
+    /// The standard claims.
+    pub fn profile(&self) -> Profile {
+        Profile::from_claims(&self.claims.to_map())
+    }
+
+    /// When the user last authenticated at the provider (`auth_time`). `None` where it does not
+    /// say, or says it in another form than a number of seconds.
+    pub fn authenticated_at(&self) -> Option<DateTime<Utc>> {
+        let seconds = self.claims.to_map().get("auth_time").and_then(Value::as_i64)?;
+        DateTime::from_timestamp(seconds, 0)
+    }
+
+    /// Whether the user authenticated at the provider within this time, give or take
+    /// [`CLOCK_LEEWAY`]. False where the provider does not say when.
+    pub fn authenticated_within(&self, max_age: TimeDelta, now: DateTime<Utc>) -> bool {
+        self.authenticated_at().is_some_and(|at| now - at <= max_age + CLOCK_LEEWAY)
+    }
+}
+
+/// What the site keeps of a user: one record per issuer and subject, both unmodified.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct User {
-    /// The provider, verbatim.
-    pub issuer: String,
-    /// The person at that provider, verbatim.
-    pub subject: String,
-    /// As of the last login.
+    /// The user at the provider.
+    pub subject: Subject,
+    /// As of the latest log-in.
     pub profile: Profile,
-    /// The first login, to the second.
+    /// The first log-in, to the second.
     pub first_seen: DateTime<Utc>,
-    /// The latest login, to the second.
+    /// The latest log-in, to the second.
     pub last_login: DateTime<Utc>,
-    /// How often the person signed in, this time included.
+    /// Number of log-ins, the latest included.
     pub logins: i64,
 }

@@ -1,6 +1,6 @@
 use chrono::{DateTime, Utc};
 
-/// The time. Handed in, so that tests can set it.
+/// The current time; injected so that tests can set it.
 #[cfg_attr(feature = "testing", mockall::automock)]
 pub trait Clock: Send + Sync {
     /// Now.

@@ -6,17 +6,18 @@ use crate::model::{AccessToken, Message, Topic};
 #[cfg_attr(feature = "testing", mockall::automock)]
 #[async_trait]
 pub trait MessageApi: Send + Sync {
-    /// Asks for the message, with the visitor's token where there is one (RFC 6750, section 2.1).
+    /// Reads the message, with the visitor's access token where there is one (RFC 6750, section
+    /// 2.1).
     ///
     /// # Errors
     /// A [`MessageError`] for each way in which there is no message.
     async fn read(&self, topic: Topic, token: Option<AccessToken>)
     -> Result<Message, MessageError>;
 
-    /// Whether the API is there.
+    /// Checks that the API answers.
     ///
     /// # Errors
-    /// [`MessageError`] when the public message cannot be had.
+    /// [`MessageError`] when the public message cannot be read.
     async fn check(&self) -> Result<(), MessageError> {
         self.read(Topic::Public, None).await.map(drop)
     }
@@ -25,18 +26,33 @@ pub trait MessageApi: Send + Sync {
 /// Why there is no message.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum MessageError {
-    /// The API answered, and refused: its status (400 to 499) and its words, foreign text.
-    #[error("the API refused with {status}: {text}")]
+    /// The API answered and refused.
+    #[error("the API refused ({reason:?}): {text}")]
     Refused {
-        /// HTTP status code.
-        status: u16,
-        /// The API's own words; to be escaped where shown.
+        /// Why.
+        reason: RefusalReason,
+        /// The API's own words; untrusted text.
         text: String,
     },
-    /// The API cannot be reached, or answers nonsense or 500 and above, and why.
-    #[error("the API is at fault: {0}")]
+    /// The API is out of reach or its answer cannot be used, and why.
+    #[error("the messages API failed: {0}")]
     Failed(String),
     /// The API does not answer in time.
-    #[error("the API does not answer in time")]
+    #[error("the messages API did not answer in time")]
     Timeout,
+}
+
+/// Why the API refuses a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RefusalReason {
+    /// The access token is missing or not accepted.
+    Unauthenticated,
+    /// The user lacks the permission.
+    PermissionDenied,
+    /// There is no such message.
+    NotFound,
+    /// The API receives too many requests.
+    TooManyRequests,
+    /// Any other reason, by the API's own code for it.
+    Other(u16),
 }

@@ -1,11 +1,10 @@
-/// Chance nobody can guess. Handed in, so that tests can repeat it.
+/// Cryptographically secure random bytes; injected so that tests are deterministic.
 #[cfg_attr(feature = "testing", mockall::automock)]
 pub trait Randomness: Send + Sync {
     /// 256 fresh bits from the operating system's generator.
     ///
     /// # Errors
-    /// [`RandomnessUnavailable`] when the operating system has none to give; nothing guessable is
-    /// ever handed out instead.
+    /// [`RandomnessUnavailable`] when the operating system has none; there is no fallback.
     fn bytes(&self) -> Result<[u8; 32], RandomnessUnavailable>;
 }
 

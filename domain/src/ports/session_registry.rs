@@ -1,44 +1,35 @@
 use async_trait::async_trait;
-use chrono::{DateTime, Utc};
 
 use super::SessionsUnavailable;
-use crate::model::{Revocation, SessionSummary};
+use crate::model::{RefreshToken, Revocation, SessionSummary, Subject};
 
-/// All sessions of the site: for those who end other sessions than their own visitor's.
+/// All sessions of the site: lists them and ends other sessions than the visitor's own.
 #[cfg_attr(feature = "testing", mockall::automock)]
 #[async_trait]
 pub trait SessionRegistry: Send + Sync {
-    /// The person's sessions, the latest seen first. `None` where they are kept in the visitors'
-    /// cookies, so that nobody can list them.
+    /// The user's sessions, the latest seen first. `None` where sessions are kept in the visitors'
+    /// cookies and cannot be listed.
     ///
     /// # Errors
     /// [`SessionsUnavailable`] when the store is out of reach.
     async fn list(
         &self,
-        issuer: &str,
-        subject: &str,
+        subject: &Subject,
     ) -> Result<Option<Vec<SessionSummary>>, SessionsUnavailable>;
 
-    /// Ends the sessions that are meant and exist now, whether there are any or not: at once in
-    /// this process, and within 5 seconds in every other. It outlasts a restart.
+    /// Ends the sessions that the revocation covers and that exist now, if there are any: at once
+    /// in this process, within 5 seconds in every other one. It survives a restart. Returns the
+    /// refresh tokens of the ended sessions, as far as the store has them, so that they can be
+    /// revoked at the provider.
     ///
     /// # Errors
     /// [`SessionsUnavailable`] when the store is out of reach; some may have ended.
-    async fn revoke(&self, revocation: &Revocation) -> Result<(), SessionsUnavailable>;
-
-    /// Notes a value that is good once, such as the `jti` of a logout token (OpenID Connect
-    /// Back-Channel Logout, section 2.6). True for the first who asks, in whatever process; false
-    /// for all others until then.
-    ///
-    /// # Errors
-    /// [`SessionsUnavailable`] when the store is out of reach: nobody knows.
-    async fn first_use(
+    async fn revoke(
         &self,
-        value: &str,
-        until: DateTime<Utc>,
-    ) -> Result<bool, SessionsUnavailable>;
+        revocation: &Revocation,
+    ) -> Result<Vec<RefreshToken>, SessionsUnavailable>;
 
-    /// Tries whether the store answers.
+    /// Checks that the store answers.
     ///
     /// # Errors
     /// [`SessionsUnavailable`] with the cause.

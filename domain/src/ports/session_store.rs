@@ -1,82 +1,94 @@
 use async_trait::async_trait;
 
-use crate::model::{Change, LoginAttempt, Session, State};
+use crate::model::{RefreshedTokens, Session, SessionChange};
 
-/// The session of the visitor behind one request, and the visitor's login attempts, wherever they
-/// are kept.
+/// The session of the visitor behind one request.
 ///
-/// A value lives as long as one request; what it writes, it also reads.
+/// A value lives as long as one request and reads its own writes.
 #[cfg_attr(feature = "testing", mockall::automock)]
+#[cfg_attr(feature = "testing", allow(unused_parens, reason = "false alarm in the mock's code"))]
 #[async_trait]
 pub trait SessionStore: Send + Sync {
-    /// The visitor's session. `None` for a stranger, once the session has ended or passed its
-    /// lifetimes, and where what the browser brought is not exactly what was given to it; that is
-    /// then cleared.
+    /// The visitor's session. `None` where nobody is logged in, the session has ended or expired,
+    /// or what the browser sent is not exactly what the store issued.
     ///
     /// # Errors
-    /// [`SessionsUnavailable`] when the store is out of reach; the visitor's session is untouched.
+    /// [`SessionsUnavailable`] when the store is out of reach; the session is unchanged.
     async fn current(&self) -> Result<Option<Session>, SessionsUnavailable>;
 
-    /// Starts under a fresh id, replacing any earlier session of this visitor.
+    /// Starts a session under a fresh id and ends any earlier session of this visitor. A store
+    /// with little room may leave out the ID token.
     ///
     /// # Errors
-    /// [`SessionsUnavailable`] when the store is out of reach or the session too large for it.
-    async fn start(&self, session: &Session) -> Result<(), SessionsUnavailable>;
+    /// [`SaveSessionError`]: the earlier session goes on.
+    async fn start(&self, session: &Session) -> Result<(), SaveSessionError>;
 
-    /// Changes the session if it still exists, and answers it as it is now. `None` where it does
-    /// not exist: a session that was ended stays ended. What others changed meanwhile stays changed.
+    /// Changes the session if it still exists, and returns it as it is now. `None` where it does
+    /// not exist: a session that was ended stays ended. Simultaneous changes are all kept.
     ///
     /// # Errors
-    /// [`SessionsUnavailable`] when the store is out of reach or the session too large for it.
-    async fn update(&self, change: &Change) -> Result<Option<Session>, SessionsUnavailable>;
+    /// [`SaveSessionError`]: the session is unchanged.
+    async fn update(&self, change: &SessionChange) -> Result<Option<Session>, SaveSessionError>;
 
-    /// Asks for the turn to refresh the session's tokens, which one request at a time gets, as far
-    /// as the store reaches. Waits for the one that has it, 12 seconds at most. A turn that is not
-    /// given back ends after 30 seconds.
+    /// Renews the session's tokens under a lock, so that of the requests that find `stale` at the
+    /// same time only one asks the provider, as far as the store reaches. Returns the session as
+    /// it is afterwards, `None` if it has ended.
+    ///
+    /// The other requests wait, for 12 seconds at most, and take what the first one left: also
+    /// its failure, which leaves the session as it was. `renewal` is not called when another
+    /// request has renewed the tokens since `stale` was read. The lock is released whatever
+    /// happens, and expires after 30 seconds if the process ends.
     ///
     /// # Errors
-    /// [`SessionsUnavailable`] when the store is out of reach.
-    async fn take_turn(&self) -> Result<Turn, SessionsUnavailable>;
-
-    /// Gives the turn back. Without a turn it does nothing.
-    ///
-    /// # Errors
-    /// [`SessionsUnavailable`] when the store is out of reach; the turn ends by itself.
-    async fn end_turn(&self) -> Result<(), SessionsUnavailable>;
-
-    /// Ends the session. Ending twice is not an error.
-    ///
-    /// # Errors
-    /// [`SessionsUnavailable`] when the store is out of reach.
-    async fn end(&self) -> Result<(), SessionsUnavailable>;
-
-    /// Remembers an attempt; the oldest makes room for the sixth.
-    ///
-    /// # Errors
-    /// [`SessionsUnavailable`] when the store is out of reach.
-    async fn remember(&self, attempt: &LoginAttempt) -> Result<(), SessionsUnavailable>;
-
-    /// Hands the attempt out once, then forgets it. `None` for an unknown or used `state`.
-    ///
-    /// # Errors
-    /// [`SessionsUnavailable`] when the store is out of reach.
-    async fn take_attempt(
+    /// [`SaveSessionError`] when the store is out of reach or has no room for the new tokens.
+    async fn refresh<'a>(
         &self,
-        state: &State,
-    ) -> Result<Option<LoginAttempt>, SessionsUnavailable>;
+        stale: &Session,
+        renewal: &'a (dyn TokenRenewal + 'a),
+    ) -> Result<Option<Session>, SaveSessionError>;
+
+    /// Ends the session. Ending it twice is no error.
+    ///
+    /// # Errors
+    /// [`SessionsUnavailable`] when the store is out of reach; the session may go on.
+    async fn end(&self) -> Result<(), SessionsUnavailable>;
 }
 
-/// Whose turn it is to refresh a session's tokens.
+/// Asks the provider for newer tokens: what [`SessionStore::refresh`] does under its lock.
+#[async_trait]
+pub trait TokenRenewal: Send + Sync {
+    /// Renews the tokens of this session.
+    async fn renew(&self, session: &Session) -> Renewal;
+}
+
+/// What becomes of a session whose tokens were to be renewed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Turn {
-    /// The caller's, with the session as it is now: another request may have refreshed it already.
-    Yours(Session),
-    /// Another request had it, and this is what it left: the session unchanged where its refresh
-    /// failed or takes longer, `None` where it has ended.
-    Over(Option<Session>),
+pub enum Renewal {
+    /// It goes on with newer tokens.
+    Refreshed(RefreshedTokens),
+    /// It stays as it is: no newer tokens can be had now.
+    Unchanged,
+    /// It ends.
+    End,
 }
 
 /// The session store is out of reach, and why.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the session store is unavailable: {0}")]
 pub struct SessionsUnavailable(pub String);
+
+/// Why a session cannot be saved.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SaveSessionError {
+    /// The store has no room for a session of this size, now or later.
+    #[error("the session takes {bytes} bytes, {max_bytes} fit into the store")]
+    TooLarge {
+        /// Size of the session, without its ID token.
+        bytes: usize,
+        /// Size that the store can keep.
+        max_bytes: usize,
+    },
+    /// The store is out of reach.
+    #[error(transparent)]
+    Unavailable(#[from] SessionsUnavailable),
+}

@@ -1,47 +1,46 @@
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
-use crate::model::{Profile, User};
+use crate::model::{Profile, Subject, User};
 
-/// The memory of who signed in.
+/// The users who have logged in.
 ///
-/// People are told apart by issuer and subject, both compared byte by byte and never rewritten.
+/// Issuer and subject are compared byte by byte and never rewritten.
 #[cfg_attr(feature = "testing", mockall::automock)]
 #[async_trait]
 pub trait UserRepository: Send + Sync {
-    /// Notes a login: makes the record at the first one; refreshes profile and `last_login` and
-    /// counts at each later one. One atomic step: of two logins at the same instant both count.
-    /// `last_login` never goes back.
+    /// Records a log-in: creates the record at the first one, updates profile and `last_login` and
+    /// counts at each later one. Atomic: simultaneous log-ins are all counted. `last_login` never
+    /// moves back.
     ///
     /// # Errors
     /// [`UsersUnavailable`] when the storage is out of reach or refuses the values.
     async fn record_login(
         &self,
-        issuer: &str,
-        subject: &str,
+        subject: &Subject,
         profile: &Profile,
         now: DateTime<Utc>,
     ) -> Result<User, UsersUnavailable>;
 
-    /// The record of one person; `None` when that person never signed in.
+    /// The user's record; `None` where the user never logged in.
     ///
     /// # Errors
     /// [`UsersUnavailable`] when the storage is out of reach.
-    async fn find(&self, issuer: &str, subject: &str) -> Result<Option<User>, UsersUnavailable>;
+    async fn find(&self, subject: &Subject) -> Result<Option<User>, UsersUnavailable>;
 
-    /// At most `limit` people, the latest login first.
+    /// At most `limit` users, the latest log-in first.
     ///
     /// # Errors
     /// [`UsersUnavailable`] when the storage is out of reach.
     async fn list(&self, limit: u32) -> Result<Vec<User>, UsersUnavailable>;
 
-    /// Forgets one person. False when there was nobody to forget.
+    /// Deletes the user's record. False where there was none.
     ///
     /// # Errors
     /// [`UsersUnavailable`] when the storage is out of reach.
-    async fn delete(&self, issuer: &str, subject: &str) -> Result<bool, UsersUnavailable>;
+    async fn delete(&self, subject: &Subject) -> Result<bool, UsersUnavailable>;
 
-    /// Whether the storage answers.
+    /// Checks that the storage answers.
     ///
     /// # Errors
     /// [`UsersUnavailable`] with the cause.

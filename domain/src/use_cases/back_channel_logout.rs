@@ -1,28 +1,34 @@
 use chrono::TimeDelta;
 
+use super::revoke_sessions::revoke_sessions;
 use crate::{
-    model::{LogoutTarget, LogoutToken, Revocation},
-    ports::{Clock, IdentityProvider, LogoutTokenError, SessionRegistry, SessionsUnavailable},
+    model::{LogoutTarget, LogoutToken, Revocation, Subject},
+    ports::{
+        Clock, IdentityProvider, LogoutTokenError, ReplayGuard, SessionRegistry,
+        SessionsUnavailable,
+    },
 };
 
-/// How long a logout token that was used is remembered: longer than any is taken
+/// How long a used logout token is remembered: longer than one is accepted
 /// ([`IdentityProvider::verify_logout_token`]).
-const REMEMBERED: TimeDelta = TimeDelta::minutes(15);
+const REPLAY_WINDOW: TimeDelta = TimeDelta::minutes(15);
 
 /// The provider ends sessions (OpenID Connect Back-Channel Logout, section 2.5).
 pub struct BackChannelLogout<'a> {
-    /// Verifies what the provider says.
+    /// Verifies the logout token.
     pub identity: &'a dyn IdentityProvider,
     /// Ends the sessions.
     pub registry: &'a dyn SessionRegistry,
-    /// The time.
+    /// Refuses a logout token that was used before.
+    pub replay_guard: &'a dyn ReplayGuard,
+    /// Dates the use of the logout token.
     pub clock: &'a dyn Clock,
 }
 
 /// Why no session was ended. The text is for the log.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BackChannelLogoutError {
-    /// The logout token is not to be believed.
+    /// The logout token is not accepted.
     #[error(transparent)]
     Token(#[from] LogoutTokenError),
     /// The logout token was used before.
@@ -34,23 +40,30 @@ pub enum BackChannelLogoutError {
 }
 
 impl BackChannelLogout<'_> {
-    /// Ends what the logout token names, whether there is anything to end or not.
+    /// Ends the sessions that the logout token names, if there are any.
     ///
     /// # Errors
-    /// An [`BackChannelLogoutError`]; with one of the store some sessions may have ended.
+    /// A [`BackChannelLogoutError`]. After an error of the store some sessions may have ended, and
+    /// the provider may send the same logout token again.
     pub async fn run(&self, logout_token: &str) -> Result<(), BackChannelLogoutError> {
         let LogoutToken { issuer, id, target } =
             self.identity.verify_logout_token(logout_token).await?;
-        let until = self.clock.now() + REMEMBERED;
-        if !self.registry.first_use(&format!("logout token {issuer} {id}"), until).await? {
+        let used = format!("logout token {issuer} {id}");
+        if self.replay_guard.was_used(&used).await? {
             return Err(BackChannelLogoutError::Replayed);
         }
         let revocation = match target {
             LogoutTarget::ProviderSession { sid, subject } => {
                 Revocation::ProviderSession { issuer, sid, subject }
             }
-            LogoutTarget::Person(subject) => Revocation::Person { issuer, subject, except: None },
+            LogoutTarget::User(subject) => {
+                Revocation::User { subject: Subject::new(issuer, subject), except: None }
+            }
         };
-        Ok(self.registry.revoke(&revocation).await?)
+        revoke_sessions(self.registry, self.identity, &revocation).await?;
+        // Marked as used after the sessions have ended: if that fails, the provider's retry must
+        // be accepted. Ending them twice does no harm.
+        self.replay_guard.is_first_use(&used, self.clock.now() + REPLAY_WINDOW).await?;
+        Ok(())
     }
 }

@@ -1,16 +1,16 @@
 use crate::{
     model::{AuthorizationParameters, CodeVerifier, LoginAttempt, NextPage, Nonce, Screen, State},
     ports::{
-        Clock, IdentityProvider, ProviderUnavailable, Randomness, RandomnessUnavailable,
-        SessionStore, SessionsUnavailable,
+        Clock, IdentityProvider, LoginAttempts, ProviderUnavailable, Randomness,
+        RandomnessUnavailable, SessionStore, SessionsUnavailable,
     },
 };
 
 use super::random_text;
 
-/// Sends a person to the provider, to sign in or to make an account.
+/// Sends a visitor to the provider to log in or to sign up.
 pub struct BeginLogin<'a> {
-    /// Says where to.
+    /// Builds the authorization request.
     pub identity: &'a dyn IdentityProvider,
     /// Dates the attempt.
     pub clock: &'a dyn Clock,
@@ -18,44 +18,67 @@ pub struct BeginLogin<'a> {
     pub randomness: &'a dyn Randomness,
 }
 
+/// What the visitor asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LoginRequest {
+    /// The page of the provider.
+    pub screen: Screen,
+    /// The page to go to afterwards.
+    pub next: NextPage,
+    /// Further parameters of the authorization request.
+    pub parameters: AuthorizationParameters,
+    /// Whether to log in again although a session exists, because its tokens are of no more use.
+    pub renew: bool,
+}
+
 /// Where the browser goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BeginLoginOutcome {
     /// To the provider's authorization endpoint.
     AtProvider(String),
-    /// The person is signed in: straight to the page.
+    /// The visitor is logged in: straight to the page.
     AlreadyLoggedIn(NextPage),
 }
 
-/// Why nobody was sent to the provider.
+/// Why no log-in was begun.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BeginLoginError {
-    /// The provider's metadata cannot be had.
+    /// The browser's log-ins succeed, and it comes back without a session each time.
+    #[error("several log-ins succeeded within a minute and left the browser without a session")]
+    Loop,
+    /// The provider's metadata cannot be read.
     #[error(transparent)]
     Provider(#[from] ProviderUnavailable),
-    /// The attempt cannot be remembered.
+    /// The attempt cannot be remembered, or the session cannot be read.
     #[error(transparent)]
     Sessions(#[from] SessionsUnavailable),
-    /// There is no chance to be had.
+    /// There are no random bytes.
     #[error(transparent)]
     Randomness(#[from] RandomnessUnavailable),
 }
 
 impl BeginLogin<'_> {
-    /// Makes and remembers an attempt, and answers where the browser goes.
+    /// Makes and remembers an attempt, and returns where the browser goes.
     ///
     /// # Errors
-    /// A [`BeginLoginError`] for each part of the world that is missing. Nothing is remembered
-    /// when the provider is unavailable.
+    /// A [`BeginLoginError`]; no attempt is remembered and no request was pushed to the provider.
     pub async fn run(
         &self,
         sessions: &dyn SessionStore,
-        screen: Screen,
-        next: NextPage,
-        requested: AuthorizationParameters,
+        attempts: &dyn LoginAttempts,
+        request: LoginRequest,
     ) -> Result<BeginLoginOutcome, BeginLoginError> {
-        // Who is asked to sign in anew would come here again and again without going there.
-        if !requested.require_login() && sessions.current().await?.is_some() {
+        let LoginRequest { screen, next, parameters, renew } = request;
+        if sessions.current().await?.is_none() {
+            let mut guard = attempts.loop_guard();
+            let is_loop = guard.record_return(self.clock.now());
+            if guard != attempts.loop_guard() {
+                attempts.set_loop_guard(&guard);
+            }
+            if is_loop {
+                return Err(BeginLoginError::Loop);
+            }
+        } else if !renew && !parameters.require_login() {
             return Ok(BeginLoginOutcome::AlreadyLoggedIn(next));
         }
         let attempt = LoginAttempt {
@@ -63,11 +86,11 @@ impl BeginLogin<'_> {
             nonce: Nonce::new(random_text(self.randomness)?),
             code_verifier: CodeVerifier::new(random_text(self.randomness)?),
             next,
-            requested,
+            requested: parameters,
             started_at: self.clock.now(),
         };
         let url = self.identity.authorization_url(&attempt, screen).await?;
-        sessions.remember(&attempt).await?;
+        attempts.remember(&attempt).await?;
         Ok(BeginLoginOutcome::AtProvider(url))
     }
 }

@@ -1,64 +1,70 @@
 use crate::{
     model::{Callback, NextPage, ProviderRefusal, Session, SessionId},
     ports::{
-        Clock, IdentityProvider, Randomness, RandomnessUnavailable, RedeemError, SessionStore,
-        SessionsUnavailable, UserRepository, UsersUnavailable,
+        Clock, IdentityProvider, LoginAttempts, Randomness, RandomnessUnavailable, RedeemError,
+        SaveSessionError, SessionStore, SessionsUnavailable, UserRepository, UsersUnavailable,
     },
 };
 
-/// Makes a signed-in person of one who comes back from the provider.
+/// Logs in the visitor who comes back from the provider.
 pub struct CompleteLogin<'a> {
     /// Redeems the code.
     pub identity: &'a dyn IdentityProvider,
-    /// Remembers the person.
+    /// Records the log-in.
     pub users: &'a dyn UserRepository,
-    /// Dates the login.
+    /// Dates the log-in.
     pub clock: &'a dyn Clock,
-    /// Makes the session's id.
+    /// Makes the session id.
     pub randomness: &'a dyn Randomness,
 }
 
-/// Why nobody was signed in.
+/// Why nobody was logged in.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum LoginError {
-    /// This browser began no such login, or it has used it: the `state` is unknown.
-    #[error("no login was begun in this browser with that state, or it was used already")]
+    /// This browser began no log-in with this `state`, or has completed it.
+    #[error("unknown or used state")]
     NoAttempt,
-    /// The person took longer than ten minutes.
-    #[error("the login was begun more than ten minutes ago")]
+    /// The log-in took longer than ten minutes.
+    #[error("the log-in was begun more than ten minutes ago")]
     Expired,
     /// The provider answered with an error.
     #[error("the provider answered {:?}", .0.error)]
     Refused(ProviderRefusal),
-    /// The code did not make anyone signed in.
+    /// The code could not be redeemed.
     #[error(transparent)]
     Redeem(#[from] RedeemError),
-    /// The session cannot be kept.
+    /// The session cannot be saved.
+    #[error(transparent)]
+    Save(#[from] SaveSessionError),
+    /// The session store is out of reach.
     #[error(transparent)]
     Sessions(#[from] SessionsUnavailable),
-    /// The person cannot be remembered.
+    /// The user storage is out of reach.
     #[error(transparent)]
     Users(#[from] UsersUnavailable),
-    /// No id can be made.
+    /// There are no random bytes.
     #[error(transparent)]
     Randomness(#[from] RandomnessUnavailable),
 }
 
 impl CompleteLogin<'_> {
-    /// Answers the page that the person wanted. `device` says in words where the person is. A callback that is repeated or stale leads to the
-    /// profile when the person is signed in: a reloaded page or a second click did nothing wrong.
+    /// Returns the page that the visitor wanted. `device` describes the browser, for the list of
+    /// sessions. A repeated or stale callback of a visitor who is logged in leads to the profile: a
+    /// reloaded page or a second click is no mistake.
     ///
     /// # Errors
-    /// A [`LoginError`] for each way in which this fails; no session is started then, and a
-    /// session that was there before stays.
+    /// A [`LoginError`]; no session is started, and an earlier one goes on.
     pub async fn run(
         &self,
         sessions: &dyn SessionStore,
+        attempts: &dyn LoginAttempts,
         callback: Callback,
         device: &str,
     ) -> Result<NextPage, LoginError> {
-        // Taken before anything can fail: an attempt is good for one callback.
-        let attempt = match sessions.take_attempt(&callback.state).await? {
+        // Before the code is spent: with the storage down the callback can be repeated.
+        self.users.check().await?;
+        // Taken before anything else can fail: an attempt is good for one callback.
+        let attempt = match attempts.take(&callback.state).await? {
             None => Err(LoginError::NoAttempt),
             Some(attempt) if attempt.has_expired(self.clock.now()) => Err(LoginError::Expired),
             Some(attempt) => Ok(attempt),
@@ -78,10 +84,11 @@ impl CompleteLogin<'_> {
         let identity = self.identity.redeem(&response, &attempt).await?;
         let id = SessionId::new(self.randomness.bytes()?);
         let now = self.clock.now();
-        self.users
-            .record_login(&identity.issuer, &identity.subject, &identity.profile, now)
-            .await?;
+        self.users.record_login(&identity.subject, &identity.profile(), now).await?;
         sessions.start(&Session::new(id, device, identity, now)).await?;
+        let mut guard = attempts.loop_guard();
+        guard.record_success(now);
+        attempts.set_loop_guard(&guard);
         Ok(attempt.next)
     }
 }

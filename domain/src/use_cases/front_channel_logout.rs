@@ -1,18 +1,18 @@
+use super::revoke_sessions::revoke_sessions;
 use crate::{
     model::{Revocation, Session},
     ports::{IdentityProvider, RedeemError, SessionRegistry, SessionStore, SessionsUnavailable},
 };
 
-/// The provider ends a session by way of the browser (OpenID Connect Front-Channel Logout, section
-/// 2).
+/// The provider ends a session through the browser (OpenID Connect Front-Channel Logout, section
+/// 2): it loads the site in a frame of its log-out page.
 ///
-/// It shows the site in a frame of its log-out page. Browsers send no cookies into the frames of
-/// other sites, so that the session is found by the provider's own name for it. That name is known
-/// to provider, site and person only: whoever has it could have had more.
+/// Browsers send no `SameSite=Lax` cookies into frames of other sites, so the session is also found
+/// by the provider's `sid`.
 pub struct FrontChannelLogout<'a> {
-    /// Says whether it is the provider who is named.
+    /// Checks the issuer, revokes tokens.
     pub identity: &'a dyn IdentityProvider,
-    /// The visitor's own session, should the cookies have come along.
+    /// The visitor's own session, where the cookies were sent.
     pub sessions: &'a dyn SessionStore,
     /// Ends the session wherever it is.
     pub registry: &'a dyn SessionRegistry,
@@ -21,24 +21,24 @@ pub struct FrontChannelLogout<'a> {
 /// Why no session was ended. The text is for the log.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FrontChannelLogoutError {
-    /// Another issuer is named, or nobody can tell.
+    /// Another issuer is named, or it cannot be checked.
     #[error(transparent)]
     Issuer(#[from] RedeemError),
-    /// Too many have asked lately without having the session's cookies.
-    #[error("too many ask for log-outs")]
-    TooMany,
+    /// Too many requests without the session's cookies.
+    #[error("too many requests")]
+    TooManyRequests,
     /// The store is out of reach.
     #[error(transparent)]
     Sessions(#[from] SessionsUnavailable),
 }
 
 impl FrontChannelLogout<'_> {
-    /// Ends what came of the session that the provider calls `sid`, whether there is anything to
-    /// end or not. `may_revoke` is asked before a session is ended that is not the visitor's: a
-    /// store may have to remember every name that it is told.
+    /// Ends the sessions that were started from the provider's session `sid`, if there are any.
+    /// `may_revoke` is called before a session is ended that is not the visitor's own: a store may
+    /// have to remember every `sid` that it is given.
     ///
     /// # Errors
-    /// An [`FrontChannelLogoutError`]; nothing has ended.
+    /// A [`FrontChannelLogoutError`]; nothing has ended.
     pub async fn run(
         &self,
         iss: &str,
@@ -46,16 +46,17 @@ impl FrontChannelLogout<'_> {
         may_revoke: impl FnOnce() -> bool + Send,
     ) -> Result<(), FrontChannelLogoutError> {
         self.identity.verify_issuer(Some(iss.to_owned())).await?;
-        let is_meant = |session: &Session| {
-            session.issuer == iss && session.provider_session_id.as_deref() == Some(sid)
+        let is_named = |session: &Session| {
+            session.subject().issuer == iss
+                && session.identity.provider_session_id.as_deref() == Some(sid)
         };
-        if self.sessions.current().await?.as_ref().is_some_and(is_meant) {
+        if self.sessions.current().await?.as_ref().is_some_and(is_named) {
             self.sessions.end().await?;
         } else if !may_revoke() {
-            return Err(FrontChannelLogoutError::TooMany);
+            return Err(FrontChannelLogoutError::TooManyRequests);
         }
         let (issuer, sid) = (iss.to_owned(), sid.to_owned());
         let revocation = Revocation::ProviderSession { issuer, sid, subject: None };
-        Ok(self.registry.revoke(&revocation).await?)
+        Ok(revoke_sessions(self.registry, self.identity, &revocation).await?)
     }
 }

@@ -1,22 +1,22 @@
 use crate::{
-    model::{Change, Lifetimes, Session},
+    model::{Lifetimes, Session, SessionChange},
     ports::{Clock, SessionStore, SessionsUnavailable},
 };
 
-/// Tells who is behind a request, and notes that the person was here.
+/// Loads the visitor's session and records the visit.
 pub struct LoadSession<'a> {
-    /// Says when now is.
+    /// Dates the visit.
     pub clock: &'a dyn Clock,
-    /// Say when a session ends.
+    /// When sessions expire.
     pub lifetimes: Lifetimes,
 }
 
 impl LoadSession<'_> {
-    /// The visitor's session; `None` for a stranger.
+    /// The visitor's session; `None` where nobody is logged in.
     ///
     /// # Errors
-    /// [`SessionsUnavailable`] when the store cannot say. That the visit could not be noted is no
-    /// error: the person is signed in all the same. A session that ended meanwhile is none.
+    /// [`SessionsUnavailable`] when the session cannot be read. A visit that cannot be recorded is
+    /// no error: the visitor is logged in all the same.
     pub async fn run(
         &self,
         sessions: &dyn SessionStore,
@@ -28,7 +28,7 @@ impl LoadSession<'_> {
         if !self.lifetimes.visit_is_due(&session, now) {
             return Ok(Some(session));
         }
-        match sessions.update(&Change::Seen(now)).await {
+        match sessions.update(&SessionChange::Seen(now)).await {
             Ok(session) => Ok(session),
             Err(_) => Ok(Some(session)),
         }

@@ -1,17 +1,19 @@
+use super::revoke_sessions::revoke_sessions;
 use crate::{
     model::{Revocation, Session, SessionId, SessionSummary},
-    ports::{SessionRegistry, SessionsUnavailable},
+    ports::{IdentityProvider, SessionRegistry, SessionsUnavailable},
 };
 
-/// Shows people where they are signed in, and ends what they want ended: their own sessions, never
-/// another person's.
+/// Lists a user's sessions and ends them: the user's own, never another user's.
 pub struct ManageSessions<'a> {
-    /// Knows all sessions.
+    /// Lists and ends sessions.
     pub registry: &'a dyn SessionRegistry,
+    /// Revokes the tokens of ended sessions.
+    pub identity: &'a dyn IdentityProvider,
 }
 
 impl ManageSessions<'_> {
-    /// The person's sessions, the latest seen first. `None` where the site cannot list them.
+    /// The user's sessions, the latest seen first. `None` where the store cannot list them.
     ///
     /// # Errors
     /// [`SessionsUnavailable`] when the store is out of reach.
@@ -19,24 +21,24 @@ impl ManageSessions<'_> {
         &self,
         own: &Session,
     ) -> Result<Option<Vec<SessionSummary>>, SessionsUnavailable> {
-        self.registry.list(&own.issuer, &own.subject).await
+        self.registry.list(own.subject()).await
     }
 
-    /// Ends one of the person's sessions. One that is not theirs, or none, is left alone.
+    /// Ends one of the user's sessions. Does nothing if it is another user's or does not exist.
     ///
     /// # Errors
     /// [`SessionsUnavailable`] when the store is out of reach.
     pub async fn end_one(&self, own: &Session, id: SessionId) -> Result<(), SessionsUnavailable> {
-        let (issuer, subject) = (own.issuer.clone(), own.subject.clone());
-        self.registry.revoke(&Revocation::Session { issuer, subject, id }).await
+        let revocation = Revocation::Session { subject: own.subject().clone(), id };
+        revoke_sessions(self.registry, self.identity, &revocation).await
     }
 
-    /// Ends all of the person's sessions but this one.
+    /// Ends all of the user's sessions but this one.
     ///
     /// # Errors
     /// [`SessionsUnavailable`] when the store is out of reach.
     pub async fn end_others(&self, own: &Session) -> Result<(), SessionsUnavailable> {
-        let (issuer, subject) = (own.issuer.clone(), own.subject.clone());
-        self.registry.revoke(&Revocation::Person { issuer, subject, except: Some(own.id) }).await
+        let revocation = Revocation::User { subject: own.subject().clone(), except: Some(own.id) };
+        revoke_sessions(self.registry, self.identity, &revocation).await
     }
 }

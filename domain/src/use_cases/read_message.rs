@@ -1,47 +1,51 @@
-use chrono::TimeDelta;
-
-use super::{RefreshFailed, RefreshSession};
+use super::{RefreshSession, RefreshSessionError};
 use crate::{
     model::{Message, Session, Topic},
     ports::{
-        Clock, IdentityProvider, MessageApi, MessageError, RefreshError, SessionStore,
-        SessionsUnavailable,
+        Clock, IdentityProvider, MessageApi, MessageError, RefreshError, RefusalReason,
+        SaveSessionError, SessionStore,
     },
 };
 
-/// Reads a message of the API, as the visitor.
+/// Reads a message of the API with the visitor's access token.
 pub struct ReadMessage<'a> {
-    /// Where the messages are.
+    /// Has the messages.
     pub api: &'a dyn MessageApi,
-    /// Renews an access token that is about to end.
+    /// Renews the access token.
     pub identity: &'a dyn IdentityProvider,
-    /// Says which one is.
+    /// Tells whether the access token is about to expire.
     pub clock: &'a dyn Clock,
-    /// Is told why a token could not be renewed now: the visitor may not notice, the operator must.
-    pub not_renewed: &'a (dyn Fn(&RefreshError) + Sync),
+    /// Receives the cause when a token could not be renewed: the visitor may not notice it, the
+    /// operator must.
+    pub on_renewal_failure: &'a (dyn Fn(&RefreshError) + Sync),
 }
 
 /// Why there is no message.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ReadMessageError {
-    /// The API does not give it.
+    /// The API does not return it.
     #[error(transparent)]
     Api(#[from] MessageError),
-    /// The visitor's session ended while it was refreshed: the cause, for the log.
+    /// The API refused the access token, which cannot be renewed now. `None` where another request
+    /// tried just now and failed. The visitor is still logged in.
+    #[error("the access token cannot be renewed now: {}", .0.as_ref().map_or_else(|| "another request failed".into(), ToString::to_string))]
+    RenewalUnavailable(Option<RefreshError>),
+    /// The API refused the access token, and there is no refresh token: the visitor has to log in
+    /// again.
+    #[error("the API refused the access token, and there is no refresh token")]
+    LoginRequired,
+    /// The session ended while its tokens were renewed: the cause, for the log.
     #[error("{0}")]
     SessionEnded(String),
-    /// The visitor's session cannot be read or kept.
+    /// The session cannot be read or saved.
     #[error(transparent)]
-    Sessions(#[from] SessionsUnavailable),
+    Save(#[from] SaveSessionError),
 }
 
-/// The access token is renewed when it ends within this time, so that it does not end on its way.
-const SOON: TimeDelta = TimeDelta::seconds(30);
-
 impl ReadMessage<'_> {
-    /// Asks with the visitor's access token where there is one, renewed if it is about to end.
-    /// Whether the visitor may read is for the API to say; but where it answers 401 to a token that
-    /// looked good, the token is renewed once and the API asked once more.
+    /// Reads with the visitor's access token where there is one, renewed first if it is about to
+    /// expire. Whether the visitor may read the message is for the API to decide. If the API does
+    /// not accept the token, it is renewed once and the API asked once more.
     ///
     /// # Errors
     /// A [`ReadMessageError`].
@@ -54,42 +58,53 @@ impl ReadMessage<'_> {
         let Some(session) = visitor else {
             return Ok(self.api.read(topic, None).await?);
         };
-        let can_refresh = session.tokens.refresh_token.is_some();
-        if can_refresh && session.tokens.expires_within(SOON, self.clock.now()) {
-            // Where it cannot be renewed now, the old one may still be good for a few seconds.
-            let renewed = self.refresh(sessions, session).await?;
-            return Ok(self.ask(renewed.as_ref().unwrap_or(session), topic).await?);
+        let can_refresh = session.tokens().refresh_token.is_some();
+        if can_refresh && session.tokens().renewal_is_due(self.clock.now()) {
+            return match self.refresh(sessions, session).await {
+                Ok(renewed) => Ok(self.read(&renewed, topic).await?),
+                // The old token may still be accepted for some seconds.
+                Err(cause @ ReadMessageError::RenewalUnavailable(_)) => {
+                    match self.read(session, topic).await {
+                        Err(error) if is_unauthenticated(&error) => Err(cause),
+                        answer => Ok(answer?),
+                    }
+                }
+                Err(cause) => Err(cause),
+            };
         }
-        let refusal = match self.ask(session, topic).await {
-            Err(refusal @ MessageError::Refused { status: 401, .. }) if can_refresh => refusal,
-            answer => return Ok(answer?),
-        };
-        match self.refresh(sessions, session).await? {
-            Some(renewed) => Ok(self.ask(&renewed, topic).await?),
-            None => Err(refusal.into()),
+        match self.read(session, topic).await {
+            Err(error) if !is_unauthenticated(&error) => Err(error.into()),
+            Err(_) if !can_refresh => Err(ReadMessageError::LoginRequired),
+            Err(_) => {
+                let renewed = self.refresh(sessions, session).await?;
+                Ok(self.read(&renewed, topic).await?)
+            }
+            Ok(message) => Ok(message),
         }
     }
 
-    async fn ask(&self, session: &Session, topic: Topic) -> Result<Message, MessageError> {
-        self.api.read(topic, Some(session.tokens.access_token.clone())).await
+    async fn read(&self, session: &Session, topic: Topic) -> Result<Message, MessageError> {
+        self.api.read(topic, Some(session.tokens().access_token.clone())).await
     }
 
-    /// `None` where the session stays as it is.
     async fn refresh(
         &self,
         sessions: &dyn SessionStore,
         session: &Session,
-    ) -> Result<Option<Session>, ReadMessageError> {
-        match (RefreshSession { identity: self.identity }).run(sessions, session).await {
-            Ok(session) => Ok(Some(session)),
-            Err(RefreshFailed::Unavailable(cause)) => {
-                if let Some(cause) = cause {
-                    (self.not_renewed)(&cause);
-                }
-                Ok(None)
+    ) -> Result<Session, ReadMessageError> {
+        let refresh = RefreshSession { identity: self.identity };
+        refresh.run(sessions, session).await.map_err(|error| match error {
+            RefreshSessionError::Unavailable(cause) => {
+                (self.on_renewal_failure)(&cause);
+                ReadMessageError::RenewalUnavailable(Some(cause))
             }
-            Err(RefreshFailed::Ended(cause)) => Err(ReadMessageError::SessionEnded(cause)),
-            Err(RefreshFailed::Sessions(down)) => Err(down.into()),
-        }
+            RefreshSessionError::FailedElsewhere => ReadMessageError::RenewalUnavailable(None),
+            RefreshSessionError::Ended(cause) => ReadMessageError::SessionEnded(cause),
+            RefreshSessionError::Save(cause) => cause.into(),
+        })
     }
+}
+
+fn is_unauthenticated(error: &MessageError) -> bool {
+    matches!(error, MessageError::Refused { reason: RefusalReason::Unauthenticated, .. })
 }

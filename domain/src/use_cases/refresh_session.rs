@@ -1,68 +1,93 @@
+use std::sync::{Mutex, PoisonError};
+
+use async_trait::async_trait;
+use chrono::TimeDelta;
+
 use crate::{
-    model::{Change, Session},
-    ports::{IdentityProvider, RefreshError, SessionStore, SessionsUnavailable, Turn},
+    model::{RefreshToken, Session},
+    ports::{
+        IdentityProvider, RefreshError, Renewal, SaveSessionError, SessionStore, TokenRenewal,
+    },
 };
 
-/// Renews a session's tokens, once however many requests ask together.
+/// Renews a session's tokens, once for all simultaneous requests.
 pub struct RefreshSession<'a> {
-    /// Renews them.
+    /// Renews the tokens.
     pub identity: &'a dyn IdentityProvider,
 }
 
 /// Why a session has no newer tokens.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum RefreshFailed {
-    /// The session is over: the provider does not want it to go on, or it was ended meanwhile.
+pub enum RefreshSessionError {
+    /// The session has ended: the provider refused to renew it, or it was ended meanwhile.
     #[error("the session has ended: {0}")]
     Ended(String),
-    /// Not now; the session stays as it is. The cause, or none where another request tried.
-    #[error("the session cannot be refreshed now: {}", .0.as_ref().map_or_else(|| "another request tried".into(), ToString::to_string))]
-    Unavailable(Option<RefreshError>),
-    /// The session cannot be read or kept.
+    /// The tokens cannot be renewed now; the session stays as it is.
     #[error(transparent)]
-    Sessions(#[from] SessionsUnavailable),
+    Unavailable(#[from] RefreshError),
+    /// Another request tried just now and failed; the session stays as it is.
+    #[error("another request failed to renew the tokens")]
+    FailedElsewhere,
+    /// The session cannot be read or saved.
+    #[error(transparent)]
+    Save(#[from] SaveSessionError),
 }
 
 impl RefreshSession<'_> {
-    /// Answers the session with newer tokens than those of `stale`.
+    /// Returns the session with newer tokens than those of `stale`.
     ///
     /// # Errors
-    /// A [`RefreshFailed`]: the session is over, or it stays as it is.
+    /// A [`RefreshSessionError`].
     pub async fn run(
         &self,
         sessions: &dyn SessionStore,
         stale: &Session,
-    ) -> Result<Session, RefreshFailed> {
-        let ended = || RefreshFailed::Ended("it was ended meanwhile".into());
-        let session = match sessions.take_turn().await? {
-            Turn::Yours(session) => session,
-            Turn::Over(session) => {
-                let session = session.ok_or_else(ended)?;
-                // Another request's failure is this one's: nobody asks the provider in turn.
-                return newer(session, stale).ok_or(RefreshFailed::Unavailable(None));
+    ) -> Result<Session, RefreshSessionError> {
+        let renewal = ProviderRenewal { identity: self.identity, result: Mutex::default() };
+        let session = sessions.refresh(stale, &renewal).await?;
+        let result = renewal.result.into_inner().unwrap_or_else(PoisonError::into_inner);
+        match (session, result) {
+            (Some(session), _) if is_newer(&session, stale) => Ok(session),
+            (Some(_), Some(Err(cause))) => Err(cause.into()),
+            (Some(_), _) => Err(RefreshSessionError::FailedElsewhere),
+            (None, Some(Err(cause))) => Err(RefreshSessionError::Ended(cause.to_string())),
+            (None, result) => {
+                // The user logged out while the provider answered: nobody will use the new token.
+                if let Some(Ok(Some(token))) = result {
+                    self.identity.revoke(&token, TimeDelta::zero()).await;
+                }
+                Err(RefreshSessionError::Ended("it was ended meanwhile".into()))
             }
-        };
-        if let Some(session) = newer(session.clone(), stale) {
-            sessions.end_turn().await?;
-            return Ok(session);
         }
-        let refreshed = match self.identity.refresh(&session).await {
-            Ok(refreshed) => refreshed,
-            Err(cause @ (RefreshError::Refused(_) | RefreshError::InvalidIdentity(_))) => {
-                sessions.end().await?;
-                return Err(RefreshFailed::Ended(cause.to_string()));
-            }
-            Err(cause) => {
-                sessions.end_turn().await?;
-                return Err(RefreshFailed::Unavailable(Some(cause)));
-            }
-        };
-        let session = sessions.update(&Change::RefreshedTokens(refreshed)).await?;
-        sessions.end_turn().await?;
-        session.ok_or_else(ended)
     }
 }
 
-fn newer(session: Session, stale: &Session) -> Option<Session> {
-    (session.tokens.access_token != stale.tokens.access_token).then_some(session)
+fn is_newer(session: &Session, stale: &Session) -> bool {
+    session.tokens().access_token != stale.tokens().access_token
+}
+
+/// Asks the provider, and remembers the result for the use case: the store needs to know only what
+/// becomes of the session.
+struct ProviderRenewal<'a> {
+    identity: &'a dyn IdentityProvider,
+    /// The new refresh token, or why there is none. `None` where the provider was not asked.
+    result: Mutex<Option<Result<Option<RefreshToken>, RefreshError>>>,
+}
+
+#[async_trait]
+impl TokenRenewal for ProviderRenewal<'_> {
+    async fn renew(&self, session: &Session) -> Renewal {
+        let (renewal, result) = match self.identity.refresh(session).await {
+            Ok(refreshed) => {
+                let token = refreshed.tokens.refresh_token.clone();
+                (Renewal::Refreshed(refreshed), Ok(token))
+            }
+            Err(cause @ (RefreshError::Refused(_) | RefreshError::InvalidIdentity(_))) => {
+                (Renewal::End, Err(cause))
+            }
+            Err(cause) => (Renewal::Unchanged, Err(cause)),
+        };
+        *self.result.lock().unwrap_or_else(PoisonError::into_inner) = Some(result);
+        renewal
+    }
 }

@@ -1,30 +1,32 @@
 //! Example values.
 
 use chrono::{DateTime, Utc};
-use serde_json::json;
-
 use portico_domain::model::{
     AccessToken, AuthorizationParameters, Claims, CodeVerifier, IdToken, Identity, LoginAttempt,
-    NextPage, Nonce, Permission, Profile, Session, SessionId, State, Tokens, User,
+    NextPage, Nonce, Permission, Session, SessionId, State, Subject, Tokens, User,
 };
+use serde_json::json;
 
 /// The issuer of the examples.
 pub const ISSUER: &str = "https://id.example/";
 
-/// A person who just signed in.
+/// The user of the examples.
+pub fn subject() -> Subject {
+    Subject::new(ISSUER, "user-1")
+}
+
+/// The identity of [`subject`] after a log-in.
 pub fn identity() -> Identity {
     let claims =
         json!({"iss": ISSUER, "sub": "user-1", "name": "Jo Example", "email": "jo@example.com"});
-    let claims = claims.as_object().cloned().unwrap_or_default();
     Identity {
-        issuer: ISSUER.into(),
-        subject: "user-1".into(),
-        profile: Profile::from_claims(&claims),
-        claims: Claims::new(&claims),
+        subject: subject(),
+        claims: Claims::new(&claims.as_object().cloned().unwrap_or_default()),
         permissions: vec![Permission::new("read:messages")],
         tokens: Tokens {
-            id_token: IdToken::new("id-token"),
+            id_token: Some(IdToken::new("id-token")),
             access_token: AccessToken::new("access-token"),
+            access_token_issued_at: DateTime::UNIX_EPOCH,
             access_token_expires_at: None,
             refresh_token: None,
         },
@@ -32,30 +34,28 @@ pub fn identity() -> Identity {
     }
 }
 
-/// Their session, started at the epoch.
+/// The session of [`subject`], started at the epoch.
 pub fn session() -> Session {
     session_at(DateTime::UNIX_EPOCH)
 }
 
-/// Their session, started at this time.
+/// The session of [`subject`], started at this time.
 pub fn session_at(start: DateTime<Utc>) -> Session {
     Session::new(SessionId::new([1; 32]), "Firefox on Linux", identity(), start)
 }
 
-/// Their record, at the first login.
+/// The record of [`subject`] after the first log-in.
 pub fn user() -> User {
-    let person = identity();
     User {
-        issuer: person.issuer,
-        subject: person.subject,
-        profile: person.profile,
+        subject: subject(),
+        profile: identity().profile(),
         first_seen: DateTime::UNIX_EPOCH,
         last_login: DateTime::UNIX_EPOCH,
         logins: 1,
     }
 }
 
-/// An attempt begun at the epoch. A `next` that is no page of the site becomes the profile.
+/// An attempt that began at the epoch. A `next` that is no page of the site becomes the profile.
 pub fn attempt(state: &str, next: &str) -> LoginAttempt {
     LoginAttempt {
         state: State::new(state),

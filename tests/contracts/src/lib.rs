@@ -1,18 +1,22 @@
-//! The promises of the ports, as clauses that every adapter runs.
+//! What the ports promise, as clauses that every adapter runs.
 //!
-//! A clause is a function over a fresh adapter, and fails by panicking. A macro for each port makes
-//! one test of each clause; the crate that calls it needs `tokio` with its macros.
+//! A clause is a function that gets a fresh adapter and panics when the adapter breaks the promise.
+//! A macro for each port makes a test of each clause; the crate that calls it needs `tokio` with
+//! its macros.
 //!
 //! ```ignore
-//! async fn users_in_memory() -> (Arc<dyn UserRepository>, ()) {
+//! async fn users() -> (Arc<dyn UserRepository>, ()) {
 //!     (Arc::new(InMemoryUsers::default()), ())
 //! }
 //!
-//! user_repository_contract!(users_in_memory());
+//! user_repository_contract!(users());
 //! ```
 //!
-//! What a port promises for the time when a server is away is a clause too, but one that needs a
-//! [`Server`] of its own: an adapter that has one calls it in a test of its own.
+//! What a port promises during an outage is a clause as well, but one that needs a [`Server`] to
+//! stop: an adapter that has one calls it in a test of its own.
+//!
+//! [`fakes`] holds adapters in memory that keep the contracts, [`fixtures`] example values. The
+//! tests of this crate run each clause against an adapter that breaks it.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
@@ -32,29 +36,29 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-/// What stands behind an adapter, and can be away.
+/// The server behind an adapter.
 #[async_trait]
 pub trait Server: Send {
-    /// Ends the server and its connections, and waits until it is gone.
+    /// Stops the server, closes its connections, and waits until it is gone.
     async fn stop(&mut self);
 
-    /// Starts the server at the same place, and waits until it answers.
+    /// Starts the server at the same address, and waits until it answers.
     async fn start_again(&mut self);
 }
 
-/// Within this time several calls in a row have said that the server is away.
-pub const SOON: Duration = Duration::from_secs(20);
+/// Within this time several calls in a row have reported that the server is down.
+pub const OUTAGE_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Makes a test of each clause.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! contract_tests {
-    (@one [$fresh:expr $(, #[$attribute:meta])* $(,)?] $contract:ident $clause:ident) => {
+    (@one [$adapter:expr $(, #[$attribute:meta])* $(,)?] $contract:ident $clause:ident) => {
         #[tokio::test]
         $(#[$attribute])*
         async fn $clause() {
-            let (fresh, _kept_alive) = $fresh.await;
-            $crate::$contract::$clause(fresh).await;
+            let (adapter, _keep_alive) = $adapter.await;
+            $crate::$contract::$clause(adapter).await;
         }
     };
     ($arguments:tt $contract:ident: $($clause:ident)+) => {

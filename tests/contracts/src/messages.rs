@@ -1,40 +1,40 @@
-//! What every [`MessageApi`] promises.
+//! The contract of [`MessageApi`].
 
 use std::{sync::Arc, time::Instant};
 
-use crate::{SOON, Server};
+use crate::{OUTAGE_TIMEOUT, Server};
 use futures_util::future::join_all;
 use portico_domain::{
     model::{AccessToken, Topic},
-    ports::{MessageApi, MessageError},
+    ports::{MessageApi, MessageError, RefusalReason},
 };
 
-/// An API, with tokens of people who have signed in.
-pub struct Fresh {
+/// An API, with access tokens of two users.
+pub struct TestApi {
     /// The adapter.
     pub messages: Arc<dyn MessageApi>,
-    /// Of somebody who may read every message.
+    /// Of a user who may read every message.
     pub token: AccessToken,
-    /// Of somebody who may not read the admin message. `None` where the API looks at no token, and
-    /// leaves all that to the site.
-    pub lesser: Option<AccessToken>,
+    /// Of a user who may not read the admin message. `None` where the API checks no token and
+    /// leaves that to the site.
+    pub limited_token: Option<AccessToken>,
 }
 
-/// Makes a named test of each clause. Takes a future of `(Fresh, T)`: a [`Fresh`] API, and whatever
-/// must live as long as it; then attributes for all the tests, if any.
+/// Makes a test of each clause. Takes a future of `(TestApi, T)`: a [`TestApi`], and a value to keep
+/// alive during the test; then attributes for all tests, if any.
 ///
-/// [`Fresh`]: crate::messages::Fresh
+/// [`TestApi`]: crate::messages::TestApi
 #[macro_export]
 macro_rules! message_api_contract {
     (@clauses $then:ident $arguments:tt) => {
         $crate::$then! {
             $arguments messages:
-            the_public_message_is_for_everybody
-            other_messages_want_a_token
-            who_lacks_the_permission_is_refused
-            a_hostile_token_is_refused_and_shown_to_nobody
-            many_are_answered_at_once
-            the_api_answers
+            public_message_needs_no_token
+            other_messages_need_a_token
+            refuses_missing_permission
+            refuses_hostile_token_without_showing_it
+            answers_simultaneous_requests
+            check_succeeds
         }
     };
     ($($arguments:tt)+) => {
@@ -45,19 +45,20 @@ macro_rules! message_api_contract {
 /// The names of the clauses.
 pub const CLAUSES: &[&str] = message_api_contract!(@clauses contract_names []);
 
-/// With a token or without, there is a public message, and it says something.
-pub async fn the_public_message_is_for_everybody(api: Fresh) {
+/// The public message is returned with a token and without one, and is not empty.
+pub async fn public_message_needs_no_token(api: TestApi) {
     for token in [None, Some(api.token)] {
         let message = api.messages.read(Topic::Public, token).await.unwrap();
         assert!(!message.text.is_empty());
     }
 }
 
-/// Without a token they are refused with 401 and words; with it there is one for each topic.
-pub async fn other_messages_want_a_token(api: Fresh) {
+/// The other messages are refused without a token, with a text, and returned with one.
+pub async fn other_messages_need_a_token(api: TestApi) {
     for topic in [Topic::Protected, Topic::Admin] {
         let refused = api.messages.read(topic, None).await;
-        let Err(MessageError::Refused { status: 401, text }) = refused else {
+        let Err(MessageError::Refused { reason: RefusalReason::Unauthenticated, text }) = refused
+        else {
             panic!("{refused:?}")
         };
         assert!(!text.is_empty());
@@ -66,60 +67,66 @@ pub async fn other_messages_want_a_token(api: Fresh) {
     }
 }
 
-/// Another person's token does not open what only some may read: 403 (RFC 6750, section 3.1), not
-/// 401, which would have the token renewed.
-pub async fn who_lacks_the_permission_is_refused(api: Fresh) {
-    let Some(lesser) = api.lesser else { return };
-    assert!(api.messages.read(Topic::Protected, Some(lesser.clone())).await.is_ok());
-    let refused = api.messages.read(Topic::Admin, Some(lesser)).await;
-    assert!(matches!(refused, Err(MessageError::Refused { status: 403, .. })), "{refused:?}");
+/// A token without the permission is refused as such (RFC 6750, section 3.1), not as
+/// unauthenticated, which would cause a refresh.
+pub async fn refuses_missing_permission(api: TestApi) {
+    let Some(limited_token) = api.limited_token else { return };
+    assert!(api.messages.read(Topic::Protected, Some(limited_token.clone())).await.is_ok());
+    let refused = api.messages.read(Topic::Admin, Some(limited_token)).await;
+    assert!(
+        matches!(
+            refused,
+            Err(MessageError::Refused { reason: RefusalReason::PermissionDenied, .. })
+        ),
+        "{refused:?}"
+    );
 }
 
-/// Nobody reads with a token that was made up, whatever it holds; nothing that is said about it
-/// shows it; and the next one is answered as ever.
-pub async fn a_hostile_token_is_refused_and_shown_to_nobody(api: Fresh) {
+/// A made-up token is refused whatever it contains, no error text contains it, and the next request
+/// succeeds.
+pub async fn refuses_hostile_token_without_showing_it(api: TestApi) {
     let long = "x".repeat(10_000);
     for made_up in ["made-up", "a.b.c", "\u{1f989}\u{202e}", "nul\0nul", "\r\nX: y", "'\"\\", &long]
     {
         let token = Some(AccessToken::new(made_up));
         match api.messages.read(Topic::Protected, token).await {
-            Ok(_) => assert!(api.lesser.is_none(), "{made_up:?} was taken"),
+            Ok(_) => assert!(api.limited_token.is_none(), "{made_up:?} was accepted"),
             Err(error) => {
-                let said = format!("{error} {error:?}");
-                assert!(!said.contains(made_up), "{said}");
+                let text = format!("{error} {error:?}");
+                assert!(!text.contains(made_up), "{text}");
             }
         }
     }
     assert!(api.messages.read(Topic::Protected, Some(api.token)).await.is_ok());
 }
 
-/// Twenty who ask at the same time get an answer each.
-pub async fn many_are_answered_at_once(api: Fresh) {
+/// Twenty simultaneous requests all succeed.
+pub async fn answers_simultaneous_requests(api: TestApi) {
     let reads = (0..20).map(|_| api.messages.read(Topic::Protected, Some(api.token.clone())));
     for answer in join_all(reads).await {
         answer.unwrap();
     }
 }
 
-/// An API that works says so.
-pub async fn the_api_answers(api: Fresh) {
+/// The check of a running API succeeds.
+pub async fn check_succeeds(api: TestApi) {
     assert_eq!(api.messages.check().await, Ok(()));
 }
 
-/// While the API is away that is said and soon, and nobody is told that they were refused;
-/// afterwards all is as it was. For an adapter behind which there is a server.
-pub async fn an_outage_is_said_and_refuses_nobody(api: Fresh, server: &mut dyn Server) {
+/// While the API is down, each call reports the outage in time and none reports a refusal.
+/// Afterwards everything works. For an adapter with a server behind it.
+pub async fn reports_outage_without_refusing(api: TestApi, server: &mut dyn Server) {
     let read = |topic| api.messages.read(topic, Some(api.token.clone()));
     read(Topic::Protected).await.unwrap();
     server.stop().await;
-    let begun = Instant::now();
+    let start = Instant::now();
     for topic in [Topic::Public, Topic::Protected, Topic::Admin] {
         let answer = read(topic).await;
-        let is_said = matches!(answer, Err(MessageError::Failed(_) | MessageError::Timeout));
-        assert!(is_said, "{answer:?}");
+        let is_outage = matches!(answer, Err(MessageError::Failed(_) | MessageError::Timeout));
+        assert!(is_outage, "{answer:?}");
     }
     assert!(api.messages.check().await.is_err());
-    assert!(begun.elapsed() < SOON, "{:?}", begun.elapsed());
+    assert!(start.elapsed() < OUTAGE_TIMEOUT, "{:?}", start.elapsed());
     server.start_again().await;
     assert_eq!(api.messages.check().await, Ok(()));
     read(Topic::Protected).await.unwrap();

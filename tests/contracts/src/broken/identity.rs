@@ -4,91 +4,92 @@ use std::sync::{
 };
 
 use async_trait::async_trait;
+use chrono::TimeDelta;
 
-use super::{every_clause_bites, fails};
+use super::{fails, refuses_broken_adapters};
 use crate::{fakes::InMemoryProvider, fixtures, identity::Stage};
 use portico_domain::{
     model::{
-        AuthorizationResponse, IdToken, Identity, LoginAttempt, LogoutToken, RefreshToken,
-        RefreshedTokens, Screen, Session, State,
+        AuthorizationResponse, Identity, LoginAttempt, LogoutToken, RefreshToken, RefreshedTokens,
+        Screen, Session, State, Subject,
     },
     ports::{IdentityProvider, LogoutTokenError, ProviderUnavailable, RedeemError, RefreshError},
 };
 
-/// What it does that it should not.
+/// What the adapter does wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Wrong {
-    SendsTheVerifier,
-    NamesSomebodyElseEachTime,
-    TakesACodeTwice,
-    SignsInWhileItRedeems,
-    QuotesCodes,
-    SendsTheRightVerifierAlways,
-    LooksAtNoNonce,
-    BelievesAnyIssuer,
-    LosesTheRotatedToken,
-    QuotesRefreshTokens,
-    QuotesLogoutTokens,
-    LosesTheState,
-    IsNeverThere,
-    TakesAnOutageForTheEnd,
+enum Fault {
+    SendsVerifier,
+    ReturnsAnotherUserEachTime,
+    AcceptsCodeTwice,
+    AcceptsSimultaneousRedemptions,
+    ShowsCodes,
+    SendsAnotherVerifier,
+    IgnoresNonce,
+    IgnoresIssuer,
+    LosesRotatedToken,
+    ShowsRefreshTokens,
+    ShowsLogoutTokens,
+    LosesState,
+    FailsCheck,
+    ReportsOutageAsRefusal,
 }
 
 #[derive(Clone)]
-struct WrongProvider {
-    way: Wrong,
-    right: Arc<InMemoryProvider>,
-    noted: Arc<Noted>,
+struct BrokenProvider {
+    fault: Fault,
+    inner: Arc<InMemoryProvider>,
+    recorded: Arc<Recorded>,
 }
 
-/// What the wrong provider remembers where it should not.
+/// What some faults need to know of earlier calls.
 #[derive(Default)]
-struct Noted {
+struct Recorded {
     attempts: Mutex<Vec<LoginAttempt>>,
     redeeming: AtomicUsize,
-    signed_in: AtomicUsize,
+    redeemed_codes: AtomicUsize,
 }
 
-fn wrong(way: Wrong) -> Arc<dyn Stage> {
-    Arc::new(WrongProvider { way, right: Arc::default(), noted: Arc::default() })
+fn broken(fault: Fault) -> Arc<dyn Stage> {
+    Arc::new(BrokenProvider { fault, inner: Arc::default(), recorded: Arc::default() })
 }
 
-impl WrongProvider {
+impl BrokenProvider {
     fn attempts(&self) -> MutexGuard<'_, Vec<LoginAttempt>> {
-        self.noted.attempts.lock().unwrap_or_else(PoisonError::into_inner)
+        self.recorded.attempts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 #[async_trait]
-impl Stage for WrongProvider {
+impl Stage for BrokenProvider {
     fn relying_party(&self) -> Arc<dyn IdentityProvider> {
         Arc::new(self.clone())
     }
 
-    async fn sign_in(&self, authorization_url: &str) -> AuthorizationResponse {
-        self.right.sign_in(authorization_url).await
+    async fn log_in(&self, authorization_url: &str) -> AuthorizationResponse {
+        self.inner.log_in(authorization_url).await
     }
 }
 
 #[async_trait]
-impl IdentityProvider for WrongProvider {
+impl IdentityProvider for BrokenProvider {
     async fn authorization_url(
         &self,
         attempt: &LoginAttempt,
         screen: Screen,
     ) -> Result<String, ProviderUnavailable> {
         self.attempts().push(attempt.clone());
-        let url = self.right.authorization_url(attempt, screen).await?;
-        Ok(match self.way {
-            Wrong::SendsTheVerifier => format!("{url}&v={}", attempt.code_verifier.expose()),
+        let url = self.inner.authorization_url(attempt, screen).await?;
+        Ok(match self.fault {
+            Fault::SendsVerifier => format!("{url}&v={}", attempt.code_verifier.expose()),
             _ => url,
         })
     }
 
     async fn verify_issuer(&self, issuer: Option<String>) -> Result<(), RedeemError> {
-        match self.way {
-            Wrong::BelievesAnyIssuer => Ok(()),
-            _ => self.right.verify_issuer(issuer).await,
+        match self.fault {
+            Fault::IgnoresIssuer => Ok(()),
+            _ => self.inner.verify_issuer(issuer).await,
         }
     }
 
@@ -98,24 +99,29 @@ impl IdentityProvider for WrongProvider {
         attempt: &LoginAttempt,
     ) -> Result<Identity, RedeemError> {
         let first = self.attempts().first().cloned().unwrap_or_else(|| attempt.clone());
-        let is_redeeming = self.noted.redeeming.fetch_add(1, Ordering::SeqCst) > 0;
+        let is_redeeming = self.recorded.redeeming.fetch_add(1, Ordering::SeqCst) > 0;
         tokio::task::yield_now().await;
-        self.noted.redeeming.fetch_sub(1, Ordering::SeqCst);
+        self.recorded.redeeming.fetch_sub(1, Ordering::SeqCst);
         let mut attempt = attempt.clone();
-        match self.way {
-            Wrong::SendsTheRightVerifierAlways => attempt.code_verifier = first.code_verifier,
-            Wrong::LooksAtNoNonce => attempt.nonce = first.nonce,
+        match self.fault {
+            Fault::SendsAnotherVerifier => attempt.code_verifier = first.code_verifier,
+            Fault::IgnoresNonce => attempt.nonce = first.nonce,
             _ => {}
         }
-        let redeemed = self.right.redeem(response, &attempt).await;
-        match (self.way, redeemed) {
-            (Wrong::NamesSomebodyElseEachTime, Ok(identity)) => {
-                let count = self.noted.signed_in.fetch_add(1, Ordering::SeqCst);
-                Ok(Identity { subject: count.to_string(), ..identity })
+        let redeemed = self.inner.redeem(response, &attempt).await;
+        match (self.fault, redeemed) {
+            (Fault::ReturnsAnotherUserEachTime, Ok(identity)) => {
+                let count = self.recorded.redeemed_codes.fetch_add(1, Ordering::SeqCst);
+                let subject = Subject::new(identity.subject.issuer, count.to_string());
+                Ok(Identity { subject, claims: identity.claims, ..fixtures::identity() })
             }
-            (Wrong::TakesACodeTwice, Err(RedeemError::CodeRejected(_))) => Ok(fixtures::identity()),
-            (Wrong::SignsInWhileItRedeems, Err(_)) if is_redeeming => Ok(fixtures::identity()),
-            (Wrong::QuotesCodes, Err(RedeemError::CodeRejected(_))) => {
+            (Fault::AcceptsCodeTwice, Err(RedeemError::CodeRejected(_))) => {
+                Ok(fixtures::identity())
+            }
+            (Fault::AcceptsSimultaneousRedemptions, Err(_)) if is_redeeming => {
+                Ok(fixtures::identity())
+            }
+            (Fault::ShowsCodes, Err(RedeemError::CodeRejected(_))) => {
                 Err(RedeemError::CodeRejected(response.code.expose().into()))
             }
             (_, redeemed) => redeemed,
@@ -123,83 +129,79 @@ impl IdentityProvider for WrongProvider {
     }
 
     async fn refresh(&self, session: &Session) -> Result<RefreshedTokens, RefreshError> {
-        let refreshed = self.right.refresh(session).await;
-        match (self.way, refreshed) {
-            (Wrong::LosesTheRotatedToken, Ok(mut refreshed)) => {
+        let refreshed = self.inner.refresh(session).await;
+        match (self.fault, refreshed) {
+            (Fault::LosesRotatedToken, Ok(mut refreshed)) => {
                 refreshed.tokens.refresh_token = None;
                 Ok(refreshed)
             }
-            (Wrong::QuotesRefreshTokens, Err(_)) => {
-                let token = session.tokens.refresh_token.as_ref();
-                let quoted = token.map(|token| token.expose().to_owned());
-                Err(RefreshError::Refused(quoted.unwrap_or_default()))
+            (Fault::ShowsRefreshTokens, Err(_)) => {
+                let token = session.tokens().refresh_token.as_ref();
+                let text = token.map(|token| token.expose().to_owned());
+                Err(RefreshError::Refused(text.unwrap_or_default()))
             }
-            (Wrong::TakesAnOutageForTheEnd, Err(error)) => {
+            (Fault::ReportsOutageAsRefusal, Err(error)) => {
                 Err(RefreshError::Refused(error.to_string()))
             }
             (_, refreshed) => refreshed,
         }
     }
 
-    async fn revoke(&self, token: &RefreshToken) -> Result<(), ProviderUnavailable> {
-        self.right.revoke(token).await
+    async fn revoke(&self, token: &RefreshToken, delay: TimeDelta) {
+        self.inner.revoke(token, delay).await;
     }
 
     async fn verify_logout_token(&self, token: &str) -> Result<LogoutToken, LogoutTokenError> {
-        match self.way {
-            Wrong::QuotesLogoutTokens => Err(LogoutTokenError::Invalid(token.into())),
-            _ => self.right.verify_logout_token(token).await,
+        match self.fault {
+            Fault::ShowsLogoutTokens => Err(LogoutTokenError::Invalid(token.into())),
+            _ => self.inner.verify_logout_token(token).await,
         }
     }
 
     async fn end_session_url(
         &self,
-        id_token: Option<IdToken>,
+        identity: &Identity,
         state: &State,
     ) -> Result<Option<String>, ProviderUnavailable> {
-        match self.way {
-            Wrong::LosesTheState => self.right.end_session_url(id_token, &State::new("")).await,
-            _ => self.right.end_session_url(id_token, state).await,
+        match self.fault {
+            Fault::LosesState => self.inner.end_session_url(identity, &State::new("")).await,
+            _ => self.inner.end_session_url(identity, state).await,
         }
-    }
-
-    fn end_session_origins(&self) -> Vec<String> {
-        self.right.end_session_origins()
     }
 
     async fn check(&self) -> Result<(), ProviderUnavailable> {
-        match self.way {
-            Wrong::IsNeverThere => Err(ProviderUnavailable("never".into())),
-            _ => self.right.check().await,
+        match self.fault {
+            Fault::FailsCheck => Err(ProviderUnavailable("always".into())),
+            _ => self.inner.check().await,
         }
     }
 }
 
-every_clause_bites! {
-    identity, wrong;
-    the_authorization_request_holds_the_attempt_but_not_its_verifier: SendsTheVerifier,
-    a_code_says_who_signed_in: NamesSomebodyElseEachTime,
-    a_code_is_good_once: TakesACodeTwice,
-    of_two_who_redeem_a_code_at_once_one_at_most_is_signed_in: SignsInWhileItRedeems,
-    a_made_up_code_signs_nobody_in: QuotesCodes,
-    a_code_of_another_attempt_signs_nobody_in: SendsTheRightVerifierAlways,
-    the_id_token_is_held_against_the_nonce: LooksAtNoNonce,
-    an_answer_of_another_issuer_is_refused_before_the_code_is_spent: BelievesAnyIssuer,
-    tokens_are_renewed_again_and_again: LosesTheRotatedToken,
-    a_refresh_token_that_is_none_is_refused: QuotesRefreshTokens,
-    a_made_up_logout_token_is_refused: QuotesLogoutTokens,
-    a_log_out_leads_to_the_provider_with_its_state: LosesTheState,
-    the_provider_answers: IsNeverThere,
+refuses_broken_adapters! {
+    identity, broken;
+    authorization_request_hides_the_verifier: SendsVerifier,
+    code_yields_the_same_user_each_time: ReturnsAnotherUserEachTime,
+    refuses_replayed_code: AcceptsCodeTwice,
+    refuses_one_of_two_simultaneous_redemptions: AcceptsSimultaneousRedemptions,
+    refuses_made_up_code_without_showing_it: ShowsCodes,
+    refuses_code_of_another_attempt: SendsAnotherVerifier,
+    refuses_wrong_nonce: IgnoresNonce,
+    refuses_other_issuer_before_spending_the_code: IgnoresIssuer,
+    renews_tokens_repeatedly: LosesRotatedToken,
+    refuses_made_up_refresh_token_without_showing_it: ShowsRefreshTokens,
+    refuses_made_up_logout_token_without_showing_it: ShowsLogoutTokens,
+    log_out_address_holds_the_state: LosesState,
+    check_succeeds: FailsCheck,
 }
 
 #[tokio::test]
-async fn an_outage_is_said_and_ends_no_session() {
+async fn reports_outage_without_ending_sessions() {
     let mut server: Arc<InMemoryProvider> = Arc::default();
-    let way = Wrong::TakesAnOutageForTheEnd;
-    let stage = WrongProvider { way, right: server.clone(), noted: Arc::default() };
+    let fault = Fault::ReportsOutageAsRefusal;
+    let stage = BrokenProvider { fault, inner: server.clone(), recorded: Arc::default() };
     let clause = async move {
         let stage = Arc::new(stage);
-        crate::identity::an_outage_is_said_and_ends_no_session(stage, &mut server).await;
+        crate::identity::reports_outage_without_ending_sessions(stage, &mut server).await;
     };
     assert!(fails(clause).await);
 }

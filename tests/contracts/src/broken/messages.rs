@@ -5,91 +5,97 @@ use std::sync::{
 
 use async_trait::async_trait;
 
-use super::{every_clause_bites, fails};
-use crate::{fakes::InMemoryMessages, messages::Fresh};
+use super::{fails, refuses_broken_adapters};
+use crate::{fakes::InMemoryMessages, messages::TestApi};
 use portico_domain::{
     model::{AccessToken, Message, Topic},
-    ports::{MessageApi, MessageError},
+    ports::{MessageApi, MessageError, RefusalReason},
 };
 
-/// What it does that it should not.
+/// What the adapter does wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Wrong {
-    WantsATokenFromEverybody,
-    TellsStrangers,
-    AsksWhoLacksPermissionToSignInAgain,
-    QuotesTokens,
-    AnswersOneAtATime,
-    IsNeverThere,
-    TakesAnOutageForARefusal,
+enum Fault {
+    RequiresTokenForPublicMessage,
+    RequiresNoToken,
+    ReportsMissingPermissionAsUnauthenticated,
+    ShowsTokens,
+    RefusesSimultaneousRequests,
+    FailsCheck,
+    ReportsOutageAsRefusal,
 }
 
-struct WrongMessages {
-    way: Wrong,
-    right: Arc<InMemoryMessages>,
-    asking: AtomicUsize,
+struct BrokenMessages {
+    fault: Fault,
+    inner: Arc<InMemoryMessages>,
+    in_flight: AtomicUsize,
 }
 
-fn fresh(way: Wrong, right: Arc<InMemoryMessages>) -> Fresh {
-    let (token, lesser) = (InMemoryMessages::token(), Some(InMemoryMessages::lesser()));
-    let messages = Arc::new(WrongMessages { way, right, asking: AtomicUsize::new(0) });
-    Fresh { messages, token, lesser }
+fn api(fault: Fault, inner: Arc<InMemoryMessages>) -> TestApi {
+    let (token, limited_token) =
+        (InMemoryMessages::token(), Some(InMemoryMessages::limited_token()));
+    let messages = Arc::new(BrokenMessages { fault, inner, in_flight: AtomicUsize::new(0) });
+    TestApi { messages, token, limited_token }
 }
 
-fn wrong(way: Wrong) -> Fresh {
-    fresh(way, Arc::default())
+fn broken(fault: Fault) -> TestApi {
+    api(fault, Arc::default())
 }
 
 #[async_trait]
-impl MessageApi for WrongMessages {
+impl MessageApi for BrokenMessages {
     async fn read(
         &self,
         topic: Topic,
         token: Option<AccessToken>,
     ) -> Result<Message, MessageError> {
-        let refused = |text: &str| MessageError::Refused { status: 401, text: text.into() };
-        let is_busy = self.asking.fetch_add(1, Ordering::SeqCst) > 0;
+        let reason = RefusalReason::Unauthenticated;
+        let refused = |text: &str| MessageError::Refused { reason, text: text.into() };
+        let is_busy = self.in_flight.fetch_add(1, Ordering::SeqCst) > 0;
         tokio::task::yield_now().await;
-        self.asking.fetch_sub(1, Ordering::SeqCst);
+        self.in_flight.fetch_sub(1, Ordering::SeqCst);
         let quoted = token.as_ref().map(|token| token.expose().to_owned());
-        let requested = match (self.way, token) {
-            (Wrong::AnswersOneAtATime, _) if is_busy => return Err(MessageError::Timeout),
-            (Wrong::WantsATokenFromEverybody, None) => return Err(refused("Who are you?")),
-            (Wrong::TellsStrangers, None) => Some(InMemoryMessages::token()),
+        let token = match (self.fault, token) {
+            (Fault::RefusesSimultaneousRequests, _) if is_busy => {
+                return Err(MessageError::Timeout);
+            }
+            (Fault::RequiresTokenForPublicMessage, None) => {
+                return Err(refused("Requires authentication"));
+            }
+            (Fault::RequiresNoToken, None) => Some(InMemoryMessages::token()),
             (_, token) => token,
         };
-        self.right.read(topic, requested).await.map_err(|error| match (self.way, &error) {
-            (Wrong::QuotesTokens, _) => refused(&quoted.unwrap_or_default()),
-            (Wrong::AsksWhoLacksPermissionToSignInAgain, _)
-            | (Wrong::TakesAnOutageForARefusal, MessageError::Failed(_)) => refused("Not now"),
+        self.inner.read(topic, token).await.map_err(|error| match (self.fault, &error) {
+            (Fault::ShowsTokens, _) => refused(&quoted.unwrap_or_default()),
+            (Fault::ReportsMissingPermissionAsUnauthenticated, _)
+            | (Fault::ReportsOutageAsRefusal, MessageError::Failed(_)) => refused("Unavailable"),
             _ => error,
         })
     }
 
     async fn check(&self) -> Result<(), MessageError> {
-        match self.way {
-            Wrong::IsNeverThere => Err(MessageError::Timeout),
-            _ => self.right.check().await,
+        match self.fault {
+            Fault::FailsCheck => Err(MessageError::Timeout),
+            _ => self.inner.check().await,
         }
     }
 }
 
-every_clause_bites! {
-    messages, wrong;
-    the_public_message_is_for_everybody: WantsATokenFromEverybody,
-    other_messages_want_a_token: TellsStrangers,
-    who_lacks_the_permission_is_refused: AsksWhoLacksPermissionToSignInAgain,
-    a_hostile_token_is_refused_and_shown_to_nobody: QuotesTokens,
-    many_are_answered_at_once: AnswersOneAtATime,
-    the_api_answers: IsNeverThere,
+refuses_broken_adapters! {
+    messages, broken;
+    public_message_needs_no_token: RequiresTokenForPublicMessage,
+    other_messages_need_a_token: RequiresNoToken,
+    refuses_missing_permission: ReportsMissingPermissionAsUnauthenticated,
+    refuses_hostile_token_without_showing_it: ShowsTokens,
+    answers_simultaneous_requests: RefusesSimultaneousRequests,
+    check_succeeds: FailsCheck,
 }
 
 #[tokio::test]
-async fn an_outage_is_said_and_refuses_nobody() {
+async fn reports_outage_without_refusing() {
     let mut server = Arc::new(InMemoryMessages::default());
-    let api = fresh(Wrong::TakesAnOutageForARefusal, server.clone());
+    let api = api(Fault::ReportsOutageAsRefusal, server.clone());
     let clause = async move {
-        crate::messages::an_outage_is_said_and_refuses_nobody(api, &mut server).await;
+        crate::messages::reports_outage_without_refusing(api, &mut server).await;
     };
     assert!(fails(clause).await);
 }

@@ -1,5 +1,5 @@
-//! A contract that nobody can break promises nothing: for each clause there is an adapter that is
-//! wrong in one way, and fails it.
+//! For each clause there is an adapter that breaks it in one way, and must be refused: a contract that
+//! every adapter passes would promise nothing.
 
 mod identity;
 mod messages;
@@ -8,26 +8,26 @@ mod users;
 
 use std::future::Future;
 
-/// Whether the clause fails, rather than passes.
+/// Whether the clause panics.
 async fn fails(clause: impl Future<Output = ()> + Send + 'static) -> bool {
     tokio::spawn(clause).await.is_err_and(|error| error.is_panic())
 }
 
-/// Makes a test of each clause: what is wrong in the way beside it fails. And one that no clause
-/// is without.
-macro_rules! every_clause_bites {
-    ($contract:ident, $wrong:expr; $($clause:ident: $way:ident,)+) => {
+/// For each clause, makes a test that an adapter with the fault beside it is refused. One more test
+/// checks that no clause is missing.
+macro_rules! refuses_broken_adapters {
+    ($contract:ident, $broken:expr; $($clause:ident: $fault:ident,)+) => {
         $(#[tokio::test]
         async fn $clause() {
-            let clause = crate::$contract::$clause($wrong(Wrong::$way));
-            assert!(super::fails(clause).await, "nobody saw that it {:?}", Wrong::$way);
+            let clause = crate::$contract::$clause($broken(Fault::$fault));
+            assert!(super::fails(clause).await, "passes in spite of {:?}", Fault::$fault);
         })+
 
         #[test]
-        fn no_clause_is_without_one_who_fails_it() {
+        fn every_clause_has_a_broken_adapter() {
             let clauses = crate::$contract::CLAUSES;
             assert_eq!(clauses, [$(stringify!($clause)),+]);
         }
     };
 }
-use every_clause_bites;
+use refuses_broken_adapters;

@@ -1,360 +1,418 @@
 use std::sync::{
     Arc, Mutex, MutexGuard, PoisonError,
-    atomic::{AtomicUsize, Ordering},
+    atomic::{AtomicBool, AtomicUsize, Ordering},
 };
 
 use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
+use portico_domain::{
+    model::{
+        AccessToken, Claims, Lifetimes, LoginAttempt, LoginLoopGuard, RefreshToken, Revocation,
+        Session, SessionChange, SessionSummary, State, Subject,
+    },
+    ports::{
+        LoginAttempts, Renewal, ReplayGuard, SaveSessionError, SessionRegistry, SessionStore,
+        SessionsUnavailable, TokenRenewal,
+    },
+};
 
-use super::{every_clause_bites, fails};
+use super::{fails, refuses_broken_adapters};
 use crate::{
     fakes::{InMemorySite, ManualClock},
     fixtures,
-    sessions::{Cookies, Instance, LIFETIMES, Site, Visitor},
-};
-use portico_domain::{
-    model::{
-        Change, Claims, IdToken, Lifetimes, LoginAttempt, Revocation, Session, SessionSummary,
-        State, Tokens,
-    },
-    ports::{SessionRegistry, SessionStore, SessionsUnavailable, Turn},
+    sessions::{Browser, Cookies, FixedRenewal, Instance, LIFETIMES, Site},
 };
 
-/// What it does that it should not.
+/// What the adapter does wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Wrong {
-    KnowsEverybody,
-    IsReadOnce,
-    EndsNothing,
-    FailsToEndForStrangers,
-    KeepsNoChange,
-    BringsBackByUpdate,
-    RollsASecondLonger,
-    LastsASecondLonger,
-    KeepsTheFirst,
-    HandsOutTwice,
-    IgnoresCaseOfStates,
-    RefusesTheSixth,
-    ForgetsTheOthersWhenOneIsTaken,
-    ForgetsAttemptsAtTheEnd,
-    CutsLongTokens,
-    LeavesClaimsBehind,
-    CutsAtNul,
-    BelievesAnyCookie,
-    KeepsToItself,
-    ReadsAndThenWrites,
-    WritesWhatItReadBefore,
-    GivesEverybodyTheTurn,
-    ReadsAndThenTakes,
-    SparesNobody,
+enum Fault {
+    InventsSession,
+    ReturnsSessionOnce,
+    IgnoresEnd,
+    FailsToEndTwice,
+    LosesChanges,
+    RevivesByUpdate,
+    ExpiresLate,
+    LivesTooLong,
+    KeepsFirstSession,
+    ReturnsAttemptTwice,
+    IgnoresCaseOfState,
+    RefusesLastAttempt,
+    LosesOtherAttempts,
+    LosesAttemptsAtEnd,
+    TruncatesTokens,
+    MixesClaims,
+    TruncatesAtNul,
+    AcceptsAnyCookie,
+    KeepsSessionsToInstance,
+    WritesAfterReading,
+    WritesStaleSession,
+    RenewsWithoutLock,
+    TakesAfterReading,
+    IgnoresException,
     RevokesAtOneInstance,
-    RevokesForEver,
-    TakesAValueTwice,
-    IsNeverThere,
-    TakesAnOutageForAStranger,
+    RevokesLaterSessions,
+    AcceptsValueTwice,
+    FailsCheck,
+    ReportsOutageAsAbsence,
+    LosesLoopGuard,
+    RenewsAlways,
+    KeepsLockAfterFailure,
+    IgnoresEndOfRenewal,
 }
 
 #[derive(Clone)]
-struct WrongSite {
-    way: Wrong,
-    right: InMemorySite,
-    noted: Arc<Mutex<Noted>>,
+struct BrokenSite {
+    fault: Fault,
+    inner: InMemorySite,
+    recorded: Arc<Mutex<Recorded>>,
 }
 
-/// What the wrong site remembers where it should not.
+/// What some faults need to know of earlier calls.
 #[derive(Default)]
-struct Noted {
+struct Recorded {
     states: Vec<State>,
     last: Option<Session>,
     revoked: Vec<Revocation>,
 }
 
-fn wrong(way: Wrong) -> Arc<dyn Site> {
-    Arc::new(WrongSite::new(way))
+fn broken(fault: Fault) -> Arc<dyn Site> {
+    Arc::new(BrokenSite::new(fault))
 }
 
-impl WrongSite {
-    fn new(way: Wrong) -> Self {
+impl BrokenSite {
+    fn new(fault: Fault) -> Self {
         let second = TimeDelta::seconds(1);
-        let lifetimes = match way {
-            Wrong::RollsASecondLonger => {
-                Lifetimes { rolling: LIFETIMES.rolling + second, ..LIFETIMES }
-            }
-            Wrong::LastsASecondLonger => {
-                Lifetimes { absolute: LIFETIMES.absolute + second, ..LIFETIMES }
-            }
+        let lifetimes = match fault {
+            Fault::ExpiresLate => Lifetimes { rolling: LIFETIMES.rolling + second, ..LIFETIMES },
+            Fault::LivesTooLong => Lifetimes { absolute: LIFETIMES.absolute + second, ..LIFETIMES },
             _ => LIFETIMES,
         };
-        Self { way, right: InMemorySite::lasting(lifetimes), noted: Arc::default() }
+        Self { fault, inner: InMemorySite::with_lifetimes(lifetimes), recorded: Arc::default() }
     }
 
-    fn noted(&self) -> MutexGuard<'_, Noted> {
-        self.noted.lock().unwrap_or_else(PoisonError::into_inner)
+    fn recorded(&self) -> MutexGuard<'_, Recorded> {
+        self.recorded.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 #[async_trait]
-impl Site for WrongSite {
+impl Site for BrokenSite {
     fn clock(&self) -> Arc<ManualClock> {
-        self.right.clock()
+        self.inner.clock()
     }
 
     fn instance(&self) -> Box<dyn Instance> {
         let mut instance = self.clone();
-        match self.way {
-            Wrong::KeepsToItself => instance.right = InMemorySite::default(),
-            Wrong::RevokesAtOneInstance => instance.noted = Arc::default(),
+        match self.fault {
+            Fault::KeepsSessionsToInstance => instance.inner = InMemorySite::default(),
+            Fault::RevokesAtOneInstance => instance.recorded = Arc::default(),
             _ => {}
         }
         Box::new(instance)
     }
 
     async fn pause(&self) {
-        self.right.pause().await;
+        self.inner.pause().await;
     }
 }
 
 #[async_trait]
-impl Instance for WrongSite {
+impl Instance for BrokenSite {
     fn registry(&self) -> Arc<dyn SessionRegistry> {
         Arc::new(self.clone())
     }
 
-    async fn visitor(&self, cookies: Cookies) -> Box<dyn Visitor> {
+    fn replay_guard(&self) -> Arc<dyn ReplayGuard> {
+        Arc::new(self.clone())
+    }
+
+    async fn browser(&self, cookies: Cookies) -> Box<dyn Browser> {
         let mut cookies = cookies;
-        if self.way == Wrong::BelievesAnyCookie {
-            // Every browser is the first one.
-            cookies.insert("visitor".into(), "1".into());
+        if self.fault == Fault::AcceptsAnyCookie {
+            // Every browser is taken for the first one.
+            cookies.insert("browser".into(), "1".into());
         }
-        let right = self.right.instance().visitor(cookies).await;
-        let read = right.current().await.ok().flatten();
-        Box::new(WrongVisitor { site: self.clone(), right, read, visits: AtomicUsize::new(0) })
+        let inner = self.inner.instance().browser(cookies).await;
+        let initial = inner.current().await.ok().flatten();
+        Box::new(BrokenBrowser {
+            site: self.clone(),
+            inner,
+            initial,
+            remembered: AtomicUsize::new(0),
+            is_locked: AtomicBool::new(false),
+        })
     }
 }
 
 #[async_trait]
-impl SessionRegistry for WrongSite {
+impl SessionRegistry for BrokenSite {
     async fn list(
         &self,
-        issuer: &str,
-        subject: &str,
+        subject: &Subject,
     ) -> Result<Option<Vec<SessionSummary>>, SessionsUnavailable> {
-        self.right.list(issuer, subject).await
+        self.inner.list(subject).await
     }
 
-    async fn revoke(&self, revocation: &Revocation) -> Result<(), SessionsUnavailable> {
-        match (self.way, revocation.clone()) {
-            (Wrong::SparesNobody, Revocation::Person { issuer, subject, .. }) => {
-                self.right.revoke(&Revocation::Person { issuer, subject, except: None }).await
+    async fn revoke(
+        &self,
+        revocation: &Revocation,
+    ) -> Result<Vec<RefreshToken>, SessionsUnavailable> {
+        match (self.fault, revocation.clone()) {
+            (Fault::IgnoresException, Revocation::User { subject, .. }) => {
+                self.inner.revoke(&Revocation::User { subject, except: None }).await
             }
-            (Wrong::RevokesAtOneInstance | Wrong::RevokesForEver, revocation) => {
-                self.noted().revoked.push(revocation);
-                Ok(())
+            (Fault::RevokesAtOneInstance | Fault::RevokesLaterSessions, revocation) => {
+                self.recorded().revoked.push(revocation);
+                Ok(Vec::new())
             }
-            (_, revocation) => self.right.revoke(&revocation).await,
+            (_, revocation) => self.inner.revoke(&revocation).await,
         }
     }
 
-    async fn first_use(
+    async fn check(&self) -> Result<(), SessionsUnavailable> {
+        match self.fault {
+            Fault::FailsCheck => Err(SessionsUnavailable("always".into())),
+            _ => self.inner.check().await,
+        }
+    }
+}
+
+#[async_trait]
+impl ReplayGuard for BrokenSite {
+    async fn was_used(&self, value: &str) -> Result<bool, SessionsUnavailable> {
+        self.inner.was_used(value).await
+    }
+
+    async fn is_first_use(
         &self,
         value: &str,
         until: DateTime<Utc>,
     ) -> Result<bool, SessionsUnavailable> {
-        let is_first = self.right.first_use(value, until).await?;
-        Ok(is_first || self.way == Wrong::TakesAValueTwice)
-    }
-
-    async fn check(&self) -> Result<(), SessionsUnavailable> {
-        match self.way {
-            Wrong::IsNeverThere => Err(SessionsUnavailable("never".into())),
-            _ => self.right.check().await,
-        }
+        let is_first = self.inner.is_first_use(value, until).await?;
+        Ok(is_first || self.fault == Fault::AcceptsValueTwice)
     }
 }
 
-struct WrongVisitor {
-    site: WrongSite,
-    right: Box<dyn Visitor>,
-    /// The session at the time when the browser was opened.
-    read: Option<Session>,
-    visits: AtomicUsize,
+struct BrokenBrowser {
+    site: BrokenSite,
+    inner: Box<dyn Browser>,
+    /// The session when the browser was opened.
+    initial: Option<Session>,
+    remembered: AtomicUsize,
+    is_locked: AtomicBool,
 }
 
-impl Visitor for WrongVisitor {
+impl Browser for BrokenBrowser {
     fn cookies(&self) -> Cookies {
-        self.right.cookies()
+        self.inner.cookies()
     }
 }
 
 #[async_trait]
-impl SessionStore for WrongVisitor {
+impl SessionStore for BrokenBrowser {
     async fn current(&self) -> Result<Option<Session>, SessionsUnavailable> {
-        let current = match (self.site.way, self.right.current().await) {
-            (Wrong::TakesAnOutageForAStranger, Err(_)) => None,
+        let current = match (self.site.fault, self.inner.current().await) {
+            (Fault::ReportsOutageAsAbsence, Err(_)) => None,
             (_, current) => current?,
         };
-        if self.site.way == Wrong::IsReadOnce {
-            self.right.end().await?;
+        if self.site.fault == Fault::ReturnsSessionOnce {
+            self.inner.end().await?;
         }
         let is_revoked = |session: &Session| {
-            self.site.noted().revoked.iter().any(|revocation| revocation.covers(session))
+            self.site.recorded().revoked.iter().any(|revocation| revocation.covers(session))
         };
-        Ok(match self.site.way {
-            Wrong::KnowsEverybody => Some(current.unwrap_or_else(fixtures::session)),
+        Ok(match self.site.fault {
+            Fault::InventsSession => Some(current.unwrap_or_else(fixtures::session)),
             _ => current.filter(|session| !is_revoked(session)),
         })
     }
 
-    async fn start(&self, session: &Session) -> Result<(), SessionsUnavailable> {
-        let before = self.right.current().await?;
+    async fn start(&self, session: &Session) -> Result<(), SaveSessionError> {
+        let before = self.inner.current().await?;
         let mut session = session.clone();
-        match (self.site.way, before) {
-            (Wrong::KeepsTheFirst, Some(_)) => return Ok(()),
-            (Wrong::CutsLongTokens, _) => {
-                let cut: String = session.tokens.id_token.expose().chars().take(4_096).collect();
-                session.tokens = Tokens { id_token: IdToken::new(cut), ..session.tokens };
+        match (self.site.fault, before) {
+            (Fault::KeepsFirstSession, Some(_)) => return Ok(()),
+            (Fault::TruncatesTokens, _) => {
+                let token = session.tokens().access_token.expose();
+                let short: String = token.chars().take(4_096).collect();
+                session.identity.tokens.access_token = AccessToken::new(short);
             }
-            (Wrong::LeavesClaimsBehind, Some(before)) => {
-                let mut claims = before.claims.to_map();
-                claims.extend(session.claims.to_map());
-                session.claims = Claims::new(&claims);
+            (Fault::MixesClaims, Some(before)) => {
+                let mut claims = before.identity.claims.to_map();
+                claims.extend(session.identity.claims.to_map());
+                session.identity.claims = Claims::new(&claims);
             }
-            (Wrong::CutsAtNul, _) => {
+            (Fault::TruncatesAtNul, _) => {
                 session.device = session.device.split('\0').next().unwrap_or_default().into();
             }
             _ => {}
         }
-        self.site.noted().last = Some(session.clone());
-        self.right.start(&session).await
+        self.site.recorded().last = Some(session.clone());
+        self.inner.start(&session).await
     }
 
-    async fn update(&self, change: &Change) -> Result<Option<Session>, SessionsUnavailable> {
-        let current = self.right.current().await?;
-        let last = self.site.noted().last.clone();
-        let written = match self.site.way {
-            Wrong::KeepsNoChange => return Ok(current.map(|now| now.with(change.clone()))),
-            Wrong::BringsBackByUpdate => current.or(last),
-            Wrong::WritesWhatItReadBefore => self.read.clone().or(current),
-            Wrong::ReadsAndThenWrites => {
+    async fn update(&self, change: &SessionChange) -> Result<Option<Session>, SaveSessionError> {
+        let current = self.inner.current().await?;
+        let last = self.site.recorded().last.clone();
+        let written = match self.site.fault {
+            Fault::LosesChanges => return Ok(current.map(|now| now.with(change.clone()))),
+            Fault::RevivesByUpdate => current.or(last),
+            Fault::WritesStaleSession => self.initial.clone().or(current),
+            Fault::WritesAfterReading => {
                 self.site.pause().await;
                 current
             }
-            _ => return self.right.update(change).await,
+            _ => return self.inner.update(change).await,
         };
         let written = written.map(|session| session.with(change.clone()));
         if let Some(session) = &written {
-            self.right.start(session).await?;
+            self.inner.start(session).await?;
         }
         Ok(written)
     }
 
-    async fn take_turn(&self) -> Result<Turn, SessionsUnavailable> {
-        match (self.site.way, self.right.current().await?) {
-            (Wrong::GivesEverybodyTheTurn, Some(session)) => Ok(Turn::Yours(session)),
-            _ => self.right.take_turn().await,
-        }
-    }
-
-    async fn end_turn(&self) -> Result<(), SessionsUnavailable> {
-        self.right.end_turn().await
+    async fn refresh<'a>(
+        &self,
+        stale: &Session,
+        renewal: &'a (dyn TokenRenewal + 'a),
+    ) -> Result<Option<Session>, SaveSessionError> {
+        let Some(current) = self.inner.current().await? else { return Ok(None) };
+        let renewal = match self.site.fault {
+            Fault::RenewsWithoutLock | Fault::RenewsAlways | Fault::RevivesByUpdate => {
+                match renewal.renew(&current).await {
+                    Renewal::Refreshed(tokens) => {
+                        return self.update(&SessionChange::Refreshed(tokens)).await;
+                    }
+                    other => &FixedRenewal(other),
+                }
+            }
+            Fault::KeepsLockAfterFailure => {
+                if self.is_locked.swap(true, Ordering::SeqCst) {
+                    return Ok(Some(current));
+                }
+                renewal
+            }
+            Fault::IgnoresEndOfRenewal => match renewal.renew(&current).await {
+                Renewal::End => &FixedRenewal(Renewal::Unchanged),
+                other => &FixedRenewal(other),
+            },
+            _ => renewal,
+        };
+        self.inner.refresh(stale, renewal).await
     }
 
     async fn end(&self) -> Result<(), SessionsUnavailable> {
-        let is_stranger = self.right.current().await?.is_none();
-        match self.site.way {
-            Wrong::EndsNothing => return Ok(()),
-            Wrong::FailsToEndForStrangers if is_stranger => {
+        let has_no_session = self.inner.current().await?.is_none();
+        match self.site.fault {
+            Fault::IgnoresEnd => return Ok(()),
+            Fault::FailsToEndTwice if has_no_session => {
                 return Err(SessionsUnavailable("no row".into()));
             }
-            Wrong::ForgetsAttemptsAtTheEnd => self.forget_attempts().await?,
+            Fault::LosesAttemptsAtEnd => self.lose_attempts().await?,
             _ => {}
         }
-        self.right.end().await
+        self.inner.end().await
     }
+}
 
+#[async_trait]
+impl LoginAttempts for BrokenBrowser {
     async fn remember(&self, attempt: &LoginAttempt) -> Result<(), SessionsUnavailable> {
-        let is_sixth = self.visits.fetch_add(1, Ordering::SeqCst) == LoginAttempt::MAX_OPEN;
-        if self.site.way == Wrong::RefusesTheSixth && is_sixth {
+        let number = self.remembered.fetch_add(1, Ordering::SeqCst);
+        if self.site.fault == Fault::RefusesLastAttempt && number == LoginAttempt::MAX_OPEN {
             return Ok(());
         }
-        self.site.noted().states.push(attempt.state.clone());
-        self.right.remember(attempt).await
+        self.site.recorded().states.push(attempt.state.clone());
+        self.inner.remember(attempt).await
     }
 
-    async fn take_attempt(
-        &self,
-        state: &State,
-    ) -> Result<Option<LoginAttempt>, SessionsUnavailable> {
-        if self.site.way == Wrong::IgnoresCaseOfStates {
+    async fn take(&self, state: &State) -> Result<Option<LoginAttempt>, SessionsUnavailable> {
+        if self.site.fault == Fault::IgnoresCaseOfState {
             let state = State::new(state.expose().to_lowercase());
-            return self.right.take_attempt(&state).await;
+            return self.inner.take(&state).await;
         }
-        let taken = self.right.take_attempt(state).await?;
-        match (self.site.way, &taken) {
-            (Wrong::HandsOutTwice, Some(attempt)) => self.right.remember(attempt).await?,
-            (Wrong::ForgetsTheOthersWhenOneIsTaken, Some(_)) => self.forget_attempts().await?,
-            (Wrong::ReadsAndThenTakes, Some(attempt)) => {
-                self.right.remember(attempt).await?;
+        let taken = self.inner.take(state).await?;
+        match (self.site.fault, &taken) {
+            (Fault::ReturnsAttemptTwice, Some(attempt)) => self.inner.remember(attempt).await?,
+            (Fault::LosesOtherAttempts, Some(_)) => self.lose_attempts().await?,
+            (Fault::TakesAfterReading, Some(attempt)) => {
+                self.inner.remember(attempt).await?;
                 self.site.pause().await;
-                self.right.take_attempt(state).await?;
+                self.inner.take(state).await?;
             }
             _ => {}
         }
         Ok(taken)
     }
+
+    fn loop_guard(&self) -> LoginLoopGuard {
+        self.inner.loop_guard()
+    }
+
+    fn set_loop_guard(&self, guard: &LoginLoopGuard) {
+        if self.site.fault != Fault::LosesLoopGuard {
+            self.inner.set_loop_guard(guard);
+        }
+    }
 }
 
-impl WrongVisitor {
-    async fn forget_attempts(&self) -> Result<(), SessionsUnavailable> {
-        let states = self.site.noted().states.clone();
+impl BrokenBrowser {
+    async fn lose_attempts(&self) -> Result<(), SessionsUnavailable> {
+        let states = self.site.recorded().states.clone();
         for state in states {
-            self.right.take_attempt(&state).await?;
+            self.inner.take(&state).await?;
         }
         Ok(())
     }
 }
 
-every_clause_bites! {
-    sessions, wrong;
-    a_stranger_has_no_session: KnowsEverybody,
-    a_session_that_was_started_is_there: IsReadOnce,
-    a_session_that_was_ended_is_gone: EndsNothing,
-    ending_twice_is_no_error: FailsToEndForStrangers,
-    a_session_changes_while_it_exists: KeepsNoChange,
-    a_session_that_was_ended_stays_ended: BringsBackByUpdate,
-    a_session_ends_when_nobody_comes: RollsASecondLonger,
-    a_visit_keeps_a_session_going: KeepsNoChange,
-    a_session_ends_when_it_is_old: LastsASecondLonger,
-    starting_replaces_the_session: KeepsTheFirst,
-    an_attempt_is_good_once: HandsOutTwice,
-    an_unknown_state_has_no_attempt: IgnoresCaseOfStates,
-    the_oldest_attempt_makes_room_for_the_sixth: RefusesTheSixth,
-    attempts_are_taken_in_any_order: ForgetsTheOthersWhenOneIsTaken,
-    signing_in_leaves_other_attempts_alone: ForgetsAttemptsAtTheEnd,
-    a_large_session_is_kept_whole: CutsLongTokens,
-    a_small_session_replaces_a_large_one: LeavesClaimsBehind,
-    hostile_values_come_back_to_the_byte: CutsAtNul,
-    hostile_cookies_make_a_stranger: BelievesAnyCookie,
-    what_one_instance_starts_another_knows_and_either_ends_it: KeepsToItself,
-    a_change_under_way_brings_no_ended_session_back: ReadsAndThenWrites,
-    a_visit_and_a_refresh_at_once_undo_nothing: WritesWhatItReadBefore,
-    who_waits_for_the_turn_gets_what_the_one_before_left: GivesEverybodyTheTurn,
-    of_two_takers_one_gets_the_attempt: ReadsAndThenTakes,
-    only_the_sessions_that_are_meant_end: SparesNobody,
-    the_providers_session_ends_what_came_of_it_everywhere: RevokesAtOneInstance,
-    revocations_outlast_a_restart: RevokesAtOneInstance,
-    who_signs_in_after_a_revocation_stays: RevokesForEver,
-    a_value_is_good_once_until_it_is_forgotten: TakesAValueTwice,
-    the_store_answers: IsNeverThere,
+refuses_broken_adapters! {
+    sessions, broken;
+    new_browser_has_no_session: InventsSession,
+    returns_started_session: ReturnsSessionOnce,
+    ended_session_is_gone: IgnoresEnd,
+    ending_twice_is_no_error: FailsToEndTwice,
+    keeps_changes: LosesChanges,
+    update_never_revives_ended_session: RevivesByUpdate,
+    session_expires_without_visits: ExpiresLate,
+    visit_extends_session: LosesChanges,
+    session_expires_at_absolute_lifetime: LivesTooLong,
+    start_replaces_session: KeepsFirstSession,
+    attempt_is_returned_once: ReturnsAttemptTwice,
+    unknown_state_has_no_attempt: IgnoresCaseOfState,
+    oldest_attempt_makes_room: RefusesLastAttempt,
+    attempts_are_taken_in_any_order: LosesOtherAttempts,
+    sessions_leave_attempts_alone: LosesAttemptsAtEnd,
+    remembers_login_loop_guard: LosesLoopGuard,
+    keeps_large_session_whole: TruncatesTokens,
+    small_session_replaces_large_one: MixesClaims,
+    keeps_hostile_values: TruncatesAtNul,
+    refuses_hostile_cookies: AcceptsAnyCookie,
+    instances_share_sessions: KeepsSessionsToInstance,
+    simultaneous_update_never_revives_ended_session: WritesAfterReading,
+    simultaneous_changes_are_both_kept: WritesStaleSession,
+    one_of_simultaneous_refreshes_renews: RenewsWithoutLock,
+    refresh_leaves_newer_tokens_alone: RenewsAlways,
+    failed_refresh_leaves_session_unlocked: KeepsLockAfterFailure,
+    refresh_can_end_session: IgnoresEndOfRenewal,
+    refresh_never_revives_ended_session: RevivesByUpdate,
+    one_of_simultaneous_takers_gets_the_attempt: TakesAfterReading,
+    revocation_ends_only_what_it_covers: IgnoresException,
+    provider_session_ends_everywhere: RevokesAtOneInstance,
+    revocations_survive_restart: RevokesAtOneInstance,
+    login_after_revocation_stays: RevokesLaterSessions,
+    replay_guard_accepts_value_once: AcceptsValueTwice,
+    check_succeeds: FailsCheck,
 }
 
 #[tokio::test]
-async fn an_outage_is_said_and_makes_nobody_a_stranger() {
-    let wrong = WrongSite::new(Wrong::TakesAnOutageForAStranger);
+async fn reports_outage_without_ending_sessions() {
+    let broken = BrokenSite::new(Fault::ReportsOutageAsAbsence);
     let clause = async move {
-        let mut server = wrong.right.clone();
-        let site = Arc::new(wrong);
-        crate::sessions::an_outage_is_said_and_makes_nobody_a_stranger(site, &mut server).await;
+        let mut server = broken.inner.clone();
+        let site = Arc::new(broken);
+        crate::sessions::reports_outage_without_ending_sessions(site, &mut server).await;
     };
     assert!(fails(clause).await);
 }

@@ -3,141 +3,143 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
-use super::{every_clause_bites, fails};
+use super::{fails, refuses_broken_adapters};
 use crate::fakes::InMemoryUsers;
 use portico_domain::{
-    model::{Profile, User},
+    model::{Profile, Subject, User},
     ports::{UserRepository, UsersUnavailable},
 };
 
-/// What it does that it should not.
+/// What the adapter does wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Wrong {
+enum Fault {
     CountsFromZero,
-    KeepsTheFirstProfile,
+    KeepsFirstProfile,
     IgnoresCase,
-    LosesLoginsAtTheSameInstant,
-    BelievesAnyClock,
-    CutsLongTexts,
-    CutsAtNul,
-    KeepsWhatIsNoMore,
-    ListsEverybody,
-    NeverForgets,
-    FailsForStrangers,
-    IsNeverThere,
-    TakesAnOutageForNobody,
+    LosesSimultaneousLogins,
+    MovesLastLoginBack,
+    TruncatesText,
+    TruncatesAtNul,
+    KeepsRemovedValues,
+    IgnoresLimit,
+    NeverDeletes,
+    FailsForUnknownUser,
+    FailsCheck,
+    ReportsOutageAsAbsence,
 }
 
-struct WrongUsers {
-    way: Wrong,
-    right: Arc<InMemoryUsers>,
+struct BrokenUsers {
+    fault: Fault,
+    inner: Arc<InMemoryUsers>,
 }
 
-fn wrong(way: Wrong) -> Arc<dyn UserRepository> {
-    Arc::new(WrongUsers { way, right: Arc::default() })
+fn broken(fault: Fault) -> Arc<dyn UserRepository> {
+    Arc::new(BrokenUsers { fault, inner: Arc::default() })
 }
 
-impl WrongUsers {
-    /// The key as it is, but for those that confuse keys.
-    fn subject(&self, subject: &str) -> String {
-        match self.way {
-            Wrong::IgnoresCase => subject.to_lowercase(),
-            Wrong::CutsAtNul => subject.split('\0').next().unwrap_or_default().into(),
-            _ => subject.into(),
-        }
+impl BrokenUsers {
+    /// The key, unless the fault confuses keys.
+    fn key(&self, subject: &Subject) -> Subject {
+        let Subject { issuer, subject } = subject.clone();
+        Subject::new(
+            issuer,
+            match self.fault {
+                Fault::IgnoresCase => subject.to_lowercase(),
+                Fault::TruncatesAtNul => subject.split('\0').next().unwrap_or_default().into(),
+                _ => subject,
+            },
+        )
     }
 }
 
 #[async_trait]
-impl UserRepository for WrongUsers {
+impl UserRepository for BrokenUsers {
     async fn record_login(
         &self,
-        issuer: &str,
-        subject: &str,
+        subject: &Subject,
         profile: &Profile,
         now: DateTime<Utc>,
     ) -> Result<User, UsersUnavailable> {
-        let subject = self.subject(subject);
+        let subject = self.key(subject);
         let mut profile = profile.clone();
-        let before = self.right.find(issuer, &subject).await?;
-        match (self.way, &before) {
-            (Wrong::KeepsTheFirstProfile, Some(before)) => profile = before.profile.clone(),
-            (Wrong::KeepsWhatIsNoMore, Some(before)) => {
+        let before = self.inner.find(&subject).await?;
+        match (self.fault, &before) {
+            (Fault::KeepsFirstProfile, Some(before)) => profile = before.profile.clone(),
+            (Fault::KeepsRemovedValues, Some(before)) => {
                 profile.name = profile.name.or_else(|| before.profile.name.clone());
             }
-            (Wrong::CutsLongTexts, _) => {
+            (Fault::TruncatesText, _) => {
                 profile.picture = profile.picture.map(|text| text.chars().take(255).collect());
             }
-            (Wrong::LosesLoginsAtTheSameInstant, before) => {
-                // Reads here, and writes there.
+            (Fault::LosesSimultaneousLogins, before) => {
+                // The count is read before the write.
                 let logins = before.as_ref().map_or(0, |user| user.logins);
                 tokio::task::yield_now().await;
-                let user = self.right.record_login(issuer, &subject, &profile, now).await?;
+                let user = self.inner.record_login(&subject, &profile, now).await?;
                 return Ok(User { logins: logins + 1, ..user });
             }
             _ => {}
         }
-        let mut user = self.right.record_login(issuer, &subject, &profile, now).await?;
-        match self.way {
-            Wrong::CountsFromZero => user.logins -= 1,
-            Wrong::BelievesAnyClock => user.last_login = now,
+        let mut user = self.inner.record_login(&subject, &profile, now).await?;
+        match self.fault {
+            Fault::CountsFromZero => user.logins -= 1,
+            Fault::MovesLastLoginBack => user.last_login = now,
             _ => {}
         }
         Ok(user)
     }
 
-    async fn find(&self, issuer: &str, subject: &str) -> Result<Option<User>, UsersUnavailable> {
-        let found = self.right.find(issuer, &self.subject(subject)).await;
-        match (self.way, found) {
-            (Wrong::FailsForStrangers, Ok(None)) => Err(UsersUnavailable("no row".into())),
-            (Wrong::TakesAnOutageForNobody, Err(_)) => Ok(None),
+    async fn find(&self, subject: &Subject) -> Result<Option<User>, UsersUnavailable> {
+        let found = self.inner.find(&self.key(subject)).await;
+        match (self.fault, found) {
+            (Fault::FailsForUnknownUser, Ok(None)) => Err(UsersUnavailable("no row".into())),
+            (Fault::ReportsOutageAsAbsence, Err(_)) => Ok(None),
             (_, found) => found,
         }
     }
 
     async fn list(&self, limit: u32) -> Result<Vec<User>, UsersUnavailable> {
-        let limit = if self.way == Wrong::ListsEverybody { u32::MAX } else { limit };
-        self.right.list(limit).await
+        let limit = if self.fault == Fault::IgnoresLimit { u32::MAX } else { limit };
+        self.inner.list(limit).await
     }
 
-    async fn delete(&self, issuer: &str, subject: &str) -> Result<bool, UsersUnavailable> {
-        if self.way == Wrong::NeverForgets {
-            return Ok(self.right.find(issuer, subject).await?.is_some());
+    async fn delete(&self, subject: &Subject) -> Result<bool, UsersUnavailable> {
+        if self.fault == Fault::NeverDeletes {
+            return Ok(self.inner.find(subject).await?.is_some());
         }
-        self.right.delete(issuer, &self.subject(subject)).await
+        self.inner.delete(&self.key(subject)).await
     }
 
     async fn check(&self) -> Result<(), UsersUnavailable> {
-        match self.way {
-            Wrong::IsNeverThere => Err(UsersUnavailable("never".into())),
-            _ => self.right.check().await,
+        match self.fault {
+            Fault::FailsCheck => Err(UsersUnavailable("always".into())),
+            _ => self.inner.check().await,
         }
     }
 }
 
-every_clause_bites! {
-    users, wrong;
-    the_first_login_makes_a_record: CountsFromZero,
-    a_later_login_refreshes_and_counts: KeepsTheFirstProfile,
-    people_are_told_apart_by_issuer_and_subject_verbatim: IgnoresCase,
-    of_logins_at_the_same_instant_each_counts: LosesLoginsAtTheSameInstant,
-    the_last_login_never_goes_back: BelievesAnyClock,
-    hostile_values_come_back_as_they_went: CutsLongTexts,
-    a_nul_is_kept_left_out_or_refused_and_mixes_nobody_up: CutsAtNul,
-    what_is_absent_stays_absent: KeepsWhatIsNoMore,
-    people_are_listed_by_latest_login_up_to_the_limit: ListsEverybody,
-    a_person_can_be_forgotten: NeverForgets,
-    nobody_is_found_where_nobody_signed_in: FailsForStrangers,
-    the_storage_answers: IsNeverThere,
+refuses_broken_adapters! {
+    users, broken;
+    first_login_creates_record: CountsFromZero,
+    later_login_updates_and_counts: KeepsFirstProfile,
+    compares_issuer_and_subject_byte_by_byte: IgnoresCase,
+    counts_simultaneous_logins: LosesSimultaneousLogins,
+    last_login_never_moves_back: MovesLastLoginBack,
+    keeps_hostile_values: TruncatesText,
+    never_confuses_users_because_of_nul: TruncatesAtNul,
+    keeps_absent_values_absent: KeepsRemovedValues,
+    lists_by_latest_login_up_to_limit: IgnoresLimit,
+    deletes_user: NeverDeletes,
+    finds_nothing_for_unknown_user: FailsForUnknownUser,
+    check_succeeds: FailsCheck,
 }
 
 #[tokio::test]
-async fn an_outage_is_said_and_loses_nothing() {
-    let right: Arc<InMemoryUsers> = Arc::default();
-    let wrong = WrongUsers { way: Wrong::TakesAnOutageForNobody, right: right.clone() };
+async fn reports_outage_and_loses_nothing() {
+    let mut server: Arc<InMemoryUsers> = Arc::default();
+    let broken = BrokenUsers { fault: Fault::ReportsOutageAsAbsence, inner: server.clone() };
     let clause = async move {
-        let mut server = right;
-        crate::users::an_outage_is_said_and_loses_nothing(Arc::new(wrong), &mut server).await;
+        crate::users::reports_outage_and_loses_nothing(Arc::new(broken), &mut server).await;
     };
     assert!(fails(clause).await);
 }

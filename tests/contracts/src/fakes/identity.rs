@@ -7,6 +7,7 @@ use std::{
 };
 
 use async_trait::async_trait;
+use chrono::{DateTime, TimeDelta};
 
 use crate::{
     Server,
@@ -21,17 +22,17 @@ use portico_domain::{
     ports::{IdentityProvider, LogoutTokenError, ProviderUnavailable, RedeemError, RefreshError},
 };
 
-/// A provider in memory where [`fixtures::identity`] has an account, and may be out of reach: see
-/// [`Server`].
+/// A provider in memory where the user of [`fixtures::identity`] has an account, and which can be
+/// down: see [`Server`].
 #[derive(Debug, Default)]
 pub struct InMemoryProvider {
-    away: AtomicBool,
-    given: Mutex<Given>,
+    down: AtomicBool,
+    issued: Mutex<Issued>,
 }
 
-/// What was handed out.
+/// What the provider issued.
 #[derive(Debug, Default)]
-struct Given {
+struct Issued {
     attempts: BTreeMap<String, LoginAttempt>,
     codes: BTreeMap<String, LoginAttempt>,
     refresh_tokens: Vec<RefreshToken>,
@@ -39,39 +40,40 @@ struct Given {
 }
 
 impl InMemoryProvider {
-    /// What was handed out. `None` while the provider is away.
-    fn given(&self) -> Option<MutexGuard<'_, Given>> {
-        let is_away = self.away.load(Ordering::SeqCst);
-        (!is_away).then(|| self.given.lock().unwrap_or_else(PoisonError::into_inner))
+    /// What was issued. `None` while the provider is down.
+    fn issued(&self) -> Option<MutexGuard<'_, Issued>> {
+        let is_down = self.down.load(Ordering::SeqCst);
+        (!is_down).then(|| self.issued.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
-impl Given {
+impl Issued {
     fn tokens(&mut self) -> Tokens {
         self.count += 1;
         let refresh_token = RefreshToken::new(format!("refresh-token-{}", self.count));
         self.refresh_tokens.push(refresh_token.clone());
         Tokens {
-            id_token: IdToken::new(format!("id-token-{}", self.count)),
+            id_token: Some(IdToken::new(format!("id-token-{}", self.count))),
             access_token: AccessToken::new(format!("access-token-{}", self.count)),
+            access_token_issued_at: DateTime::UNIX_EPOCH,
             access_token_expires_at: None,
             refresh_token: Some(refresh_token),
         }
     }
 }
 
-fn away() -> String {
-    "the test says so".into()
+fn stopped() -> String {
+    "stopped by the test".into()
 }
 
 #[async_trait]
 impl Server for Arc<InMemoryProvider> {
     async fn stop(&mut self) {
-        self.away.store(true, Ordering::SeqCst);
+        self.down.store(true, Ordering::SeqCst);
     }
 
     async fn start_again(&mut self) {
-        self.away.store(false, Ordering::SeqCst);
+        self.down.store(false, Ordering::SeqCst);
     }
 }
 
@@ -81,14 +83,14 @@ impl Stage for Arc<InMemoryProvider> {
         self.clone()
     }
 
-    async fn sign_in(&self, authorization_url: &str) -> AuthorizationResponse {
+    async fn log_in(&self, authorization_url: &str) -> AuthorizationResponse {
         let parameters = authorization_url.split(['?', '&']);
         let state = parameters.filter_map(|pair| pair.strip_prefix("state=")).next().unwrap();
-        let mut given = self.given().unwrap();
-        let attempt = given.attempts.remove(state).unwrap();
-        given.count += 1;
-        let code = format!("code-{}", given.count);
-        given.codes.insert(code.clone(), attempt);
+        let mut issued = self.issued().unwrap();
+        let attempt = issued.attempts.remove(state).unwrap();
+        issued.count += 1;
+        let code = format!("code-{}", issued.count);
+        issued.codes.insert(code.clone(), attempt);
         AuthorizationResponse { code: AuthorizationCode::new(code), issuer: Some(ISSUER.into()) }
     }
 }
@@ -100,10 +102,10 @@ impl IdentityProvider for InMemoryProvider {
         attempt: &LoginAttempt,
         _: Screen,
     ) -> Result<String, ProviderUnavailable> {
-        let mut given = self.given().ok_or_else(|| ProviderUnavailable(away()))?;
+        let mut issued = self.issued().ok_or_else(|| ProviderUnavailable(stopped()))?;
         let (state, nonce) = (attempt.state.expose(), attempt.nonce.expose());
-        given.attempts.insert(state.to_owned(), attempt.clone());
-        // The challenge is whatever the provider remembers.
+        issued.attempts.insert(state.to_owned(), attempt.clone());
+        // This provider keeps the attempt itself instead of the challenge.
         let pkce = "code_challenge_method=S256&code_challenge=remembered";
         Ok(format!("{ISSUER}authorize?response_type=code&state={state}&nonce={nonce}&{pkce}"))
     }
@@ -121,35 +123,35 @@ impl IdentityProvider for InMemoryProvider {
         attempt: &LoginAttempt,
     ) -> Result<Identity, RedeemError> {
         self.verify_issuer(response.issuer.clone()).await?;
-        let mut given = self.given().ok_or_else(|| RedeemError::ProviderFault(away()))?;
-        let theirs = given.codes.remove(response.code.expose());
-        let theirs = theirs.filter(|theirs| theirs.code_verifier == attempt.code_verifier);
-        let theirs = theirs.ok_or_else(|| RedeemError::CodeRejected("invalid_grant".into()))?;
-        if theirs.nonce != attempt.nonce {
+        let mut issued = self.issued().ok_or_else(|| RedeemError::ProviderFault(stopped()))?;
+        let begun = issued.codes.remove(response.code.expose());
+        let begun = begun.filter(|begun| begun.code_verifier == attempt.code_verifier);
+        let begun = begun.ok_or_else(|| RedeemError::CodeRejected("invalid_grant".into()))?;
+        if begun.nonce != attempt.nonce {
             return Err(RedeemError::WrongNonce);
         }
-        Ok(Identity { tokens: given.tokens(), ..fixtures::identity() })
+        Ok(Identity { tokens: issued.tokens(), ..fixtures::identity() })
     }
 
     async fn refresh(&self, session: &Session) -> Result<RefreshedTokens, RefreshError> {
-        let mut given = self.given().ok_or_else(|| RefreshError::ProviderFault(away()))?;
-        let known = given.refresh_tokens.iter();
-        if !known.map(Some).any(|token| token == session.tokens.refresh_token.as_ref()) {
+        let mut issued = self.issued().ok_or_else(|| RefreshError::ProviderFault(stopped()))?;
+        let tokens = issued.refresh_tokens.iter();
+        if !tokens.map(Some).any(|token| token == session.tokens().refresh_token.as_ref()) {
             return Err(RefreshError::Refused("invalid_grant".into()));
         }
-        Ok(RefreshedTokens { tokens: given.tokens(), permissions: None })
+        Ok(RefreshedTokens { tokens: issued.tokens(), permissions: None })
     }
 
-    async fn revoke(&self, token: &RefreshToken) -> Result<(), ProviderUnavailable> {
-        let mut given = self.given().ok_or_else(|| ProviderUnavailable(away()))?;
-        given.refresh_tokens.retain(|known| known != token);
-        Ok(())
+    async fn revoke(&self, token: &RefreshToken, _: TimeDelta) {
+        if let Some(mut issued) = self.issued() {
+            issued.refresh_tokens.retain(|other| other != token);
+        }
     }
 
     async fn verify_logout_token(&self, token: &str) -> Result<LogoutToken, LogoutTokenError> {
-        let _given = self.given().ok_or_else(|| ProviderUnavailable(away()))?;
+        let _issued = self.issued().ok_or_else(|| ProviderUnavailable(stopped()))?;
         let target = match token.strip_prefix("of-the-provider-") {
-            Some(id) => Ok((id.to_owned(), LogoutTarget::Person(fixtures::identity().subject))),
+            Some(id) => Ok((id.to_owned(), LogoutTarget::User(fixtures::subject().subject))),
             None => Err(LogoutTokenError::Invalid("made up".into())),
         };
         target.map(|(id, target)| LogoutToken { issuer: ISSUER.into(), id, target })
@@ -157,26 +159,22 @@ impl IdentityProvider for InMemoryProvider {
 
     async fn end_session_url(
         &self,
-        _: Option<IdToken>,
+        _: &Identity,
         state: &State,
     ) -> Result<Option<String>, ProviderUnavailable> {
-        let _given = self.given().ok_or_else(|| ProviderUnavailable(away()))?;
+        let _issued = self.issued().ok_or_else(|| ProviderUnavailable(stopped()))?;
         Ok(Some(format!("{ISSUER}logout?state={}", state.expose())))
     }
 
-    fn end_session_origins(&self) -> Vec<String> {
-        vec![ISSUER.trim_end_matches('/').into()]
-    }
-
     async fn check(&self) -> Result<(), ProviderUnavailable> {
-        self.given().map(drop).ok_or_else(|| ProviderUnavailable(away()))
+        self.issued().map(drop).ok_or_else(|| ProviderUnavailable(stopped()))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{identity::an_outage_is_said_and_ends_no_session, identity_provider_contract};
+    use crate::{identity::reports_outage_without_ending_sessions, identity_provider_contract};
 
     async fn provider() -> (Arc<dyn Stage>, ()) {
         (Arc::new(Arc::new(InMemoryProvider::default())), ())
@@ -185,9 +183,9 @@ mod tests {
     identity_provider_contract!(provider());
 
     #[tokio::test]
-    async fn an_outage() {
+    async fn reports_outage() {
         let mut provider = Arc::new(InMemoryProvider::default());
         let stage = Arc::new(provider.clone());
-        an_outage_is_said_and_ends_no_session(stage, &mut provider).await;
+        reports_outage_without_ending_sessions(stage, &mut provider).await;
     }
 }

@@ -8,22 +8,22 @@ use async_trait::async_trait;
 use crate::Server;
 use portico_domain::{
     model::{AccessToken, Message, Topic},
-    ports::{MessageApi, MessageError},
+    ports::{MessageApi, MessageError, RefusalReason},
 };
 
-/// An API in memory that knows two tokens, and may be out of reach: see [`Server`].
+/// An API in memory that accepts two tokens, and can be down: see [`Server`].
 #[derive(Debug, Default)]
 pub struct InMemoryMessages(AtomicBool);
 
 impl InMemoryMessages {
-    /// Opens every message.
+    /// Gives access to every message.
     pub fn token() -> AccessToken {
-        AccessToken::new("opens-everything")
+        AccessToken::new("full-access")
     }
 
-    /// Opens all but the admin message.
-    pub fn lesser() -> AccessToken {
-        AccessToken::new("opens-little")
+    /// Gives access to all but the admin message.
+    pub fn limited_token() -> AccessToken {
+        AccessToken::new("limited-access")
     }
 }
 
@@ -46,16 +46,18 @@ impl MessageApi for InMemoryMessages {
         token: Option<AccessToken>,
     ) -> Result<Message, MessageError> {
         if self.0.load(Ordering::SeqCst) {
-            return Err(MessageError::Failed("the test says so".into()));
+            return Err(MessageError::Failed("stopped by the test".into()));
         }
-        let refused = |status, text: &str| MessageError::Refused { status, text: text.into() };
-        let is = |known: AccessToken| token.as_ref() == Some(&known);
+        let refused = |reason, text: &str| MessageError::Refused { reason, text: text.into() };
+        let is = |other: AccessToken| token.as_ref() == Some(&other);
         match topic {
             Topic::Public => {}
             _ if is(Self::token()) => {}
-            Topic::Protected if is(Self::lesser()) => {}
-            Topic::Admin if is(Self::lesser()) => return Err(refused(403, "Permission denied")),
-            _ => return Err(refused(401, "Requires authentication")),
+            Topic::Protected if is(Self::limited_token()) => {}
+            Topic::Admin if is(Self::limited_token()) => {
+                return Err(refused(RefusalReason::PermissionDenied, "Permission denied"));
+            }
+            _ => return Err(refused(RefusalReason::Unauthenticated, "Requires authentication")),
         }
         Ok(Message { text: format!("This is the {} message.", topic.as_str()) })
     }
@@ -66,23 +68,24 @@ mod tests {
     use super::*;
     use crate::{
         message_api_contract,
-        messages::{Fresh, an_outage_is_said_and_refuses_nobody},
+        messages::{TestApi, reports_outage_without_refusing},
     };
 
-    fn fresh(messages: Arc<dyn MessageApi>) -> Fresh {
-        let (token, lesser) = (InMemoryMessages::token(), Some(InMemoryMessages::lesser()));
-        Fresh { messages, token, lesser }
+    fn fresh(messages: Arc<dyn MessageApi>) -> TestApi {
+        let (token, limited_token) =
+            (InMemoryMessages::token(), Some(InMemoryMessages::limited_token()));
+        TestApi { messages, token, limited_token }
     }
 
-    async fn messages() -> (Fresh, ()) {
+    async fn messages() -> (TestApi, ()) {
         (fresh(Arc::new(InMemoryMessages::default())), ())
     }
 
     message_api_contract!(messages());
 
     #[tokio::test]
-    async fn an_outage() {
+    async fn reports_outage() {
         let mut messages = Arc::new(InMemoryMessages::default());
-        an_outage_is_said_and_refuses_nobody(fresh(messages.clone()), &mut messages).await;
+        reports_outage_without_refusing(fresh(messages.clone()), &mut messages).await;
     }
 }

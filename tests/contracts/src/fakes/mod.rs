@@ -1,5 +1,5 @@
-//! Adapters in memory that keep their ports' promises.
-#![allow(clippy::unwrap_used, reason = "a test that asks for nonsense fails")]
+//! Adapters in memory that keep the contracts of their ports.
+#![allow(clippy::unwrap_used, reason = "misuse fails the test")]
 
 mod identity;
 mod messages;
@@ -13,12 +13,12 @@ use chrono::{DateTime, TimeDelta, Utc};
 pub use self::{
     identity::InMemoryProvider,
     messages::InMemoryMessages,
-    sessions::{InMemorySessions, InMemorySite},
+    sessions::{InMemoryBrowser, InMemorySite},
     users::InMemoryUsers,
 };
 use portico_domain::ports::{Clock, Randomness, RandomnessUnavailable};
 
-/// A clock that stands at the epoch until a test moves it.
+/// A clock that stays at the epoch until a test moves it.
 #[derive(Debug, Default)]
 pub struct ManualClock(AtomicI64);
 
@@ -35,7 +35,7 @@ impl Clock for ManualClock {
     }
 }
 
-/// Chance that counts: never twice the same, and the same in every run.
+/// Counts instead of being random: no value twice, and the same values in every run.
 #[derive(Debug, Default)]
 pub struct CountingRandomness(AtomicU64);
 

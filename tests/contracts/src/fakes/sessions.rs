@@ -10,36 +10,40 @@ use std::{
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
+use portico_domain::{
+    model::{
+        Lifetimes, LoginAttempt, LoginLoopGuard, RefreshToken, Revocation, Session, SessionChange,
+        SessionId, SessionSummary, State, Subject,
+    },
+    ports::{
+        Clock, LoginAttempts, Renewal, ReplayGuard, SaveSessionError, SessionRegistry,
+        SessionStore, SessionsUnavailable, TokenRenewal,
+    },
+};
 
 use super::ManualClock;
 use crate::{
     Server,
-    sessions::{Cookies, Instance, LIFETIMES, Site, Visitor},
-};
-use portico_domain::{
-    model::{
-        Change, Lifetimes, LoginAttempt, Revocation, Session, SessionId, SessionSummary, State,
-    },
-    ports::{Clock, SessionRegistry, SessionStore, SessionsUnavailable, Turn},
+    sessions::{Browser, Cookies, Instance, LIFETIMES, Site},
 };
 
-/// How often a waiting visitor looks whether it is their turn: a test needs little patience.
-const LOOKS: usize = 100;
+/// How often a waiting request checks whether the lock was released.
+const MAX_POLLS: usize = 100;
 
-/// The sessions of a whole site in memory, which may be out of reach: see [`Server`]. They last as
-/// long as the contract says.
+/// The sessions of a whole site in memory, which can be down: see [`Server`]. They expire as
+/// [`LIFETIMES`] say.
 #[derive(Clone, Debug)]
 pub struct InMemorySite(Arc<Memory>);
 
 impl Default for InMemorySite {
     fn default() -> Self {
-        Self::lasting(LIFETIMES)
+        Self::with_lifetimes(LIFETIMES)
     }
 }
 
 impl InMemorySite {
-    /// Sessions end as these lifetimes and the site's clock say.
-    pub fn lasting(lifetimes: Lifetimes) -> Self {
+    /// Sessions expire as these lifetimes and the site's clock say.
+    pub fn with_lifetimes(lifetimes: Lifetimes) -> Self {
         Self(Arc::new(Memory { lifetimes: Some(lifetimes), ..Memory::default() }))
     }
 }
@@ -48,52 +52,59 @@ impl InMemorySite {
 struct Memory {
     clock: Arc<ManualClock>,
     lifetimes: Option<Lifetimes>,
-    away: AtomicBool,
-    kept: Mutex<Kept>,
+    down: AtomicBool,
+    data: Mutex<Data>,
 }
 
 #[derive(Debug, Default)]
-struct Kept {
-    /// By the number in the visitor's cookie.
-    visitors: BTreeMap<usize, (Option<Session>, Vec<LoginAttempt>)>,
-    turns: BTreeSet<[u8; 16]>,
+struct Data {
+    /// By the number in the browser's cookie.
+    browsers: BTreeMap<usize, BrowserData>,
+    refresh_locks: BTreeSet<[u8; 16]>,
     used: BTreeMap<String, DateTime<Utc>>,
 }
 
+#[derive(Debug, Default)]
+struct BrowserData {
+    session: Option<Session>,
+    attempts: Vec<LoginAttempt>,
+    loop_guard: LoginLoopGuard,
+}
+
 impl Memory {
-    /// What is kept, without sessions that have passed their lifetimes.
-    fn lock(&self) -> Result<MutexGuard<'_, Kept>, SessionsUnavailable> {
-        if self.away.load(Ordering::SeqCst) {
-            return Err(SessionsUnavailable("the test says so".into()));
+    /// The data, without sessions that have expired.
+    fn lock(&self) -> Result<MutexGuard<'_, Data>, SessionsUnavailable> {
+        if self.down.load(Ordering::SeqCst) {
+            return Err(SessionsUnavailable("stopped by the test".into()));
         }
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut data = self.data.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(lifetimes) = self.lifetimes {
-            kept.end(|session| !lifetimes.allow(session, self.clock.now()));
+            data.end(|session| !lifetimes.allow(session, self.clock.now()));
         }
-        Ok(kept)
+        Ok(data)
     }
 
-    fn is_taken(&self, id: SessionId) -> Result<bool, SessionsUnavailable> {
-        Ok(self.lock()?.turns.contains(id.as_bytes()))
+    fn is_locked(&self, id: SessionId) -> Result<bool, SessionsUnavailable> {
+        Ok(self.lock()?.refresh_locks.contains(id.as_bytes()))
     }
 }
 
-impl Kept {
-    fn end(&mut self, which: impl Fn(&Session) -> bool) {
-        for (session, _) in self.visitors.values_mut() {
-            session.take_if(|session| which(session));
-        }
+impl Data {
+    fn end(&mut self, covers: impl Fn(&Session) -> bool) -> Vec<RefreshToken> {
+        let sessions = self.browsers.values_mut().map(|browser| &mut browser.session);
+        let ended = sessions.filter_map(|session| session.take_if(|session| covers(session)));
+        ended.filter_map(|session| session.identity.tokens.refresh_token).collect()
     }
 }
 
 #[async_trait]
 impl Server for InMemorySite {
     async fn stop(&mut self) {
-        self.0.away.store(true, Ordering::SeqCst);
+        self.0.down.store(true, Ordering::SeqCst);
     }
 
     async fn start_again(&mut self) {
-        self.0.away.store(false, Ordering::SeqCst);
+        self.0.down.store(false, Ordering::SeqCst);
     }
 }
 
@@ -108,7 +119,7 @@ impl Site for InMemorySite {
     }
 
     async fn pause(&self) {
-        let_others_go_on().await;
+        yield_now().await;
     }
 }
 
@@ -118,18 +129,22 @@ impl Instance for InMemorySite {
         Arc::new(self.clone())
     }
 
-    async fn visitor(&self, cookies: Cookies) -> Box<dyn Visitor> {
+    fn replay_guard(&self) -> Arc<dyn ReplayGuard> {
+        Arc::new(self.clone())
+    }
+
+    async fn browser(&self, cookies: Cookies) -> Box<dyn Browser> {
         let memory = self.0.clone();
-        let number = cookies.get("visitor").map(|number| number.parse());
+        let number = cookies.get("browser").map(|number| number.parse());
         let next = {
-            let mut kept = memory.kept.lock().unwrap_or_else(PoisonError::into_inner);
-            let next = kept.visitors.len() + 1;
-            kept.visitors.insert(next, (None, Vec::new()));
+            let mut data = memory.data.lock().unwrap_or_else(PoisonError::into_inner);
+            let next = data.browsers.len() + 1;
+            data.browsers.insert(next, BrowserData::default());
             next
         };
-        // A forged number is nobody's.
-        let visitor = number.map_or(next, |number| number.unwrap_or(next));
-        Box::new(InMemorySessions { memory, visitor })
+        // A forged number belongs to no browser.
+        let number = number.map_or(next, |number| number.unwrap_or(next));
+        Box::new(InMemoryBrowser { memory, number })
     }
 }
 
@@ -137,32 +152,21 @@ impl Instance for InMemorySite {
 impl SessionRegistry for InMemorySite {
     async fn list(
         &self,
-        issuer: &str,
-        subject: &str,
+        subject: &Subject,
     ) -> Result<Option<Vec<SessionSummary>>, SessionsUnavailable> {
-        let kept = self.0.lock()?;
-        let sessions = kept.visitors.values().filter_map(|(session, _)| session.as_ref());
-        let theirs = sessions.filter(|session| session.is_of(issuer, subject));
-        let mut summaries: Vec<_> = theirs.map(Session::summary).collect();
+        let data = self.0.lock()?;
+        let sessions = data.browsers.values().filter_map(|browser| browser.session.as_ref());
+        let own = sessions.filter(|session| session.subject() == subject);
+        let mut summaries: Vec<_> = own.map(Session::summary).collect();
         summaries.sort_by_key(|summary| std::cmp::Reverse(summary.seen_at));
         Ok(Some(summaries))
     }
 
-    async fn revoke(&self, revocation: &Revocation) -> Result<(), SessionsUnavailable> {
-        self.0.lock()?.end(|session| revocation.covers(session));
-        Ok(())
-    }
-
-    async fn first_use(
+    async fn revoke(
         &self,
-        value: &str,
-        until: DateTime<Utc>,
-    ) -> Result<bool, SessionsUnavailable> {
-        let mut kept = self.0.lock()?;
-        kept.used.retain(|_, until| self.0.clock.now() < *until);
-        let is_used = kept.used.contains_key(value);
-        kept.used.entry(value.to_owned()).or_insert(until);
-        Ok(!is_used)
+        revocation: &Revocation,
+    ) -> Result<Vec<RefreshToken>, SessionsUnavailable> {
+        Ok(self.0.lock()?.end(|session| revocation.covers(session)))
     }
 
     async fn check(&self) -> Result<(), SessionsUnavailable> {
@@ -170,93 +174,131 @@ impl SessionRegistry for InMemorySite {
     }
 }
 
-/// One visitor's session and attempts. Sessions last for ever, but for the visitors of an
-/// [`InMemorySite`].
-#[derive(Debug, Default)]
-pub struct InMemorySessions {
-    memory: Arc<Memory>,
-    visitor: usize,
-}
+#[async_trait]
+impl ReplayGuard for InMemorySite {
+    async fn was_used(&self, value: &str) -> Result<bool, SessionsUnavailable> {
+        let data = self.0.lock()?;
+        Ok(data.used.get(value).is_some_and(|until| self.0.clock.now() < *until))
+    }
 
-impl InMemorySessions {
-    fn with_mine<T>(
+    async fn is_first_use(
         &self,
-        what: impl FnOnce(&mut (Option<Session>, Vec<LoginAttempt>)) -> T,
-    ) -> Result<T, SessionsUnavailable> {
-        Ok(what(self.memory.lock()?.visitors.entry(self.visitor).or_default()))
+        value: &str,
+        until: DateTime<Utc>,
+    ) -> Result<bool, SessionsUnavailable> {
+        let mut data = self.0.lock()?;
+        data.used.retain(|_, until| self.0.clock.now() < *until);
+        let is_used = data.used.contains_key(value);
+        data.used.entry(value.to_owned()).or_insert(until);
+        Ok(!is_used)
     }
 }
 
-impl Visitor for InMemorySessions {
+/// One browser's session and log-in attempts. Sessions never expire, except in the browsers of an
+/// [`InMemorySite`].
+#[derive(Debug, Default)]
+pub struct InMemoryBrowser {
+    memory: Arc<Memory>,
+    number: usize,
+}
+
+impl InMemoryBrowser {
+    fn with_data<T>(
+        &self,
+        change: impl FnOnce(&mut BrowserData) -> T,
+    ) -> Result<T, SessionsUnavailable> {
+        Ok(change(self.memory.lock()?.browsers.entry(self.number).or_default()))
+    }
+}
+
+impl Browser for InMemoryBrowser {
     fn cookies(&self) -> Cookies {
-        [("visitor".to_owned(), self.visitor.to_string())].into()
+        [("browser".to_owned(), self.number.to_string())].into()
     }
 }
 
 #[async_trait]
-impl SessionStore for InMemorySessions {
+impl SessionStore for InMemoryBrowser {
     async fn current(&self) -> Result<Option<Session>, SessionsUnavailable> {
-        self.with_mine(|(session, _)| session.clone())
+        self.with_data(|data| data.session.clone())
     }
 
-    async fn start(&self, session: &Session) -> Result<(), SessionsUnavailable> {
-        self.with_mine(|(current, _)| *current = Some(session.clone()))
+    async fn start(&self, session: &Session) -> Result<(), SaveSessionError> {
+        Ok(self.with_data(|data| data.session = Some(session.clone()))?)
     }
 
-    async fn update(&self, change: &Change) -> Result<Option<Session>, SessionsUnavailable> {
-        self.with_mine(|(current, _)| {
-            *current = current.take().map(|session| session.with(change.clone()));
-            current.clone()
-        })
+    async fn update(&self, change: &SessionChange) -> Result<Option<Session>, SaveSessionError> {
+        Ok(self.with_data(|data| {
+            data.session = data.session.take().map(|session| session.with(change.clone()));
+            data.session.clone()
+        })?)
     }
 
-    async fn take_turn(&self) -> Result<Turn, SessionsUnavailable> {
-        let Some(session) = self.current().await? else { return Ok(Turn::Over(None)) };
-        if self.memory.lock()?.turns.insert(*session.id.as_bytes()) {
-            return Ok(Turn::Yours(session));
-        }
-        for _ in 0..LOOKS {
-            if !self.memory.is_taken(session.id)? {
+    async fn refresh<'a>(
+        &self,
+        stale: &Session,
+        renewal: &'a (dyn TokenRenewal + 'a),
+    ) -> Result<Option<Session>, SaveSessionError> {
+        let Some(session) = self.current().await? else { return Ok(None) };
+        let id = session.id;
+        let is_owner = self.memory.lock()?.refresh_locks.insert(*id.as_bytes());
+        for _ in 0..MAX_POLLS {
+            if is_owner || !self.memory.is_locked(id)? {
                 break;
             }
-            let_others_go_on().await;
+            yield_now().await;
         }
-        Ok(Turn::Over(self.current().await?))
-    }
-
-    async fn end_turn(&self) -> Result<(), SessionsUnavailable> {
-        if let Some(session) = self.current().await? {
-            self.memory.lock()?.turns.remove(session.id.as_bytes());
+        let Some(session) = self.current().await? else { return Ok(None) };
+        let is_stale = session.tokens().access_token == stale.tokens().access_token;
+        if !is_owner {
+            return Ok(Some(session));
         }
-        Ok(())
+        let result = match is_stale {
+            false => Ok(Some(session)),
+            true => match renewal.renew(&session).await {
+                Renewal::Refreshed(tokens) => self.update(&SessionChange::Refreshed(tokens)).await,
+                Renewal::Unchanged => Ok(Some(session)),
+                Renewal::End => self.end().await.map(|()| None).map_err(Into::into),
+            },
+        };
+        self.memory.lock()?.refresh_locks.remove(id.as_bytes());
+        result
     }
 
     async fn end(&self) -> Result<(), SessionsUnavailable> {
-        self.with_mine(|(current, _)| *current = None)
+        self.with_data(|data| data.session = None)
     }
+}
 
+#[async_trait]
+impl LoginAttempts for InMemoryBrowser {
     async fn remember(&self, attempt: &LoginAttempt) -> Result<(), SessionsUnavailable> {
-        self.with_mine(|(_, attempts)| {
-            attempts.push(attempt.clone());
-            if attempts.len() > LoginAttempt::MAX_OPEN {
-                attempts.remove(0);
+        self.with_data(|data| {
+            data.attempts.push(attempt.clone());
+            if data.attempts.len() > LoginAttempt::MAX_OPEN {
+                data.attempts.remove(0);
             }
         })
     }
 
-    async fn take_attempt(
-        &self,
-        state: &State,
-    ) -> Result<Option<LoginAttempt>, SessionsUnavailable> {
-        self.with_mine(|(_, attempts)| {
-            let found = attempts.iter().position(|attempt| attempt.state == *state);
-            found.map(|at| attempts.remove(at))
+    async fn take(&self, state: &State) -> Result<Option<LoginAttempt>, SessionsUnavailable> {
+        self.with_data(|data| {
+            let found = data.attempts.iter().position(|attempt| attempt.state == *state);
+            found.map(|index| data.attempts.remove(index))
         })
+    }
+
+    fn loop_guard(&self) -> LoginLoopGuard {
+        self.with_data(|data| data.loop_guard.clone()).unwrap_or_default()
+    }
+
+    fn set_loop_guard(&self, guard: &LoginLoopGuard) {
+        let _ = self.with_data(|data| data.loop_guard = guard.clone());
     }
 }
 
-/// Lets whatever runs beside this go on.
-async fn let_others_go_on() {
+/// Lets other tasks of this thread run.
+async fn yield_now() {
     let mut is_second = false;
     poll_fn(|context| {
         if std::mem::replace(&mut is_second, true) {
@@ -280,9 +322,9 @@ mod tests {
     session_store_contract!(site());
 
     #[tokio::test]
-    async fn an_outage_is_said_and_makes_nobody_a_stranger() {
+    async fn reports_outage_without_ending_sessions() {
         let mut site = InMemorySite::default();
         let fresh = Arc::new(site.clone());
-        crate::sessions::an_outage_is_said_and_makes_nobody_a_stranger(fresh, &mut site).await;
+        crate::sessions::reports_outage_without_ending_sessions(fresh, &mut site).await;
     }
 }

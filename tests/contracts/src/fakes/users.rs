@@ -11,24 +11,23 @@ use chrono::{DateTime, Utc};
 
 use crate::Server;
 use portico_domain::{
-    model::{Profile, User},
+    model::{Profile, Subject, User},
     ports::{UserRepository, UsersUnavailable},
 };
 
-/// Users in memory, which may be out of reach: see [`Server`].
+/// Users in memory, which can be down: see [`Server`].
 #[derive(Debug, Default)]
 pub struct InMemoryUsers {
-    users: Mutex<People>,
-    away: AtomicBool,
+    users: Mutex<Users>,
+    down: AtomicBool,
 }
 
-/// By issuer and subject.
-type People = BTreeMap<(String, String), User>;
+type Users = BTreeMap<(String, String), User>;
 
 impl InMemoryUsers {
-    fn lock(&self) -> Result<MutexGuard<'_, People>, UsersUnavailable> {
-        if self.away.load(Ordering::SeqCst) {
-            return Err(UsersUnavailable("the test says so".into()));
+    fn lock(&self) -> Result<MutexGuard<'_, Users>, UsersUnavailable> {
+        if self.down.load(Ordering::SeqCst) {
+            return Err(UsersUnavailable("stopped by the test".into()));
         }
         Ok(self.users.lock().unwrap_or_else(PoisonError::into_inner))
     }
@@ -37,31 +36,30 @@ impl InMemoryUsers {
 #[async_trait]
 impl Server for Arc<InMemoryUsers> {
     async fn stop(&mut self) {
-        self.away.store(true, Ordering::SeqCst);
+        self.down.store(true, Ordering::SeqCst);
     }
 
     async fn start_again(&mut self) {
-        self.away.store(false, Ordering::SeqCst);
+        self.down.store(false, Ordering::SeqCst);
     }
 }
 
-fn key(issuer: &str, subject: &str) -> (String, String) {
-    (issuer.to_owned(), subject.to_owned())
+/// In the order in which equal log-ins are listed.
+fn key(subject: &Subject) -> (String, String) {
+    (subject.issuer.clone(), subject.subject.clone())
 }
 
 #[async_trait]
 impl UserRepository for InMemoryUsers {
     async fn record_login(
         &self,
-        issuer: &str,
-        subject: &str,
+        subject: &Subject,
         profile: &Profile,
         now: DateTime<Utc>,
     ) -> Result<User, UsersUnavailable> {
         let mut users = self.lock()?;
-        let user = users.entry(key(issuer, subject)).or_insert_with(|| User {
-            issuer: issuer.into(),
-            subject: subject.into(),
+        let user = users.entry(key(subject)).or_insert_with(|| User {
+            subject: subject.clone(),
             profile: profile.clone(),
             first_seen: now,
             last_login: now,
@@ -73,8 +71,8 @@ impl UserRepository for InMemoryUsers {
         Ok(user.clone())
     }
 
-    async fn find(&self, issuer: &str, subject: &str) -> Result<Option<User>, UsersUnavailable> {
-        Ok(self.lock()?.get(&key(issuer, subject)).cloned())
+    async fn find(&self, subject: &Subject) -> Result<Option<User>, UsersUnavailable> {
+        Ok(self.lock()?.get(&key(subject)).cloned())
     }
 
     async fn list(&self, limit: u32) -> Result<Vec<User>, UsersUnavailable> {
@@ -84,8 +82,8 @@ impl UserRepository for InMemoryUsers {
         Ok(users)
     }
 
-    async fn delete(&self, issuer: &str, subject: &str) -> Result<bool, UsersUnavailable> {
-        Ok(self.lock()?.remove(&key(issuer, subject)).is_some())
+    async fn delete(&self, subject: &Subject) -> Result<bool, UsersUnavailable> {
+        Ok(self.lock()?.remove(&key(subject)).is_some())
     }
 
     async fn check(&self) -> Result<(), UsersUnavailable> {
@@ -105,8 +103,8 @@ mod tests {
     user_repository_contract!(users());
 
     #[tokio::test]
-    async fn an_outage_is_said_and_loses_nothing() {
+    async fn reports_outage_and_loses_nothing() {
         let mut users = Arc::new(InMemoryUsers::default());
-        crate::users::an_outage_is_said_and_loses_nothing(users.clone(), &mut users).await;
+        crate::users::reports_outage_and_loses_nothing(users.clone(), &mut users).await;
     }
 }

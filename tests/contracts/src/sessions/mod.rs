@@ -1,37 +1,42 @@
-//! What every [`SessionStore`] promises, with the [`SessionRegistry`] beside it. Each clause gets a
-//! [`Site`] that nobody has visited, and starts as many instances of it as it needs. A store whose
-//! values live for one request makes each call of a [`Visitor`] a request of its own, so that what
-//! a call leaves behind has gone through the browser.
+//! The contract of [`SessionStore`] with [`LoginAttempts`], [`SessionRegistry`] and [`ReplayGuard`]
+//! beside it. Each clause gets an empty [`Site`] and starts as many instances of it as it needs. A
+//! store whose values live for one request makes each call of a [`Browser`] a request of its own,
+//! so that everything it keeps has gone through the browser.
 
 mod instances;
-mod one_visitor;
+mod one_browser;
 
 use std::{collections::BTreeMap, sync::Arc};
 
 use async_trait::async_trait;
 use chrono::TimeDelta;
-
-pub use self::{instances::*, one_visitor::*};
-use crate::{fakes::ManualClock, fixtures};
 use portico_domain::{
-    model::{Lifetimes, LoginAttempt, Session},
-    ports::{Clock, SessionRegistry, SessionStore},
+    model::{Lifetimes, LoginAttempt, RefreshedTokens, Session, Subject},
+    ports::{
+        Clock, LoginAttempts, Renewal, ReplayGuard, SessionRegistry, SessionStore, TokenRenewal,
+    },
 };
 
-/// The lifetimes that the stores under test are given.
+pub use self::{instances::*, one_browser::*};
+use crate::{
+    fakes::ManualClock,
+    fixtures::{self, ISSUER},
+};
+
+/// The lifetimes of sessions in the stores under test.
 pub const LIFETIMES: Lifetimes =
     Lifetimes { rolling: TimeDelta::seconds(100), absolute: TimeDelta::seconds(250) };
 
 /// What all instances of a site share, and the way to start one.
 #[async_trait]
 pub trait Site: Send + Sync {
-    /// The clock that all instances read.
+    /// The clock of all instances.
     fn clock(&self) -> Arc<ManualClock>;
 
-    /// One more process of this site, just started, with connections of its own.
+    /// Starts one more process of the site, with connections of its own.
     fn instance(&self) -> Box<dyn Instance>;
 
-    /// Lets some milliseconds pass: between two looks at what takes a while.
+    /// Waits some milliseconds, between two checks of something that takes a while.
     async fn pause(&self);
 }
 
@@ -41,12 +46,15 @@ pub trait Instance: Send + Sync {
     /// Its registry.
     fn registry(&self) -> Arc<dyn SessionRegistry>;
 
-    /// A browser that has these cookies, and visits this instance. It may outlive `self`.
-    async fn visitor(&self, cookies: Cookies) -> Box<dyn Visitor>;
+    /// Its replay guard.
+    fn replay_guard(&self) -> Arc<dyn ReplayGuard>;
+
+    /// A browser with these cookies that uses this instance. It may outlive `self`.
+    async fn browser(&self, cookies: Cookies) -> Box<dyn Browser>;
 }
 
 /// A browser, each call of which is one request.
-pub trait Visitor: SessionStore {
+pub trait Browser: SessionStore + LoginAttempts {
     /// Its cookies as they are now. A copy of them is another tab, or stolen.
     fn cookies(&self) -> Cookies;
 }
@@ -54,11 +62,11 @@ pub trait Visitor: SessionStore {
 /// Values by name.
 pub type Cookies = BTreeMap<String, String>;
 
-type Fresh = Arc<dyn Site>;
+type TestSite = Arc<dyn Site>;
 
-/// Makes a named test of each clause. Takes a future of `(Arc<dyn Site>, T)`: a [`Site`] whose
-/// stores hold to [`LIFETIMES`], and whatever must live as long as it; then attributes for all the
-/// tests, if any.
+/// Makes a test of each clause. Takes a future of `(Arc<dyn Site>, T)`: a [`Site`] whose sessions
+/// last as long as [`LIFETIMES`] say, and a value to keep alive during the test; then attributes
+/// for all tests, if any.
 ///
 /// [`Site`]: crate::sessions::Site
 /// [`LIFETIMES`]: crate::sessions::LIFETIMES
@@ -67,36 +75,41 @@ macro_rules! session_store_contract {
     (@clauses $then:ident $arguments:tt) => {
         $crate::$then! {
             $arguments sessions:
-            a_stranger_has_no_session
-            a_session_that_was_started_is_there
-            a_session_that_was_ended_is_gone
+            new_browser_has_no_session
+            returns_started_session
+            ended_session_is_gone
             ending_twice_is_no_error
-            a_session_changes_while_it_exists
-            a_session_that_was_ended_stays_ended
-            a_session_ends_when_nobody_comes
-            a_visit_keeps_a_session_going
-            a_session_ends_when_it_is_old
-            starting_replaces_the_session
-            an_attempt_is_good_once
-            an_unknown_state_has_no_attempt
-            the_oldest_attempt_makes_room_for_the_sixth
+            keeps_changes
+            update_never_revives_ended_session
+            session_expires_without_visits
+            visit_extends_session
+            session_expires_at_absolute_lifetime
+            start_replaces_session
+            attempt_is_returned_once
+            unknown_state_has_no_attempt
+            oldest_attempt_makes_room
             attempts_are_taken_in_any_order
-            signing_in_leaves_other_attempts_alone
-            a_large_session_is_kept_whole
-            a_small_session_replaces_a_large_one
-            hostile_values_come_back_to_the_byte
-            hostile_cookies_make_a_stranger
-            what_one_instance_starts_another_knows_and_either_ends_it
-            a_change_under_way_brings_no_ended_session_back
-            a_visit_and_a_refresh_at_once_undo_nothing
-            who_waits_for_the_turn_gets_what_the_one_before_left
-            of_two_takers_one_gets_the_attempt
-            only_the_sessions_that_are_meant_end
-            the_providers_session_ends_what_came_of_it_everywhere
-            revocations_outlast_a_restart
-            who_signs_in_after_a_revocation_stays
-            a_value_is_good_once_until_it_is_forgotten
-            the_store_answers
+            sessions_leave_attempts_alone
+            remembers_login_loop_guard
+            keeps_large_session_whole
+            small_session_replaces_large_one
+            keeps_hostile_values
+            refuses_hostile_cookies
+            instances_share_sessions
+            simultaneous_update_never_revives_ended_session
+            simultaneous_changes_are_both_kept
+            one_of_simultaneous_refreshes_renews
+            refresh_leaves_newer_tokens_alone
+            failed_refresh_leaves_session_unlocked
+            refresh_can_end_session
+            refresh_never_revives_ended_session
+            one_of_simultaneous_takers_gets_the_attempt
+            revocation_ends_only_what_it_covers
+            provider_session_ends_everywhere
+            revocations_survive_restart
+            login_after_revocation_stays
+            replay_guard_accepts_value_once
+            check_succeeds
         }
     };
     ($($arguments:tt)+) => {
@@ -107,15 +120,34 @@ macro_rules! session_store_contract {
 /// The names of the clauses.
 pub const CLAUSES: &[&str] = session_store_contract!(@clauses contract_names []);
 
-/// Someone who was never here.
-async fn stranger(site: &dyn Site) -> Box<dyn Visitor> {
-    site.instance().visitor(Cookies::new()).await
+/// A browser that was never at the site.
+async fn new_browser(site: &dyn Site) -> Box<dyn Browser> {
+    site.instance().browser(Cookies::new()).await
 }
 
 fn session_of(subject: &str, clock: &ManualClock) -> Session {
-    Session { subject: subject.into(), ..fixtures::session_at(clock.now()) }
+    let mut session = fixtures::session_at(clock.now());
+    session.identity.subject = Subject::new(ISSUER, subject);
+    session
 }
 
 fn attempt_of(state: &str, clock: &ManualClock) -> LoginAttempt {
     LoginAttempt { started_at: clock.now(), ..fixtures::attempt(state, "/protected?a=b") }
+}
+
+/// A renewal with this result.
+pub struct FixedRenewal(pub Renewal);
+
+#[async_trait]
+impl TokenRenewal for FixedRenewal {
+    async fn renew(&self, _: &Session) -> Renewal {
+        self.0.clone()
+    }
+}
+
+/// The tokens of the example session with this access token.
+fn tokens_with(access_token: &str) -> RefreshedTokens {
+    let mut tokens = fixtures::identity().tokens;
+    tokens.access_token = portico_domain::model::AccessToken::new(access_token);
+    RefreshedTokens { tokens, permissions: None }
 }
