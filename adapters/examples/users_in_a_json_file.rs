@@ -1,7 +1,7 @@
-//! An adapter that is not in the product: people in a JSON file, as `docs/swap-an-adapter.md` tells.
-//! For one process, and for as many people as are written in a moment.
+//! An example adapter: users in a JSON file, as described in `docs/swap-an-adapter.md`. For one
+//! process and few users: each log-in writes the whole file.
 //!
-//! `cargo run -p portico-adapters --example users_in_a_json_file people.json` lists who is in it.
+//! `cargo run -p portico-adapters --example users_in_a_json_file users.json` lists the users.
 
 use std::{
     cmp::Reverse,
@@ -14,15 +14,15 @@ use std::{
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use portico_domain::{
-    model::{Profile, User},
+    model::{Profile, Subject, User},
     ports::{UserRepository, UsersUnavailable},
 };
 use serde::{Deserialize, Serialize};
 
-/// People in a file, which its owner alone can read.
+/// Users in a file that only its owner can read.
 pub struct UsersInAJsonFile(Arc<Mutex<PathBuf>>);
 
-/// How a person is written.
+/// A user in the file.
 #[derive(Serialize, Deserialize)]
 struct Record {
     issuer: String,
@@ -34,12 +34,12 @@ struct Record {
 }
 
 impl UsersInAJsonFile {
-    /// Opens the file, or makes it.
+    /// Opens the file, or creates it.
     ///
     /// # Errors
     /// Those of the file system.
     pub fn open(path: &Path) -> io::Result<Self> {
-        // From now on a file that is missing is an outage, and not an empty one.
+        // A file that is missing later is an outage, not an empty list.
         match private(OpenOptions::new().write(true).create_new(true)).open(path) {
             Ok(mut file) => file.write_all(b"[]")?,
             Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
@@ -48,8 +48,8 @@ impl UsersInAJsonFile {
         Ok(Self(Arc::new(Mutex::new(path.to_owned()))))
     }
 
-    /// Reads the file and lets `change` change what is in it; writes it where that says so. One at
-    /// a time, and away from the threads that answer requests.
+    /// Reads the file, applies `change`, and writes the file if `change` says so. One call at a time,
+    /// on a thread for blocking work.
     async fn with<T: Send + 'static>(
         &self,
         change: impl FnOnce(&mut Vec<Record>) -> (T, bool) + Send + 'static,
@@ -69,14 +69,14 @@ impl UsersInAJsonFile {
     }
 }
 
-/// Its owner alone can read the file that is made.
+/// A new file can be read by its owner only.
 fn private(options: &mut OpenOptions) -> &OpenOptions {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(options, 0o600);
     options
 }
 
-/// Whoever reads the file finds it as it was or as it will be, even after a crash.
+/// A reader finds either the old or the new content, also after a crash.
 fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
     let next = path.with_extension("next");
     let mut file =
@@ -87,14 +87,13 @@ fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
 }
 
 impl Record {
-    fn is(&self, issuer: &str, subject: &str) -> bool {
-        self.issuer == issuer && self.subject == subject
+    fn subject(&self) -> Subject {
+        Subject::new(&self.issuer, &self.subject)
     }
 
     fn user(&self) -> User {
         User {
-            issuer: self.issuer.clone(),
-            subject: self.subject.clone(),
+            subject: self.subject(),
             profile: self.profile.clone(),
             first_seen: self.first_seen,
             last_login: self.last_login,
@@ -107,22 +106,22 @@ impl Record {
 impl UserRepository for UsersInAJsonFile {
     async fn record_login(
         &self,
-        issuer: &str,
-        subject: &str,
+        subject: &Subject,
         profile: &Profile,
         now: DateTime<Utc>,
     ) -> Result<User, UsersUnavailable> {
-        let (issuer, subject) = (issuer.to_owned(), subject.to_owned());
+        let subject = subject.clone();
         let profile = profile.clone();
         self.with(move |records| {
-            let known = records.iter().position(|record| record.is(&issuer, &subject));
-            let at = known.unwrap_or(records.len());
-            if known.is_none() {
+            let found = records.iter().position(|record| record.subject() == subject);
+            let index = found.unwrap_or(records.len());
+            if found.is_none() {
                 let (first_seen, last_login, logins) = (now, now, 0);
                 let profile = Profile::default();
+                let Subject { issuer, subject } = subject;
                 records.push(Record { issuer, subject, profile, first_seen, last_login, logins });
             }
-            let record = &mut records[at];
+            let record = &mut records[index];
             record.profile = profile;
             record.last_login = record.last_login.max(now);
             record.logins += 1;
@@ -131,10 +130,10 @@ impl UserRepository for UsersInAJsonFile {
         .await
     }
 
-    async fn find(&self, issuer: &str, subject: &str) -> Result<Option<User>, UsersUnavailable> {
-        let (issuer, subject) = (issuer.to_owned(), subject.to_owned());
+    async fn find(&self, subject: &Subject) -> Result<Option<User>, UsersUnavailable> {
+        let subject = subject.clone();
         self.with(move |records| {
-            let found = records.iter().find(|record| record.is(&issuer, &subject));
+            let found = records.iter().find(|record| record.subject() == subject);
             (found.map(Record::user), false)
         })
         .await
@@ -153,11 +152,11 @@ impl UserRepository for UsersInAJsonFile {
         .await
     }
 
-    async fn delete(&self, issuer: &str, subject: &str) -> Result<bool, UsersUnavailable> {
-        let (issuer, subject) = (issuer.to_owned(), subject.to_owned());
+    async fn delete(&self, subject: &Subject) -> Result<bool, UsersUnavailable> {
+        let subject = subject.clone();
         self.with(move |records| {
             let before = records.len();
-            records.retain(|record| !record.is(&issuer, &subject));
+            records.retain(|record| record.subject() != subject);
             let is_changed = records.len() < before;
             (is_changed, is_changed)
         })
@@ -171,10 +170,10 @@ impl UserRepository for UsersInAJsonFile {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let path = std::env::args_os().nth(1).ok_or("which file?")?;
+    let path = std::env::args_os().nth(1).ok_or("usage: users_in_a_json_file FILE")?;
     let users = UsersInAJsonFile::open(Path::new(&path))?;
     for user in users.list(u32::MAX).await? {
-        let User { subject, issuer, logins, .. } = user;
+        let User { subject: Subject { issuer, subject }, logins, .. } = user;
         writeln!(io::stdout(), "{subject:?} at {issuer:?}, logins: {logins}")?;
     }
     Ok(())
@@ -183,7 +182,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
 #[cfg(test)]
 mod tests {
     use portico_contracts::{
-        Server, user_repository_contract, users::an_outage_is_said_and_loses_nothing,
+        Server, user_repository_contract, users::reports_outage_and_loses_nothing,
     };
     use tempfile::TempDir;
 
@@ -191,13 +190,13 @@ mod tests {
 
     async fn fresh() -> (Arc<dyn UserRepository>, TempDir) {
         let folder = tempfile::tempdir().unwrap();
-        let users = UsersInAJsonFile::open(&folder.path().join("people.json")).unwrap();
+        let users = UsersInAJsonFile::open(&folder.path().join("users.json")).unwrap();
         (Arc::new(users), folder)
     }
 
     user_repository_contract!(fresh());
 
-    /// A disk that can be taken out.
+    /// A disk that can be removed.
     struct Disk(PathBuf);
 
     impl Disk {
@@ -209,18 +208,18 @@ mod tests {
     #[async_trait]
     impl Server for Disk {
         async fn stop(&mut self) {
-            self.rename("people.json", "elsewhere");
+            self.rename("users.json", "elsewhere");
         }
 
         async fn start_again(&mut self) {
-            self.rename("elsewhere", "people.json");
+            self.rename("elsewhere", "users.json");
         }
     }
 
     #[tokio::test]
-    async fn an_outage() {
+    async fn reports_outage() {
         let (users, folder) = fresh().await;
         let mut disk = Disk(folder.path().to_owned());
-        an_outage_is_said_and_loses_nothing(users, &mut disk).await;
+        reports_outage_and_loses_nothing(users, &mut disk).await;
     }
 }

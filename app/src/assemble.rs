@@ -10,12 +10,17 @@ use portico_adapters::{
         oidc::{ClientKey, InvalidSetting, OidcProvider, OidcSettings, ResponseMode, Vendor},
     },
     messages::{HttpMessages, InvalidAddress, LocalMessages},
-    sessions::{CookieSettings, PrivateCookies, ServerSide, Sessions},
+    sessions::{
+        CookieLoginAttempts, CookieSessions, CookieSettings, LoginAttemptStores,
+        ServerSideSessions, SessionStores,
+    },
     system::{SystemClock, SystemRandomness},
     tls::{self, TlsUnavailable},
+    users::diesel_users,
 };
 use portico_domain::ports::{
-    Clock, MessageApi, Randomness, SessionRegistry, SessionsUnavailable, UserRepository,
+    Clock, MessageApi, Randomness, ReplayGuard, SessionRegistry, SessionsUnavailable,
+    UserRepository,
 };
 use rocket::{Build, Rocket};
 use url::Url;
@@ -93,7 +98,7 @@ pub async fn assemble(settings: Settings, database: &Database) -> Result<Assembl
     let tls = tls::client_config(settings.ssl_cert_file.as_deref())?;
     let http = HttpClient::new(tls, Limits::default())?;
     let secret_key = secret_key::of(&settings, &*randomness).map_err(AssembleError::SecretKey)?;
-    let (sessions, registry) =
+    let SessionPorts { sessions, registry, replay_guard, attempts } =
         open_sessions(&settings, &secret_key, database, &clock, &randomness)?;
 
     #[cfg(feature = "development")]
@@ -155,7 +160,9 @@ pub async fn assemble(settings: Settings, database: &Database) -> Result<Assembl
         identity: Arc::new(identity),
         users: open_users(database),
         sessions,
+        attempts,
         registry,
+        replay_guard,
         messages,
         clock,
         randomness,
@@ -183,14 +190,18 @@ pub fn open_database(settings: &Settings) -> Result<Database, AssembleError> {
 
 /// The place where people are remembered, for the site and for `portico users`.
 pub(crate) fn open_users(database: &Database) -> Arc<dyn UserRepository> {
-    database.users()
+    diesel_users(database)
 }
 
-/// One store, as the two ports that it stands behind.
-type SessionPorts = (Arc<dyn Sessions>, Arc<dyn SessionRegistry>);
+/// The ports behind which one session store stands.
+struct SessionPorts {
+    sessions: Arc<dyn SessionStores>,
+    registry: Arc<dyn SessionRegistry>,
+    replay_guard: Arc<dyn ReplayGuard>,
+    attempts: Arc<dyn LoginAttemptStores>,
+}
 
-/// Opens the place where sessions are kept: for the visitor of one request, and for all of them.
-/// Waits for no server.
+/// Opens the session store. Does not wait for a server.
 fn open_sessions(
     settings: &Settings,
     secret_key: &SecretKey,
@@ -199,27 +210,44 @@ fn open_sessions(
     randomness: &Arc<dyn Randomness>,
 ) -> Result<SessionPorts, AssembleError> {
     let cookies = CookieSettings {
+        public_url: settings.address_of("/"),
         secure: settings.is_https(),
         form_post: settings.response_mode == ResponseMode::FormPost,
         lifetimes: settings.lifetimes,
+        key: secret_key.material(),
         previous_keys: settings.previous_secret_keys.iter().map(SecretKey::material).collect(),
     };
-    let key = secret_key.material();
     let (clock, randomness) = (clock.clone(), randomness.clone());
+    let attempts_with = |guard: &Arc<dyn ReplayGuard>| {
+        Arc::new(CookieLoginAttempts::new(cookies.clone(), guard.clone(), clock.clone()))
+    };
     let server_side = match &settings.session_store {
         Store::Cookie => {
-            let cookies = Arc::new(PrivateCookies::new(cookies, database, clock, randomness));
-            return Ok((cookies.clone(), cookies));
+            let store = CookieSessions::new(cookies.clone(), database, clock.clone(), randomness);
+            let store = Arc::new(store);
+            let replay_guard = store.replay_guard();
+            let attempts = attempts_with(&replay_guard);
+            return Ok(SessionPorts {
+                sessions: store.clone(),
+                registry: store,
+                replay_guard,
+                attempts,
+            });
         }
-        Store::Database => ServerSide::in_database(cookies, &key, database, clock, randomness),
+        Store::Database => {
+            ServerSideSessions::in_database(cookies.clone(), database, clock.clone(), randomness)
+        }
         Store::Redis(url) => {
             let roots = settings.ssl_cert_file.as_deref();
-            ServerSide::in_redis(cookies, &key, url.expose(), roots, clock, randomness)
+            let (cookies, clock) = (cookies.clone(), clock.clone());
+            ServerSideSessions::in_redis(cookies, url.expose(), roots, clock, randomness)
                 .map_err(AssembleError::Redis)?
         }
     };
-    let server_side = Arc::new(server_side);
-    Ok((server_side.clone(), server_side))
+    let store = Arc::new(server_side);
+    let replay_guard = store.replay_guard();
+    let attempts = attempts_with(&replay_guard);
+    Ok(SessionPorts { sessions: store.clone(), registry: store, replay_guard, attempts })
 }
 
 /// Opens the place where sessions are kept, for the commands that need nothing else.
@@ -230,7 +258,7 @@ pub(crate) fn open_registry(
     let randomness: Arc<dyn Randomness> = Arc::new(SystemRandomness);
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let key = secret_key::of(settings, &*randomness).map_err(AssembleError::SecretKey)?;
-    Ok(open_sessions(settings, &key, database, &clock, &randomness)?.1)
+    Ok(open_sessions(settings, &key, database, &clock, &randomness)?.registry)
 }
 
 impl Assembly {

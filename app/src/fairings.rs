@@ -11,10 +11,7 @@ use rocket::{
     time::Duration,
 };
 
-use crate::{
-    ports::{About, Ports},
-    routes::FRONT_CHANNEL,
-};
+use crate::{ports::About, routes::FRONT_CHANNEL};
 
 /// The usual headers, by Rocket's own fairing.
 pub(crate) fn shield(https: bool) -> Shield {
@@ -42,13 +39,12 @@ impl Fairing for ContentSecurityPolicy {
     }
 
     async fn on_response<'r>(&self, request: &'r Request<'_>, response: &mut Response<'r>) {
-        let (Some(ports), Some(about)) =
-            (request.rocket().state::<Ports>(), request.rocket().state::<About>())
-        else {
+        let Some(about) = request.rocket().state::<About>() else {
             return;
         };
-        // Chromium applies `form-action` to redirects too: the log-out form leads to the provider.
-        let forms = ports.identity.end_session_origins().join(" ");
+        // Chromium applies `form-action` to every redirect that follows a form, and the log-out
+        // form leads to the provider, which may pass the log-out on to providers behind it.
+        let forms = if about.https { "https:" } else { "https: http:" };
         let pictures = &about.provider_origin;
         // The provider's log-out page frames one address, and nobody frames another.
         let is_framed = request.uri().path() == FRONT_CHANNEL;

@@ -1,46 +1,119 @@
-//! What the routes and guards are handed: every port, with its type erased once.
+//! What routes and guards are given: every port, and the use cases over them.
 
 use std::sync::Arc;
 
-use portico_adapters::sessions::Sessions;
+use portico_adapters::sessions::{LoginAttemptStores, SessionStores};
 use portico_domain::{
     model::{Lifetimes, NextPage},
-    ports::{Clock, IdentityProvider, MessageApi, Randomness, SessionRegistry, UserRepository},
+    ports::{
+        Clock, IdentityProvider, MessageApi, Randomness, RefreshError, ReplayGuard,
+        SessionRegistry, UserRepository,
+    },
+    use_cases::{
+        BackChannelLogout, BeginLogin, CompleteLogin, FrontChannelLogout, LoadSession, LogOut,
+        ManageSessions, ReadMessage,
+    },
 };
+use rocket::Request;
 use url::Url;
 
 /// The ports of one site.
 #[derive(Clone)]
 pub struct Ports {
-    /// Who tells who people are.
+    /// The identity provider.
     pub identity: Arc<dyn IdentityProvider>,
-    /// Who remembers them.
+    /// The users who have logged in.
     pub users: Arc<dyn UserRepository>,
-    /// Who makes the session store of one request.
-    pub sessions: Arc<dyn Sessions>,
-    /// Who knows all sessions, and ends those of others than the visitor.
+    /// Makes the session store of one request.
+    pub sessions: Arc<dyn SessionStores>,
+    /// Makes the log-in attempts of one request.
+    pub attempts: Arc<dyn LoginAttemptStores>,
+    /// All sessions.
     pub registry: Arc<dyn SessionRegistry>,
-    /// Who has the messages.
+    /// Values that are accepted once.
+    pub replay_guard: Arc<dyn ReplayGuard>,
+    /// The messages API.
     pub messages: Arc<dyn MessageApi>,
     /// The time.
     pub clock: Arc<dyn Clock>,
-    /// Chance.
+    /// Random bytes.
     pub randomness: Arc<dyn Randomness>,
     /// How long sessions last.
     pub lifetimes: Lifetimes,
 }
 
-/// What is not a port and yet differs from site to site.
+impl Ports {
+    pub(crate) fn begin_login(&self) -> BeginLogin<'_> {
+        BeginLogin { identity: &*self.identity, clock: &*self.clock, randomness: &*self.randomness }
+    }
+
+    pub(crate) fn complete_login(&self) -> CompleteLogin<'_> {
+        CompleteLogin {
+            identity: &*self.identity,
+            users: &*self.users,
+            clock: &*self.clock,
+            randomness: &*self.randomness,
+        }
+    }
+
+    pub(crate) fn load_session(&self) -> LoadSession<'_> {
+        LoadSession { clock: &*self.clock, lifetimes: self.lifetimes }
+    }
+
+    pub(crate) fn log_out(&self) -> LogOut<'_> {
+        LogOut { identity: &*self.identity, randomness: &*self.randomness }
+    }
+
+    pub(crate) fn back_channel_logout(&self) -> BackChannelLogout<'_> {
+        BackChannelLogout {
+            identity: &*self.identity,
+            registry: &*self.registry,
+            replay_guard: &*self.replay_guard,
+            clock: &*self.clock,
+        }
+    }
+
+    pub(crate) fn front_channel_logout<'a>(
+        &'a self,
+        sessions: &'a dyn portico_domain::ports::SessionStore,
+    ) -> FrontChannelLogout<'a> {
+        FrontChannelLogout { identity: &*self.identity, sessions, registry: &*self.registry }
+    }
+
+    pub(crate) fn manage_sessions(&self) -> ManageSessions<'_> {
+        ManageSessions { registry: &*self.registry, identity: &*self.identity }
+    }
+
+    pub(crate) fn read_message<'a>(
+        &'a self,
+        on_renewal_failure: &'a (dyn Fn(&RefreshError) + Sync),
+    ) -> ReadMessage<'a> {
+        ReadMessage {
+            api: &*self.messages,
+            identity: &*self.identity,
+            clock: &*self.clock,
+            on_renewal_failure,
+        }
+    }
+
+    /// The ports that the site manages for this request's Rocket; `None` in a Rocket that is not
+    /// the site's.
+    pub(crate) fn of<'r>(request: &'r Request<'_>) -> Option<&'r Self> {
+        request.rocket().state()
+    }
+}
+
+/// What is no port and yet differs from site to site.
 #[derive(Clone, Debug)]
 pub struct About {
-    /// Whether people sign in at the development provider: the pages say so.
+    /// Whether users log in at the development provider: the pages say so.
     pub development: bool,
-    /// Whether browsers come by https.
+    /// Whether browsers reach the site by https.
     pub https: bool,
-    /// The provider's origin (`http://host:port`): a person's picture may come from there as well
-    /// as from any https origin.
+    /// The provider's origin (`http://host:port`): pictures of users may come from there as well as
+    /// from any https origin.
     pub provider_origin: String,
-    /// Whose `X-Forwarded-For` is believed.
+    /// The proxies whose `X-Forwarded-For` is trusted.
     pub trusted_proxies: Vec<ipnet::IpNet>,
     /// The site's own origin, as browsers know it.
     pub origin: String,

@@ -32,7 +32,6 @@ pub fn site(rocket: Figment, ports: Ports, about: About) -> Rocket<Build> {
         .attach(Compression)
         .attach(fairings::AccessLog)
         .manage(assets)
-        .manage(routes::Budget::default())
         .manage(ports)
         .manage(about)
 }

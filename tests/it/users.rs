@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use chrono::DateTime;
-use portico_adapters::{database::Database, tls};
+use portico_adapters::{database::Database, tls, users::diesel_users};
 use portico_contracts::{self, user_repository_contract};
 use portico_domain::{model::Profile, ports::UserRepository};
 use portico_tests::postgres::{Postgres, Schema};
@@ -17,7 +17,7 @@ async fn on_postgres() -> (Arc<dyn UserRepository>, Schema) {
     let schema = Schema::fresh();
     let database = open(&schema.url());
     database.migrate().await.unwrap();
-    (database.users(), schema)
+    (diesel_users(&database), schema)
 }
 
 user_repository_contract!(
@@ -52,10 +52,13 @@ async fn nul_characters_are_left_out_of_profiles_and_refused_in_keys() {
 
 #[tokio::test]
 #[cfg_attr(not(postgres), ignore = "PostgreSQL is missing: apt-get install postgresql")]
-async fn an_outage_is_said_and_loses_nothing() {
+async fn reports_outage_and_loses_nothing() {
     let mut server = Postgres::start();
     let database = open(&server.url());
     database.migrate().await.unwrap();
-    portico_contracts::users::an_outage_is_said_and_loses_nothing(database.users(), &mut server)
-        .await;
+    portico_contracts::users::reports_outage_and_loses_nothing(
+        diesel_users(&database),
+        &mut server,
+    )
+    .await;
 }

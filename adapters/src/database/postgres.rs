@@ -16,20 +16,20 @@ use super::{DatabaseUnavailable, unavailable};
 
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!("../migrations/postgres");
 
-/// Connections at most, which are made when they are needed.
-const CONNECTIONS: usize = 10;
+/// Connections are opened when they are needed.
+const MAX_CONNECTIONS: usize = 10;
 
 /// Time for one host to answer.
-const CONNECT: Duration = Duration::from_secs(3);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Time for others to finish migrating.
-const MIGRATION: Duration = Duration::from_secs(60);
+const MIGRATION_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// The server gives up as well, so that nothing runs on for someone who has gone.
+/// The server gives up as well, so that no statement runs on without a client.
 const SETUP: &str = "set statement_timeout = '5s'";
 
-/// For one who migrates at a time, held as long as the connection. The number is arbitrary, but
-/// must never change.
+/// Only one process migrates at a time: the lock is held as long as the connection. The number is
+/// arbitrary, but must never change.
 const MIGRATION_SETUP: &str = "set statement_timeout = '60s'; select pg_advisory_lock(5710412864)";
 
 pub(crate) type PostgresConnection = AsyncPgConnection;
@@ -50,7 +50,7 @@ impl Postgres {
             Box::pin(async move { server.connect(SETUP).await })
         });
         let manager = AsyncDieselConnectionManager::new_with_config("", config);
-        let pool = Pool::builder(manager).max_size(CONNECTIONS).build().map_err(unavailable)?;
+        let pool = Pool::builder(manager).max_size(MAX_CONNECTIONS).build().map_err(unavailable)?;
         Ok(Self { server, pool })
     }
 
@@ -59,7 +59,7 @@ impl Postgres {
     }
 
     pub(super) async fn migrate(&self) -> Result<(), DatabaseUnavailable> {
-        let connection = timeout(MIGRATION, self.server.connect(MIGRATION_SETUP))
+        let connection = timeout(MIGRATION_TIMEOUT, self.server.connect(MIGRATION_SETUP))
             .await
             .map_err(|_| DatabaseUnavailable("the database does not answer in time".into()))?
             .map_err(unavailable)?;
@@ -73,7 +73,7 @@ impl Postgres {
     }
 }
 
-/// Where the server is, and how to tell that it is the right one.
+/// Address and TLS settings of the server.
 struct Server {
     config: Config,
     tls: MakeRustlsConnect,
@@ -81,21 +81,21 @@ struct Server {
 
 impl Server {
     fn new(url: &str, tls: ClientConfig) -> Result<Self, DatabaseUnavailable> {
-        // The parser's own words may quote a piece of the address, and with it the password.
+        // The parser's error may quote a part of the address, and with it the password.
         let malformed = |_| {
             let why = "the PostgreSQL address is malformed or holds an unknown parameter";
             DatabaseUnavailable(why.into())
         };
         let mut config: Config = with_known_sslmode(url).parse().map_err(malformed)?;
         if config.get_connect_timeout().is_none() {
-            config.connect_timeout(CONNECT);
+            config.connect_timeout(CONNECT_TIMEOUT);
         }
         Ok(Self { config, tls: MakeRustlsConnect::new(tls) })
     }
 
     async fn connect(&self, setup: &str) -> ConnectionResult<PostgresConnection> {
         let bad = |error: tokio_postgres::Error| {
-            // Its text names the kind only; the cause is in the source.
+            // The text names only the kind; the cause is the source.
             let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}"));
             ConnectionError::BadConnection(format!("{error}{}", cause.unwrap_or_default()))
         };
@@ -110,8 +110,8 @@ impl Server {
     }
 }
 
-/// `verify-ca` and `verify-full` are words of libpq that `tokio-postgres` does not know. They mean
-/// no more than `require` here, where certificates are always verified.
+/// `tokio-postgres` does not know the values `verify-ca` and `verify-full` of libpq. They mean the
+/// same as `require` here, because certificates are always verified.
 fn with_known_sslmode(url: &str) -> String {
     let Some((address, parameters)) = url.split_once('?') else {
         return url.into();

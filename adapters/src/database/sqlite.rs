@@ -16,13 +16,13 @@ use super::{DatabaseUnavailable, unavailable};
 
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!("../migrations/sqlite");
 
-/// What every connection is told first. The patience comes before all else: turning the
-/// write-ahead log on may itself have to wait.
+/// The first statements of each connection. The busy timeout comes first, because turning on the
+/// write-ahead log may have to wait.
 const SETUP: &str = "pragma busy_timeout = 5000; pragma journal_mode = wal; \
      pragma synchronous = normal; pragma foreign_keys = on;";
 
-/// SQLite lets one connection write at a time; a few more let others read meanwhile.
-const CONNECTIONS: usize = 4;
+/// SQLite lets one connection write at a time; others can read meanwhile.
+const MAX_CONNECTIONS: usize = 4;
 
 const IN_MEMORY: &str = ":memory:";
 
@@ -57,7 +57,7 @@ impl Sqlite {
         });
         let manager = AsyncDieselConnectionManager::new_with_config(path, config);
         // Each connection to `:memory:` has a database of its own.
-        let size = if in_memory { 1 } else { CONNECTIONS };
+        let size = if in_memory { 1 } else { MAX_CONNECTIONS };
         let pool = Pool::builder(manager).max_size(size).build().map_err(unavailable)?;
         Ok(Self { path: path.into(), pool })
     }
@@ -82,8 +82,8 @@ impl Sqlite {
     }
 }
 
-/// One transaction that is the only writer from its first word: of two processes that migrate at
-/// once, the second waits and then finds nothing left to do.
+/// One transaction that locks the database from its start: of two processes that migrate at once,
+/// the second one waits and finds nothing left to do.
 fn migrate(connection: &mut Blocking) -> Result<(), DatabaseUnavailable> {
     connection
         .immediate_transaction(|connection| {
@@ -93,8 +93,8 @@ fn migrate(connection: &mut Blocking) -> Result<(), DatabaseUnavailable> {
         .map_err(unavailable)
 }
 
-/// Made before SQLite opens it, because SQLite would let everybody read it. A file that is there
-/// already keeps its mode.
+/// Creates the file before SQLite does, which would make it readable by everybody. An existing file
+/// keeps its mode.
 fn create(path: &Path) -> io::Result<()> {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);

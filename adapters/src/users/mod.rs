@@ -3,7 +3,7 @@
 mod repository;
 mod rows;
 
-pub(crate) use repository::DieselUsers;
+pub use repository::diesel_users;
 
 #[cfg(test)]
 mod tests;

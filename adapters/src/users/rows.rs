@@ -1,12 +1,12 @@
-//! How a person is kept. None of this leaves the folder.
+//! The rows of the table of users, private to this folder.
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
-use portico_domain::model::{Profile, User};
+use portico_domain::model::{Profile, Subject, User};
 
 diesel::table! {
-    /// Times are whole seconds since the epoch: SQLite has no type for them, so that numbers let
-    /// one schema, and one body of queries, serve both databases.
+    /// Times are whole seconds since the epoch: SQLite has no type for them, and with numbers one
+    /// schema serves both databases.
     users (issuer, subject) {
         issuer -> Text,
         subject -> Text,
@@ -33,7 +33,7 @@ pub(super) struct UserRow {
     logins: i64,
 }
 
-/// What each login refreshes. An absent value overwrites the one that was there.
+/// What each log-in updates. An absent value overwrites an earlier one.
 #[derive(AsChangeset, Clone, Insertable, Queryable, Selectable)]
 #[diesel(table_name = users, treat_none_as_null = true)]
 pub(super) struct ProfileRow {
@@ -45,17 +45,12 @@ pub(super) struct ProfileRow {
 }
 
 impl UserRow {
-    /// The record of a first login.
-    pub(super) fn first(
-        issuer: &str,
-        subject: &str,
-        profile: ProfileRow,
-        now: DateTime<Utc>,
-    ) -> Self {
+    /// The record after the first log-in.
+    pub(super) fn first(subject: &Subject, profile: ProfileRow, now: DateTime<Utc>) -> Self {
         let now = now.timestamp();
         Self {
-            issuer: issuer.into(),
-            subject: subject.into(),
+            issuer: subject.issuer.clone(),
+            subject: subject.subject.clone(),
             profile,
             first_seen: now,
             last_login: now,
@@ -65,7 +60,7 @@ impl UserRow {
 }
 
 impl From<&Profile> for ProfileRow {
-    /// Leaves out NUL characters, which PostgreSQL cannot keep.
+    /// Without NUL characters, which PostgreSQL cannot store.
     fn from(profile: &Profile) -> Self {
         let text = |value: &Option<String>| value.as_ref().map(|value| value.replace('\0', ""));
         Self {
@@ -80,11 +75,10 @@ impl From<&Profile> for ProfileRow {
 
 impl From<UserRow> for User {
     fn from(row: UserRow) -> Self {
-        // Only someone who edits the table can make a second that is out of range.
+        // Only a manual change of the table can make a time that is out of range.
         let time = |seconds| DateTime::from_timestamp(seconds, 0).unwrap_or_default();
         Self {
-            issuer: row.issuer,
-            subject: row.subject,
+            subject: Subject::new(row.issuer, row.subject),
             profile: Profile {
                 name: row.profile.name,
                 nickname: row.profile.nickname,

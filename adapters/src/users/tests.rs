@@ -2,9 +2,13 @@ use std::{os::unix::fs::PermissionsExt, sync::Arc};
 
 use chrono::DateTime;
 use portico_contracts::user_repository_contract;
-use portico_domain::{model::Profile, ports::UserRepository};
+use portico_domain::{
+    model::{Profile, Subject},
+    ports::UserRepository,
+};
 use tempfile::TempDir;
 
+use super::diesel_users;
 use crate::{
     database::{Database, DatabaseUnavailable},
     tls,
@@ -18,30 +22,32 @@ fn in_folder(folder: &TempDir) -> String {
     format!("sqlite://{}", folder.path().join("portico.db").display())
 }
 
-async fn on_sqlite() -> (Arc<dyn UserRepository>, TempDir) {
+async fn sqlite_users() -> (Arc<dyn UserRepository>, TempDir) {
     let folder = tempfile::tempdir().unwrap();
     let database = open(&in_folder(&folder)).unwrap();
     database.migrate().await.unwrap();
-    (database.users(), folder)
+    (diesel_users(&database), folder)
 }
 
-user_repository_contract!(on_sqlite());
+user_repository_contract!(sqlite_users());
 
 #[tokio::test]
-async fn people_are_still_known_when_the_site_comes_back() {
+async fn keeps_users_across_restart() {
     let folder = tempfile::tempdir().unwrap();
     for logins in [1, 2] {
         let database = open(&in_folder(&folder)).unwrap();
         database.migrate().await.unwrap();
-        let users = database.users();
-        let user = users.record_login("i", "s", &Profile::default(), DateTime::UNIX_EPOCH).await;
+        let users = diesel_users(&database);
+        let user = users
+            .record_login(&Subject::new("i", "s"), &Profile::default(), DateTime::UNIX_EPOCH)
+            .await;
         assert_eq!(user.unwrap().logins, logins);
     }
 }
 
 #[tokio::test]
-async fn the_file_is_readable_by_its_owner_only() {
-    let (_users, folder) = on_sqlite().await;
+async fn file_is_readable_by_owner_only() {
+    let (_users, folder) = sqlite_users().await;
     for file in std::fs::read_dir(folder.path()).unwrap() {
         let file = file.unwrap();
         let mode = file.metadata().unwrap().permissions().mode();
@@ -50,7 +56,7 @@ async fn the_file_is_readable_by_its_owner_only() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn processes_may_migrate_at_once() {
+async fn migrates_in_several_processes_at_once() {
     let folder = tempfile::tempdir().unwrap();
     let url = in_folder(&folder);
     let migrations: Vec<_> = (0..8)
@@ -63,38 +69,41 @@ async fn processes_may_migrate_at_once() {
 }
 
 #[tokio::test]
-async fn a_database_may_live_in_memory() {
+async fn works_in_memory() {
     let database = open("sqlite://:memory:").unwrap();
     database.migrate().await.unwrap();
     database.migrate().await.unwrap();
-    assert_eq!(database.users().list(1).await, Ok(Vec::new()));
+    assert_eq!(diesel_users(&database).list(1).await, Ok(Vec::new()));
 }
 
 #[tokio::test]
-async fn nul_characters_are_left_out_of_profiles_and_refused_in_keys() {
-    let (users, _folder) = on_sqlite().await;
+async fn drops_nul_from_profiles_and_refuses_it_in_keys() {
+    let (users, _folder) = sqlite_users().await;
     let profile = Profile { name: Some("J\0o".into()), ..Profile::default() };
-    let user = users.record_login("i", "s", &profile, DateTime::UNIX_EPOCH).await.unwrap();
+    let user =
+        users.record_login(&Subject::new("i", "s"), &profile, DateTime::UNIX_EPOCH).await.unwrap();
     assert_eq!(user.profile.name.as_deref(), Some("Jo"));
     let long = "x".repeat(1_001);
     for (issuer, subject) in [("i\0", "s"), ("i", "\0"), ("i", &*long)] {
-        let user = users.record_login(issuer, subject, &profile, DateTime::UNIX_EPOCH).await;
+        let user = users
+            .record_login(&Subject::new(issuer, subject), &profile, DateTime::UNIX_EPOCH)
+            .await;
         assert!(user.is_err());
     }
 }
 
 #[tokio::test]
-async fn a_server_that_is_not_there_is_said_so_and_not_waited_for() {
+async fn reports_missing_server_without_waiting() {
     // Port 1 on loopback refuses connections.
     let database = open("postgres://jo:hunter2@127.0.0.1:1/portico").unwrap();
-    let error = database.users().check().await.unwrap_err().to_string();
+    let error = diesel_users(&database).check().await.unwrap_err().to_string();
     assert!(error.contains("refused"), "{error}");
     assert!(!error.contains("hunter2"), "{error}");
     assert!(database.migrate().await.is_err());
 }
 
 #[test]
-fn no_error_shows_an_address_that_may_hold_a_password() {
+fn errors_never_contain_the_address() {
     for url in [
         "postgres://jo:hunter2@host:port/portico",
         "postgres://jo@host/portico?hunter2=1",
@@ -107,7 +116,7 @@ fn no_error_shows_an_address_that_may_hold_a_password() {
 }
 
 #[test]
-fn every_sslmode_of_libpq_that_is_safe_is_taken() {
+fn accepts_every_safe_sslmode_of_libpq() {
     for mode in ["disable", "prefer", "require", "verify-ca", "verify-full"] {
         let url = format!("postgresql://jo@host/portico?connect_timeout=1&sslmode={mode}");
         assert!(open(&url).is_ok(), "{mode}");
@@ -116,7 +125,7 @@ fn every_sslmode_of_libpq_that_is_safe_is_taken() {
 }
 
 #[test]
-fn a_file_that_cannot_be_made_is_named() {
+fn names_file_that_cannot_be_created() {
     let error = open("sqlite:///nowhere/at/all.db").unwrap_err().to_string();
     assert!(error.contains("/nowhere/at/all.db"), "{error}");
     assert!(open("sqlite://").is_err());

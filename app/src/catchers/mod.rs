@@ -27,7 +27,7 @@ enum Answer {
 async fn login_required(request: &Request<'_>) -> Answer {
     // Rocket dropped what the guards did to the cookies: a broken session is cleared once more.
     if let Some(ports) = request.rocket().state::<crate::ports::Ports>() {
-        let _ = ports.sessions.of(request.cookies()).current().await;
+        let _ = ports.sessions.of(request).current().await;
     }
     if !is_page_navigation(request) {
         return Answer::Fail(Failure::new(

@@ -1,7 +1,10 @@
 use std::process::ExitCode;
 
 use clap::Subcommand;
-use portico_domain::model::{Revocation, User};
+use portico_domain::{
+    model::{Subject, User},
+    use_cases::DeleteUser,
+};
 
 use super::Failed;
 use crate::{
@@ -39,7 +42,7 @@ pub(super) async fn run(command: Command, settings: Settings) -> Result<ExitCode
         Command::List { limit } => {
             for user in users.list(limit).await? {
                 let email = user.profile.email.as_deref().unwrap_or("-");
-                let User { issuer, subject, last_login, logins, .. } = &user;
+                let User { subject: Subject { issuer, subject }, last_login, logins, .. } = &user;
                 println!(
                     "{}",
                     plain(&format!("{last_login}  {logins:>5}  {issuer}  {subject}  {email}"))
@@ -47,19 +50,19 @@ pub(super) async fn run(command: Command, settings: Settings) -> Result<ExitCode
             }
             true
         }
-        Command::Show(person) => match users.find(&person.issuer, &person.subject).await? {
-            Some(user) => {
-                show(&user);
-                true
+        Command::Show(person) => {
+            match users.find(&Subject::new(person.issuer, person.subject)).await? {
+                Some(user) => {
+                    show(&user);
+                    true
+                }
+                None => false,
             }
-            None => false,
-        },
+        }
         Command::Delete(Person { issuer, subject }) => {
-            // First, and in any case: what fails can be repeated until both are gone.
             let registry = open_registry(&settings, &database)?;
-            let (of, who) = (issuer.clone(), subject.clone());
-            registry.revoke(&Revocation::Person { issuer: of, subject: who, except: None }).await?;
-            users.delete(&issuer, &subject).await?
+            let delete = DeleteUser { users: &*users, registry: &*registry, identity: None };
+            delete.run(&Subject::new(issuer, subject)).await?
         }
     };
     if !found {
@@ -73,8 +76,8 @@ fn show(user: &User) {
     let verified =
         user.profile.email_verified.map_or("unknown".into(), |verified| verified.to_string());
     for (name, value) in [
-        ("issuer", user.issuer.clone()),
-        ("subject", user.subject.clone()),
+        ("issuer", user.subject.issuer.clone()),
+        ("subject", user.subject.subject.clone()),
         ("name", text(&user.profile.name)),
         ("nickname", text(&user.profile.nickname)),
         ("picture", text(&user.profile.picture)),

@@ -1,15 +1,14 @@
 use std::ops::Deref;
 
+use super::LoginRequired;
+use crate::ports::Ports;
+use chrono::TimeDelta;
 use portico_domain::model::Session;
 use rocket::{
     Request,
     http::Status,
     request::{FromRequest, Outcome},
 };
-use serde_json::Value;
-
-use super::LoginRequired;
-use crate::ports::Ports;
 
 /// A person who gave proof to the provider within the last `SECONDS`: for pages where a session
 /// from this morning is not enough. Others are sent to sign in anew (`max_age`; OpenID Connect Core,
@@ -19,7 +18,7 @@ use crate::ports::Ports;
 /// # use portico::guards::FreshLogin;
 /// #[rocket::get("/keys")]
 /// fn keys(person: FreshLogin<'_, 300>) -> String {
-///     format!("The keys of {}", person.subject)
+///     format!("The keys of {}", person.subject().subject)
 /// }
 /// ```
 #[derive(Clone, Copy, Debug)]
@@ -58,14 +57,12 @@ impl<'r, const SECONDS: u32> FromRequest<'r> for FreshLogin<'r, SECONDS> {
             Outcome::Error((status, ())) if status == Status::Unauthorized => return refused(),
             other => return other.map(|person| Self(person.0)),
         };
-        let now = request.rocket().state::<Ports>().map(|ports| ports.clock.now().timestamp());
-        // A login that does not say when it was may have been at any time.
-        let auth_time = person.claims.to_map().get("auth_time").and_then(Value::as_i64);
-        match (now, auth_time) {
-            (Some(now), Some(then)) if now.saturating_sub(then) <= i64::from(SECONDS) => {
-                Outcome::Success(Self(person.0))
-            }
-            _ => refused(),
+        let Some(ports) = Ports::of(request) else { return refused() };
+        let max_age = TimeDelta::seconds(SECONDS.into());
+        if person.identity.authenticated_within(max_age, ports.clock.now()) {
+            Outcome::Success(Self(person.0))
+        } else {
+            refused()
         }
     }
 }

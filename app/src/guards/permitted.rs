@@ -22,7 +22,7 @@ use super::LoginRequired;
 ///
 /// #[rocket::get("/reports")]
 /// fn reports(person: Permitted<'_, ReadReports>) -> String {
-///     person.subject.clone()
+///     person.subject().subject.clone()
 /// }
 /// ```
 pub trait Needs {

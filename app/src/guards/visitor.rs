@@ -1,7 +1,6 @@
 use portico_domain::{
     model::Session,
-    ports::{SessionStore, SessionsUnavailable},
-    use_cases::LoadSession,
+    ports::{LoginAttempts, SessionStore, SessionsUnavailable},
 };
 use rocket::{
     Request,
@@ -23,29 +22,31 @@ pub struct Visitor<'r> {
 }
 
 /// What is known of the visitor of one request, kept with the request.
-type Known = Result<Option<Session>, SessionsUnavailable>;
+type Loaded = Result<Option<Session>, SessionsUnavailable>;
 
 impl<'r> Visitor<'r> {
     /// Who is visiting; `None` when the session store is out of reach or the site has none.
     pub async fn of(request: &'r Request<'_>) -> Option<Self> {
-        let ports = request.rocket().state::<Ports>()?;
-        let known: &Known = request
+        let ports = Ports::of(request)?;
+        let loaded: &Loaded = request
             .local_cache_async(async {
-                let who = LoadSession { clock: &*ports.clock, lifetimes: ports.lifetimes };
-                let known = who.run(&*ports.sessions.of(request.cookies())).await;
-                if let Err(cause) = &known {
-                    log::error!("{}: {cause}", Reference::of(request));
+                let loaded = ports.load_session().run(&*ports.sessions.of(request)).await;
+                if let Err(cause) = &loaded {
+                    log::error!(
+                        "failed to load session: {cause} reference={}",
+                        Reference::of(request)
+                    );
                 }
-                known
+                loaded
             })
             .await;
-        known.as_ref().ok().map(|session| Self { session: session.as_ref() })
+        loaded.as_ref().ok().map(|session| Self { session: session.as_ref() })
     }
 
     /// What an earlier guard of this request found out; a stranger where none asked.
     pub fn known_to(request: &'r Request<'_>) -> Self {
-        let known: &Known = request.local_cache(|| Ok(None));
-        Self { session: known.as_ref().ok().and_then(Option::as_ref) }
+        let loaded: &Loaded = request.local_cache(|| Ok(None));
+        Self { session: loaded.as_ref().ok().and_then(Option::as_ref) }
     }
 }
 
@@ -61,16 +62,24 @@ impl<'r> FromRequest<'r> for Visitor<'r> {
     }
 }
 
-/// The session store over this request's cookies: for the routes that sign in and out.
-pub struct Store<'r>(pub Box<dyn SessionStore + 'r>);
+/// The session and the log-in attempts of the visitor, for the routes that log in and out.
+pub struct Stores<'r> {
+    /// The session.
+    pub session: Box<dyn SessionStore + 'r>,
+    /// The log-in attempts.
+    pub attempts: Box<dyn LoginAttempts + 'r>,
+}
 
 #[rocket::async_trait]
-impl<'r> FromRequest<'r> for Store<'r> {
+impl<'r> FromRequest<'r> for Stores<'r> {
     type Error = ();
 
     async fn from_request(request: &'r Request<'_>) -> Outcome<Self, ()> {
-        match request.rocket().state::<Ports>() {
-            Some(ports) => Outcome::Success(Self(ports.sessions.of(request.cookies()))),
+        match Ports::of(request) {
+            Some(ports) => Outcome::Success(Self {
+                session: ports.sessions.of(request),
+                attempts: ports.attempts.of(request),
+            }),
             None => Outcome::Error((Status::InternalServerError, ())),
         }
     }

@@ -5,8 +5,8 @@ use portico_domain::{
         AuthorizationCode, AuthorizationParameters, AuthorizationResponse, Callback,
         InvalidParameter, NextPage, ProviderRefusal, Screen, State as LoginState,
     },
-    ports::RedeemError,
-    use_cases::{BeginLogin, BeginLoginError, BeginLoginOutcome, CompleteLogin, LoginError},
+    ports::{RedeemError, SaveSessionError},
+    use_cases::{BeginLoginError, BeginLoginOutcome, LoginError, LoginRequest},
 };
 use rocket::{
     FromForm, Route, State,
@@ -18,7 +18,7 @@ use rocket::{
 use url::form_urlencoded;
 
 use crate::{
-    guards::{Device, Patience, Store},
+    guards::{Device, Stores},
     ports::{About, Ports},
     views::{Failure, SeeOther},
 };
@@ -32,8 +32,7 @@ pub(super) fn routes() -> Vec<Route> {
 #[get("/login")]
 async fn login(
     uri: &Origin<'_>,
-    store: Store<'_>,
-    patience: Patience<'_>,
+    stores: Stores<'_>,
     ports: &State<Ports>,
     about: &State<About>,
 ) -> Result<SeeOther, Failure> {
@@ -42,7 +41,7 @@ async fn login(
     let given = |name| pairs.iter().find(|(key, _)| key == name).map(|(_, value)| &**value);
     let requested =
         AuthorizationParameters::parse(pairs.iter().map(|(key, value)| (&**key, &**value)));
-    let requested = requested.map_err(malformed)?;
+    let parameters = parameters.map_err(malformed)?;
     let next = match (given("iss"), given("next")) {
         (None, next) => NextPage::parse_or_profile(next),
         (Some(iss), _) => {
@@ -52,7 +51,9 @@ async fn login(
                 .unwrap_or_else(NextPage::home)
         }
     };
-    begin(ports, store, &patience, Screen::LogIn, next, requested).await
+    let renew = given("renew") == Some("true");
+    let request = LoginRequest { screen: Screen::LogIn, next, parameters, renew };
+    begin(ports, stores, request).await
 }
 
 /// A third party may send a form as well. The cookies of a person who is signed in here do not come
@@ -92,39 +93,32 @@ fn not_ours(cause: RedeemError) -> Failure {
 }
 
 #[get("/signup")]
-async fn signup(
-    store: Store<'_>,
-    patience: Patience<'_>,
-    ports: &State<Ports>,
-) -> Result<SeeOther, Failure> {
-    let requested = AuthorizationParameters::default();
-    begin(ports, store, &patience, Screen::SignUp, NextPage::profile(), requested).await
+async fn signup(stores: Stores<'_>, ports: &State<Ports>) -> Result<SeeOther, Failure> {
+    let request = LoginRequest {
+        screen: Screen::SignUp,
+        next: NextPage::profile(),
+        parameters: AuthorizationParameters::default(),
+        renew: false,
+    };
+    begin(ports, stores, request).await
 }
 
 async fn begin(
     ports: &Ports,
-    store: Store<'_>,
-    patience: &Patience<'_>,
-    screen: Screen,
-    next: NextPage,
-    requested: AuthorizationParameters,
+    stores: Stores<'_>,
+    request: LoginRequest,
 ) -> Result<SeeOther, Failure> {
-    let begin = BeginLogin {
-        identity: &*ports.identity,
-        clock: &*ports.clock,
-        randomness: &*ports.randomness,
-    };
-    match begin.run(&*store.0, screen, next, requested).await {
-        Ok(BeginLoginOutcome::AtProvider(url)) if patience.allows(ports.clock.now()) => Ok(SeeOther(url)),
-        Ok(BeginLoginOutcome::AtProvider(_)) => Err(Failure::new(
-            Status::TooManyRequests,
-            "You are going round in circles",
-            "Your browser began several logins within a minute and finished none of them. Perhaps something between this site and the service that knows who you are sends it back, or cookies are switched off.",
-            "Wait a minute, then log in again. If it happens once more, tell the people who run this site, with the reference.",
-        )
-        .with_action("Back home", "/")
-        .caused_by("too many logins without one that was finished")),
+    match ports.begin_login().run(&*stores.session, &*stores.attempts, request).await {
+        Ok(BeginLoginOutcome::AtProvider(url)) => Ok(SeeOther(url)),
         Ok(BeginLoginOutcome::AlreadyLoggedIn(next)) => Ok(SeeOther(next.to_string())),
+        Err(cause @ BeginLoginError::Loop) => Err(Failure::new(
+            Status::TooManyRequests,
+            "Too many log-ins",
+            "Your browser logged in several times within a minute and came back without a session each time. It may be blocking the cookies of this site.",
+            "Allow cookies for this site, wait a minute, then log in again. If it happens again, tell the people who run this site, with the reference.",
+        )
+        .with_action("Home page", "/")
+        .caused_by(cause)),
         Err(cause @ BeginLoginError::Provider(_)) => Err(away(cause)),
         Err(cause) => Err(unavailable(cause)),
     }
@@ -173,11 +167,10 @@ impl Answer {
 async fn callback(
     answer: Answer,
     device: Device,
-    store: Store<'_>,
-    patience: Patience<'_>,
+    stores: Stores<'_>,
     ports: &State<Ports>,
 ) -> Result<SeeOther, Failure> {
-    complete(ports, store, &patience, device, answer).await
+    complete(ports, stores, device, answer).await
 }
 
 /// For `response_mode=form_post` (OAuth 2.0 Form Post Response Mode, section 2).
@@ -185,30 +178,22 @@ async fn callback(
 async fn callback_by_form(
     answer: Form<Answer>,
     device: Device,
-    store: Store<'_>,
-    patience: Patience<'_>,
+    stores: Stores<'_>,
     ports: &State<Ports>,
 ) -> Result<SeeOther, Failure> {
-    complete(ports, store, &patience, device, answer.into_inner()).await
+    complete(ports, stores, device, answer.into_inner()).await
 }
 
 async fn complete(
     ports: &Ports,
-    store: Store<'_>,
-    patience: &Patience<'_>,
+    stores: Stores<'_>,
     device: Device,
     answer: Answer,
 ) -> Result<SeeOther, Failure> {
-    let complete = CompleteLogin {
-        identity: &*ports.identity,
-        users: &*ports.users,
-        clock: &*ports.clock,
-        randomness: &*ports.randomness,
-    };
-    let done = complete.run(&*store.0, answer.into_callback(), &device.0).await;
-    let next = done.map_err(explain)?;
-    patience.regain();
-    Ok(SeeOther(next.to_string()))
+    let callback = answer.into_callback();
+    let complete = ports.complete_login();
+    let done = complete.run(&*stores.session, &*stores.attempts, callback, &device.0).await;
+    done.map(|next| SeeOther(next.to_string())).map_err(explain)
 }
 
 const AGAIN: &str = "Please log in again.";
@@ -249,7 +234,16 @@ fn explain(error: LoginError) -> Failure {
             "The service that knows who you are did not answer in time. You have not been signed in.",
             "Log in again in a moment.",
         ),
-        LoginError::Sessions(_) | LoginError::Users(_) | LoginError::Randomness(_) => {
+        LoginError::Save(SaveSessionError::TooLarge { .. }) => Failure::new(
+            Status::InternalServerError,
+            "Your account does not fit",
+            "Your identity provider sends more data about you than this site can keep. You have not been logged in.",
+            "Tell the people who run this site, with the reference. Trying again will not help.",
+        ),
+        LoginError::Save(SaveSessionError::Unavailable(_))
+        | LoginError::Sessions(_)
+        | LoginError::Users(_)
+        | LoginError::Randomness(_) => {
             return unavailable(error);
         }
     };

@@ -1,8 +1,8 @@
-use portico_domain::use_cases::{LogOut, LogOutOutcome};
+use portico_domain::use_cases::LogOutOutcome;
 use rocket::{Responder, Route, State, get, http::Status, post, routes};
 
 use crate::{
-    guards::{SameOrigin, Store, Visitor},
+    guards::{SameOrigin, Stores, Visitor},
     ports::Ports,
     views::{Failure, LogOutConfirmView, LoggedOutView, Page, SeeOther},
 };
@@ -21,14 +21,14 @@ enum Answer {
 #[post("/logout")]
 async fn log_out(
     origin: SameOrigin,
-    store: Store<'_>,
+    stores: Stores<'_>,
     ports: &State<Ports>,
 ) -> Result<Answer, Failure> {
     // The cookie is `SameSite=Lax`, so that a foreign page's POST finds a stranger; other ports
     // of this host are the same site, though, and must not log people out either.
     match origin {
         SameOrigin::No => Ok(Answer::Confirm(Page::new(LogOutConfirmView {}))),
-        SameOrigin::Yes | SameOrigin::Unknown => end(ports, store).await,
+        SameOrigin::Yes | SameOrigin::Unknown => end(ports, stores).await,
     }
 }
 
@@ -37,20 +37,19 @@ async fn log_out(
 async fn log_out_by_address(
     origin: SameOrigin,
     visitor: Visitor<'_>,
-    store: Store<'_>,
+    stores: Stores<'_>,
     ports: &State<Ports>,
 ) -> Result<Answer, Failure> {
     match (origin, visitor.session) {
         (_, None) => Ok(Answer::Go(SeeOther("/".into()))),
-        (SameOrigin::Yes, Some(_)) => end(ports, store).await,
+        (SameOrigin::Yes, Some(_)) => end(ports, stores).await,
         (SameOrigin::No | SameOrigin::Unknown, Some(_)) => {
             Ok(Answer::Confirm(Page::new(LogOutConfirmView {})))
         }
     }
 }
 
-async fn end(ports: &Ports, store: Store<'_>) -> Result<Answer, Failure> {
-    let log_out = LogOut { identity: &*ports.identity, randomness: &*ports.randomness };
+async fn end(ports: &Ports, stores: Stores<'_>) -> Result<Answer, Failure> {
     let here_only = |what, todo| Answer::LocalOnly(Page::new(LoggedOutView { what, todo }));
     match log_out.run(&*store.0).await {
         Ok(LogOutOutcome::NotLoggedIn) => Ok(Answer::Go(SeeOther("/".into()))),

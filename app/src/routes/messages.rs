@@ -1,12 +1,12 @@
 use portico_domain::{
     model::{Session, Topic},
-    ports::MessageError,
-    use_cases::{ReadMessage, ReadMessageError},
+    ports::{MessageError, RefreshError, RefusalReason},
+    use_cases::ReadMessageError,
 };
 use rocket::{Route, State, get, http::Status, routes};
 
 use crate::{
-    guards::{LoginRequired, Reference, Store, Visitor},
+    guards::{LoginRequired, Reference, Stores, Visitor},
     ports::Ports,
     views::{Failure, MessageView, Page, RefusalView, Tab, View},
 };
@@ -23,36 +23,36 @@ impl View for MessageView {
 async fn public(
     visitor: Visitor<'_>,
     reference: Reference,
-    store: Store<'_>,
+    stores: Stores<'_>,
     ports: &State<Ports>,
 ) -> Result<Page<MessageView>, Failure> {
-    read(ports, reference, &store, visitor.session, Topic::Public).await
+    read(ports, reference, &stores, visitor.session, Topic::Public).await
 }
 
 #[get("/protected")]
 async fn protected(
     person: LoginRequired<'_>,
     reference: Reference,
-    store: Store<'_>,
+    stores: Stores<'_>,
     ports: &State<Ports>,
 ) -> Result<Page<MessageView>, Failure> {
-    read(ports, reference, &store, Some(person.0), Topic::Protected).await
+    read(ports, reference, &stores, Some(person.0), Topic::Protected).await
 }
 
 #[get("/admin")]
 async fn admin(
     person: LoginRequired<'_>,
     reference: Reference,
-    store: Store<'_>,
+    stores: Stores<'_>,
     ports: &State<Ports>,
 ) -> Result<Page<MessageView>, Failure> {
-    read(ports, reference, &store, Some(person.0), Topic::Admin).await
+    read(ports, reference, &stores, Some(person.0), Topic::Admin).await
 }
 
 async fn read(
     ports: &Ports,
     reference: Reference,
-    store: &Store<'_>,
+    stores: &Stores<'_>,
     visitor: Option<&Session>,
     topic: Topic,
 ) -> Result<Page<MessageView>, Failure> {
@@ -69,29 +69,43 @@ async fn read(
     };
     let page =
         |message, refusal| Page::new(MessageView { heading, intro, message, refusal }).under(tab);
-    let read = ReadMessage {
-        api: &*ports.messages,
-        identity: &*ports.identity,
-        clock: &*ports.clock,
-        not_renewed: &|cause| log::error!("{reference}: an access token is not renewed: {cause}"),
+    let log_failure = |cause: &RefreshError| {
+        log::error!("failed to renew access token: {cause} reference={reference}")
     };
-    match read.run(&*store.0, visitor, topic).await {
+    match ports.read_message(&log_failure).run(&*stores.session, visitor, topic).await {
         Ok(message) => Ok(page(Some(message.text), None)),
-        Err(ReadMessageError::Api(MessageError::Refused { status, text })) => {
-            let explanation = match status {
-                401 => {
-                    "The API does not take your access token. It may have expired: log out, then log in again."
+        Err(ReadMessageError::Api(MessageError::Refused { reason, text })) => {
+            let (status, explanation) = match reason {
+                RefusalReason::Unauthenticated => {
+                    (401, "The API does not accept your access token.")
                 }
-                403 => "Your account may not read this message.",
-                404 => {
-                    "The API does not know this message. The address in API_SERVER_URL may be wrong."
+                RefusalReason::PermissionDenied => (403, "Your account may not read this message."),
+                RefusalReason::NotFound => (
+                    404,
+                    "The API has no such message. The address in API_SERVER_URL may be wrong.",
+                ),
+                RefusalReason::TooManyRequests => {
+                    (429, "The API receives too many requests. Wait a moment, then try again.")
                 }
-                429 => "The API is asked too often. Wait a moment, then try again.",
-                _ => "The API does not accept this request.",
+                RefusalReason::Other(code) => (code, "The API does not accept this request."),
             };
             let missing = (status == 403 && topic == Topic::Admin).then_some("read:admin-messages");
             let refusal = RefusalView { status, text, explanation, missing };
             Ok(page(None, Some(refusal)).with_status(Status::new(status)))
+        }
+        Err(cause @ ReadMessageError::LoginRequired) => Err(Failure::new(
+            Status::Unauthorized,
+            "Log in again to read this message",
+            "Your access to the messages has expired. You are still logged in to this site.",
+            "Log in again: you will come back to this page.",
+        )
+        .with_action("Log In", renew_login_for(topic))
+        .caused_by(cause)),
+        Err(
+            cause @ ReadMessageError::RenewalUnavailable(Some(RefreshError::ProviderTimeout(_))),
+        ) => Err(renewal_unavailable(Status::GatewayTimeout, cause)),
+        Err(cause @ ReadMessageError::RenewalUnavailable(_)) => {
+            Err(renewal_unavailable(Status::ServiceUnavailable, cause))
         }
         Err(cause @ ReadMessageError::Api(MessageError::Failed(_))) => Err(Failure::new(
             Status::BadGateway,
@@ -116,7 +130,7 @@ async fn read(
         .with_action("Log In", log_in_for(topic))
         .for_a_stranger()
         .caused_by(cause)),
-        Err(cause @ ReadMessageError::Sessions(_)) => Err(Failure::new(
+        Err(cause @ ReadMessageError::Save(_)) => Err(Failure::new(
             Status::ServiceUnavailable,
             "We cannot see whether you are signed in",
             "The place where sign-ins are kept is out of reach.",
@@ -126,7 +140,26 @@ async fn read(
     }
 }
 
-/// Signs in and comes back.
+fn renewal_unavailable(status: Status, cause: ReadMessageError) -> Failure {
+    Failure::new(
+        status,
+        "Your access cannot be renewed just now",
+        "Your identity provider cannot be reached, or did not answer properly. You are still logged in.",
+        "Try again in a moment.",
+    )
+    .caused_by(cause)
+}
+
+/// The log-in page, although a session exists, and back.
+fn renew_login_for(topic: Topic) -> &'static str {
+    match topic {
+        Topic::Public => "/login?renew=true&next=%2Fpublic",
+        Topic::Protected => "/login?renew=true&next=%2Fprotected",
+        Topic::Admin => "/login?renew=true&next=%2Fadmin",
+    }
+}
+
+/// The log-in page, and back.
 fn log_in_for(topic: Topic) -> &'static str {
     match topic {
         Topic::Public => "/login?next=%2Fpublic",

@@ -23,7 +23,7 @@ fn docs(_visitor: Visitor<'_>) -> Page<DocsView> {
 #[get("/profile")]
 async fn profile(person: LoginRequired<'_>, ports: &State<Ports>) -> Page<ProfileView> {
     // The session knows all but the dates, so that the page does without the record.
-    let user = ports.users.find(&person.issuer, &person.subject).await.unwrap_or_else(|cause| {
+    let user = ports.users.find(person.subject()).await.unwrap_or_else(|cause| {
         log::warn!("a profile without its dates: {cause}");
         None
     });

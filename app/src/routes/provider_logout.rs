@@ -1,8 +1,5 @@
 //! Where the provider says that somebody logged out there.
 
-use std::sync::{Mutex, PoisonError};
-
-use chrono::{DateTime, Utc};
 use portico_domain::{
     ports::{LogoutTokenError, RedeemError},
     use_cases::{
@@ -20,7 +17,7 @@ use rocket::{
 };
 use serde_json::json;
 
-use crate::{Ports, guards::Store};
+use crate::{Ports, guards::Stores};
 
 pub(super) fn routes() -> Vec<Route> {
     routes![back_channel, no_form, front_channel, front_channel_without]
@@ -40,12 +37,7 @@ async fn back_channel(
     ports: &State<Ports>,
 ) -> Answer {
     let Ok(notice) = notice else { return Answer::invalid("there is no logout_token") };
-    let end = BackChannelLogout {
-        identity: &*ports.identity,
-        registry: &*ports.registry,
-        clock: &*ports.clock,
-    };
-    match end.run(notice.logout_token).await {
+    match ports.back_channel_logout().run(notice.logout_token).await {
         Ok(()) => Answer::Done,
         Err(error) => {
             log::warn!("back-channel log-out: {error}");
@@ -69,38 +61,10 @@ fn no_form() -> Answer {
 /// The provider's log-out page frames it.
 pub(crate) const FRONT_CHANNEL: &str = "/frontchannel-logout";
 
-/// How many log-outs a minute a process takes from frames that bring no cookies: a person more or
-/// less, and not a million strangers who fill the list.
-const A_MINUTE: u32 = 120;
-
-/// The minute, and the log-outs in it.
-#[derive(Default)]
-pub(crate) struct Budget(Mutex<(i64, u32)>);
-
-impl Budget {
-    fn spend(&self, now: DateTime<Utc>) -> bool {
-        let mut spent = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let minute = now.timestamp() / 60;
-        if spent.0 != minute {
-            *spent = (minute, 0);
-        }
-        spent.1 = spent.1.saturating_add(1);
-        spent.1 <= A_MINUTE
-    }
-}
-
 /// `iss` and `sid` come together (OpenID Connect Front-Channel Logout, section 2).
 #[get("/frontchannel-logout?<iss>&<sid>")]
-async fn front_channel(
-    iss: &str,
-    sid: &str,
-    store: Store<'_>,
-    budget: &State<Budget>,
-    ports: &State<Ports>,
-) -> Answer {
-    let (identity, sessions, registry) = (&*ports.identity, &*store.0, &*ports.registry);
-    let end = FrontChannelLogout { identity, sessions, registry };
-    match end.run(iss, sid, || budget.spend(ports.clock.now())).await {
+async fn front_channel(iss: &str, sid: &str, stores: Stores<'_>, ports: &State<Ports>) -> Answer {
+    match ports.front_channel_logout(&*stores.session).run(iss, sid).await {
         Ok(()) => Answer::Done,
         Err(error) => {
             log::warn!("front-channel log-out: {error}");
@@ -108,9 +72,9 @@ async fn front_channel(
                 FrontChannelLogoutError::Issuer(RedeemError::WrongIssuer(_)) => {
                     Answer::invalid("it is of another issuer")
                 }
-                FrontChannelLogoutError::Issuer(_)
-                | FrontChannelLogoutError::Sessions(_)
-                | FrontChannelLogoutError::TooMany => Answer::not_now(),
+                FrontChannelLogoutError::Issuer(_) | FrontChannelLogoutError::Sessions(_) => {
+                    Answer::not_now()
+                }
             }
         }
     }

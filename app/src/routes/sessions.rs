@@ -1,4 +1,4 @@
-use portico_domain::{ports::SessionsUnavailable, use_cases::ManageSessions};
+use portico_domain::ports::SessionsUnavailable;
 use rocket::{FromForm, Route, State, form::Form, get, http::Status, post, routes};
 
 use crate::{
@@ -11,16 +11,12 @@ pub(super) fn routes() -> Vec<Route> {
     routes![sessions, end_one, end_others]
 }
 
-fn manage(ports: &Ports) -> ManageSessions<'_> {
-    ManageSessions { registry: &*ports.registry }
-}
-
 #[get("/sessions")]
 async fn sessions(
     person: LoginRequired<'_>,
     ports: &State<Ports>,
 ) -> Result<Page<SessionsView>, Failure> {
-    let listed = manage(ports).list(&person).await.map_err(unavailable)?;
+    let listed = ports.manage_sessions().list(&person).await.map_err(unavailable)?;
     Ok(Page::new(SessionsView::new(&person, listed)))
 }
 
@@ -42,7 +38,7 @@ async fn end_one(
     }
     // What names no session has none to end, as one that ended already.
     if let Ok(id) = chosen.id.parse() {
-        manage(ports).end_one(&person, id).await.map_err(unavailable)?;
+        ports.manage_sessions().end_one(&person, id).await.map_err(unavailable)?;
     }
     Ok(back())
 }
@@ -56,7 +52,7 @@ async fn end_others(
     if origin == SameOrigin::No {
         return Err(asked_elsewhere());
     }
-    manage(ports).end_others(&person).await.map_err(unavailable)?;
+    ports.manage_sessions().end_others(&person).await.map_err(unavailable)?;
     Ok(back())
 }
 

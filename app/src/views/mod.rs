@@ -59,15 +59,16 @@ impl View for ProfileView {
 impl ProfileView {
     /// Shows the person of the session, with what the site remembers where it can be had.
     pub fn new(session: &Session, user: Option<User>) -> Self {
-        let Profile { picture, email, email_verified, .. } = session.profile.clone();
-        let name = session.profile.display_name().unwrap_or("Somebody without a name").to_owned();
+        let profile = session.identity.profile();
+        let name = profile.display_name().unwrap_or("Unnamed user").to_owned();
+        let Profile { picture, email, email_verified, .. } = profile;
         let initials = initials(&name);
         let record = user.map(|user| RecordView {
             first_seen: user.first_seen.into(),
             last_login: user.last_login.into(),
             logins: user.logins,
         });
-        let claims = code::json(&session.claims.to_map());
+        let claims = code::json(&session.identity.claims.to_map());
         Self { picture, initials, name, email, email_verified, record, claims }
     }
 }

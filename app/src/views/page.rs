@@ -1,3 +1,4 @@
+use portico_domain::model::Profile;
 use rocket::{
     Request,
     http::{Header, Status},
@@ -76,11 +77,12 @@ impl<'r, V: View> Responder<'r, 'static> for Page<V> {
         };
         let session = Visitor::known_to(request).session;
         let shown = session.filter(|_| !self.stranger);
+        let profile = shown.map(|session| session.identity.profile());
         let layout = context! {
             tab: self.tab,
             theme: Theme::of(request.cookies()),
             signed_in: shown.is_some(),
-            name: shown.and_then(|session| session.profile.display_name()),
+            name: profile.as_ref().and_then(Profile::display_name),
             development: about.development,
             css: assets.css(),
             js: assets.js(),

@@ -27,6 +27,10 @@ impl LoginAttempt {
     /// How long a log-in may take.
     pub const LIFETIME: TimeDelta = TimeDelta::minutes(10);
 
+    /// How long an attempt is remembered: longer than it is accepted, so that the visitor can be told
+    /// that it has expired.
+    pub const RETENTION: TimeDelta = TimeDelta::hours(1);
+
     /// Number of attempts that one browser may have open; the oldest makes room. A restored browser
     /// window may begin one in each tab.
     pub const MAX_OPEN: usize = 20;

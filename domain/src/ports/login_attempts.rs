@@ -22,8 +22,8 @@ pub trait LoginAttempts: Send + Sync {
     async fn take(&self, state: &State) -> Result<Option<LoginAttempt>, SessionsUnavailable>;
 
     /// What the browser's recent log-ins led to; empty where nothing is known.
-    fn loop_guard(&self) -> LoginLoopGuard;
+    async fn loop_guard(&self) -> LoginLoopGuard;
 
     /// Replaces what [`Self::loop_guard`] returns, for [`LoginLoopGuard::WINDOW`].
-    fn set_loop_guard(&self, guard: &LoginLoopGuard);
+    async fn set_loop_guard(&self, guard: &LoginLoopGuard);
 }

@@ -20,7 +20,8 @@ pub trait SessionRegistry: Send + Sync {
     /// Ends the sessions that the revocation covers and that exist now, if there are any: at once
     /// in this process, within 5 seconds in every other one. It survives a restart. Returns the
     /// refresh tokens of the ended sessions, as far as the store has them, so that they can be
-    /// revoked at the provider.
+    /// revoked at the provider. A store that remembers revocations remembers only those of sessions
+    /// that it started: a front-channel log-out can name any session.
     ///
     /// # Errors
     /// [`SessionsUnavailable`] when the store is out of reach; some may have ended.

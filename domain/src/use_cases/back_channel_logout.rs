@@ -60,7 +60,7 @@ impl BackChannelLogout<'_> {
                 Revocation::User { subject: Subject::new(issuer, subject), except: None }
             }
         };
-        revoke_sessions(self.registry, self.identity, &revocation).await?;
+        revoke_sessions(self.registry, Some(self.identity), &revocation).await?;
         // Marked as used after the sessions have ended: if that fails, the provider's retry must
         // be accepted. Ending them twice does no harm.
         self.replay_guard.is_first_use(&used, self.clock.now() + REPLAY_WINDOW).await?;

@@ -70,10 +70,11 @@ impl BeginLogin<'_> {
     ) -> Result<BeginLoginOutcome, BeginLoginError> {
         let LoginRequest { screen, next, parameters, renew } = request;
         if sessions.current().await?.is_none() {
-            let mut guard = attempts.loop_guard();
+            let before = attempts.loop_guard().await;
+            let mut guard = before.clone();
             let is_loop = guard.record_return(self.clock.now());
-            if guard != attempts.loop_guard() {
-                attempts.set_loop_guard(&guard);
+            if guard != before {
+                attempts.set_loop_guard(&guard).await;
             }
             if is_loop {
                 return Err(BeginLoginError::Loop);

@@ -86,9 +86,9 @@ impl CompleteLogin<'_> {
         let now = self.clock.now();
         self.users.record_login(&identity.subject, &identity.profile(), now).await?;
         sessions.start(&Session::new(id, device, identity, now)).await?;
-        let mut guard = attempts.loop_guard();
+        let mut guard = attempts.loop_guard().await;
         guard.record_success(now);
-        attempts.set_loop_guard(&guard);
+        attempts.set_loop_guard(&guard).await;
         Ok(attempt.next)
     }
 }

@@ -12,8 +12,8 @@ pub struct DeleteUser<'a> {
     pub users: &'a dyn UserRepository,
     /// Ends the sessions.
     pub registry: &'a dyn SessionRegistry,
-    /// Revokes the tokens of the ended sessions.
-    pub identity: &'a dyn IdentityProvider,
+    /// Revokes the refresh tokens of the ended sessions; `None` leaves them to expire.
+    pub identity: Option<&'a dyn IdentityProvider>,
 }
 
 /// Why the user is not, or not completely, deleted.

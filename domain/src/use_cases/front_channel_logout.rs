@@ -24,9 +24,6 @@ pub enum FrontChannelLogoutError {
     /// Another issuer is named, or it cannot be checked.
     #[error(transparent)]
     Issuer(#[from] RedeemError),
-    /// Too many requests without the session's cookies.
-    #[error("too many requests")]
-    TooManyRequests,
     /// The store is out of reach.
     #[error(transparent)]
     Sessions(#[from] SessionsUnavailable),
@@ -34,17 +31,11 @@ pub enum FrontChannelLogoutError {
 
 impl FrontChannelLogout<'_> {
     /// Ends the sessions that were started from the provider's session `sid`, if there are any.
-    /// `may_revoke` is called before a session is ended that is not the visitor's own: a store may
-    /// have to remember every `sid` that it is given.
+    /// Anybody can send this request, so a store must remember no `sid` of which it has no session.
     ///
     /// # Errors
     /// A [`FrontChannelLogoutError`]; nothing has ended.
-    pub async fn run(
-        &self,
-        iss: &str,
-        sid: &str,
-        may_revoke: impl FnOnce() -> bool + Send,
-    ) -> Result<(), FrontChannelLogoutError> {
+    pub async fn run(&self, iss: &str, sid: &str) -> Result<(), FrontChannelLogoutError> {
         self.identity.verify_issuer(Some(iss.to_owned())).await?;
         let is_named = |session: &Session| {
             session.subject().issuer == iss
@@ -52,11 +43,9 @@ impl FrontChannelLogout<'_> {
         };
         if self.sessions.current().await?.as_ref().is_some_and(is_named) {
             self.sessions.end().await?;
-        } else if !may_revoke() {
-            return Err(FrontChannelLogoutError::TooManyRequests);
         }
         let (issuer, sid) = (iss.to_owned(), sid.to_owned());
         let revocation = Revocation::ProviderSession { issuer, sid, subject: None };
-        Ok(revoke_sessions(self.registry, self.identity, &revocation).await?)
+        Ok(revoke_sessions(self.registry, Some(self.identity), &revocation).await?)
     }
 }

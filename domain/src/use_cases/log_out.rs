@@ -51,8 +51,8 @@ impl LogOut<'_> {
         };
         // Here first: whatever happens at the provider, the session on this site is over.
         sessions.end().await?;
-        if !attempts.loop_guard().is_empty() {
-            attempts.set_loop_guard(&LoginLoopGuard::default());
+        if !attempts.loop_guard().await.is_empty() {
+            attempts.set_loop_guard(&LoginLoopGuard::default()).await;
         }
         // Some providers return only when the request carried a `state`. Nothing depends on its
         // value, so log-out works without random bytes as well.

@@ -29,8 +29,17 @@ impl ManageSessions<'_> {
     /// # Errors
     /// [`SessionsUnavailable`] when the store is out of reach.
     pub async fn end_one(&self, own: &Session, id: SessionId) -> Result<(), SessionsUnavailable> {
+        // A store that cannot list sessions would have to remember an id that it never issued.
+        let exists = match self.list(own).await? {
+            _ if id == own.id => true,
+            Some(sessions) => sessions.iter().any(|session| session.id == id),
+            None => false,
+        };
+        if !exists {
+            return Ok(());
+        }
         let revocation = Revocation::Session { subject: own.subject().clone(), id };
-        revoke_sessions(self.registry, self.identity, &revocation).await
+        revoke_sessions(self.registry, Some(self.identity), &revocation).await
     }
 
     /// Ends all of the user's sessions but this one.
@@ -39,6 +48,6 @@ impl ManageSessions<'_> {
     /// [`SessionsUnavailable`] when the store is out of reach.
     pub async fn end_others(&self, own: &Session) -> Result<(), SessionsUnavailable> {
         let revocation = Revocation::User { subject: own.subject().clone(), except: Some(own.id) };
-        revoke_sessions(self.registry, self.identity, &revocation).await
+        revoke_sessions(self.registry, Some(self.identity), &revocation).await
     }
 }

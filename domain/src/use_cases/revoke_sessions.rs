@@ -6,14 +6,17 @@ use crate::{
 };
 
 /// Ends the sessions that the revocation covers, and revokes their refresh tokens at the provider
-/// as far as the store has them.
+/// as far as the store has them and a provider is given.
 pub(super) async fn revoke_sessions(
     registry: &dyn SessionRegistry,
-    identity: &dyn IdentityProvider,
+    identity: Option<&dyn IdentityProvider>,
     revocation: &Revocation,
 ) -> Result<(), SessionsUnavailable> {
-    for token in registry.revoke(revocation).await? {
-        identity.revoke(&token, TimeDelta::zero()).await;
+    let tokens = registry.revoke(revocation).await?;
+    if let Some(identity) = identity {
+        for token in tokens {
+            identity.revoke(&token, TimeDelta::zero()).await;
+        }
     }
     Ok(())
 }

@@ -10,20 +10,18 @@ use std::{sync::Arc, time::Duration};
 use async_trait::async_trait;
 use portico_adapters::{
     database::Database,
-    sessions::{CookieSettings, PrivateCookies, ServerSide, Sessions},
+    sessions::{CookieLoginAttempts, CookieSessions, CookieSettings, ServerSideSessions},
     system::SystemRandomness,
-    testing::Browser,
+    testing::{Browser, Stores},
     tls,
 };
 use portico_contracts::{
     Server,
     fakes::ManualClock,
     fixtures, session_store_contract,
-    sessions::{
-        Cookies, Instance, LIFETIMES, Site, Visitor, an_outage_is_said_and_makes_nobody_a_stranger,
-    },
+    sessions::{self, Cookies, Instance, LIFETIMES, Site, reports_outage_without_ending_sessions},
 };
-use portico_domain::ports::{SessionRegistry, SessionStore, SessionsUnavailable};
+use portico_domain::ports::{ReplayGuard, SessionRegistry, SessionStore, SessionsUnavailable};
 use portico_tests::{
     postgres::{Postgres, Schema},
     redis::Redis,
@@ -32,14 +30,13 @@ use portico_tests::{
 use tempfile::TempDir;
 use tokio::time::timeout;
 
-/// Of 256 bits, as the other.
 const ANOTHER_KEY: &str = "YW5vdGhlciBrZXkgb2YgdGhlIHRlc3RzLCBzYW1lLi4=";
 
-/// Who keeps the sessions.
+/// Where the sessions are kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     CookiesWithSqlite,
-    /// As behind https; with SQLite.
+    /// As with https; with SQLite.
     SecureCookies,
     CookiesWithPostgres,
     Sqlite,
@@ -47,17 +44,21 @@ enum Kind {
     Redis,
 }
 
-/// What both kinds of stores are.
-trait Store: Sessions + SessionRegistry {}
-
-impl<T: Sessions + SessionRegistry> Store for T {}
+/// The stores of one process.
+#[derive(Clone)]
+struct Process {
+    stores: Stores,
+    registry: Arc<dyn SessionRegistry>,
+    replay_guard: Arc<dyn ReplayGuard>,
+    key: String,
+}
 
 /// What all instances of a site share.
 struct Shared {
     kind: Kind,
     url: String,
     clock: Arc<ManualClock>,
-    /// Absent but with [`Kind::Redis`], and where a test has it.
+    /// `None` except with [`Kind::Redis`], unless a test has taken it.
     redis: Option<Redis>,
     redis_url: String,
     _folder: TempDir,
@@ -79,27 +80,43 @@ impl Shared {
         Self { kind, url, clock: Arc::default(), redis, redis_url, _folder: folder, schema }
     }
 
-    /// As another process would be: with connections of its own.
-    fn store(&self, key: &str, previous: &[&str]) -> Arc<dyn Store> {
-        let previous_keys = previous.iter().map(|key| key.parse().unwrap()).collect();
-        let secure = self.kind == Kind::SecureCookies;
-        let settings =
-            CookieSettings { secure, form_post: false, lifetimes: LIFETIMES, previous_keys };
-        let (database, chance) = (open(&self.url), Arc::new(SystemRandomness));
+    /// One more process, with connections of its own.
+    fn process(&self, key: &str, previous: &[&str]) -> Process {
+        let settings = CookieSettings {
+            public_url: "http://127.0.0.1:4040".into(),
+            secure: self.kind == Kind::SecureCookies,
+            form_post: false,
+            lifetimes: LIFETIMES,
+            key: key.parse().unwrap(),
+            previous_keys: previous.iter().map(|key| key.parse().unwrap()).collect(),
+        };
+        let (database, randomness) = (open(&self.url), Arc::new(SystemRandomness));
         let clock = self.clock.clone();
-        match self.kind {
+        let server_side = match self.kind {
             Kind::CookiesWithSqlite | Kind::SecureCookies | Kind::CookiesWithPostgres => {
-                Arc::new(PrivateCookies::new(settings, &database, clock, chance))
+                let store =
+                    CookieSessions::new(settings.clone(), &database, clock.clone(), randomness);
+                let store = Arc::new(store);
+                let replay_guard = store.replay_guard();
+                let attempts = CookieLoginAttempts::new(settings, replay_guard.clone(), clock);
+                let stores = Stores { sessions: store.clone(), attempts: Arc::new(attempts) };
+                return Process { stores, registry: store, replay_guard, key: key.into() };
             }
             Kind::Sqlite | Kind::Postgres => {
-                let key = key.parse().unwrap();
-                Arc::new(ServerSide::in_database(settings, &key, &database, clock, chance))
+                let clock = clock.clone();
+                ServerSideSessions::in_database(settings.clone(), &database, clock, randomness)
             }
             Kind::Redis => {
-                let (key, url) = (key.parse().unwrap(), &self.redis_url);
-                Arc::new(ServerSide::in_redis(settings, &key, url, None, clock, chance).unwrap())
+                let (url, clock) = (&self.redis_url, clock.clone());
+                ServerSideSessions::in_redis(settings.clone(), url, None, clock, randomness)
+                    .unwrap()
             }
-        }
+        };
+        let store = Arc::new(server_side);
+        let replay_guard = store.replay_guard();
+        let attempts = CookieLoginAttempts::new(settings, replay_guard.clone(), clock);
+        let stores = Stores { sessions: store.clone(), attempts: Arc::new(attempts) };
+        Process { stores, registry: store, replay_guard, key: key.into() }
     }
 }
 
@@ -114,7 +131,7 @@ impl Site for Shared {
     }
 
     fn instance(&self) -> Box<dyn Instance> {
-        Box::new(Process(self.store(KEY, &[])))
+        Box::new(self.process(KEY, &[]))
     }
 
     async fn pause(&self) {
@@ -122,16 +139,24 @@ impl Site for Shared {
     }
 }
 
-struct Process(Arc<dyn Store>);
+impl Process {
+    async fn new_browser(&self) -> Browser {
+        Browser::at(self.stores.clone(), &self.key).await
+    }
+}
 
 #[async_trait]
 impl Instance for Process {
     fn registry(&self) -> Arc<dyn SessionRegistry> {
-        self.0.clone()
+        self.registry.clone()
     }
 
-    async fn visitor(&self, cookies: Cookies) -> Box<dyn Visitor> {
-        let browser = Browser::at(self.0.clone(), KEY).await;
+    fn replay_guard(&self) -> Arc<dyn ReplayGuard> {
+        self.replay_guard.clone()
+    }
+
+    async fn browser(&self, cookies: Cookies) -> Box<dyn sessions::Browser> {
+        let browser = self.new_browser().await;
         for (name, value) in cookies {
             browser.set(&name, &value);
         }
@@ -182,8 +207,8 @@ mod in_redis {
     );
 }
 
-/// The site on a PostgreSQL server of its own.
-async fn on_its_own_server(kind: Kind) -> (Arc<dyn Site>, Postgres) {
+/// A site with a PostgreSQL server of its own.
+async fn site_with_server(kind: Kind) -> (Arc<dyn Site>, Postgres) {
     let server = Postgres::start();
     open(&server.url()).migrate().await.unwrap();
     let shared = Shared { url: server.url(), ..Shared::new(kind).await };
@@ -192,33 +217,33 @@ async fn on_its_own_server(kind: Kind) -> (Arc<dyn Site>, Postgres) {
 
 #[tokio::test]
 #[cfg_attr(not(postgres), ignore = "PostgreSQL is missing: apt-get install postgresql")]
-async fn an_outage_of_the_database_is_said_and_makes_nobody_a_stranger() {
+async fn reports_database_outage_without_ending_sessions() {
     for kind in [Kind::CookiesWithPostgres, Kind::Postgres] {
-        let (site, mut server) = on_its_own_server(kind).await;
-        an_outage_is_said_and_makes_nobody_a_stranger(site, &mut server).await;
+        let (site, mut server) = site_with_server(kind).await;
+        reports_outage_without_ending_sessions(site, &mut server).await;
     }
 }
 
 #[tokio::test]
 #[cfg_attr(not(postgres), ignore = "PostgreSQL is missing: apt-get install postgresql")]
-async fn a_server_that_stops_is_said_so_and_nobody_is_taken_for_a_stranger() {
+async fn stored_sessions_survive_database_outage() {
     let mut server = Postgres::start();
     let mut shared = Shared::new(Kind::Sqlite).await;
     shared.url = server.url();
     open(&shared.url).migrate().await.unwrap();
-    let store = shared.store(KEY, &[]);
-    let browser = Browser::at(store.clone(), KEY).await;
+    let process = shared.process(KEY, &[]);
+    let browser = process.new_browser().await;
     browser.start(&fixtures::session()).await.unwrap();
     let cookies = browser.copy();
 
     server.stop().await;
     assert!(matches!(browser.current().await, Err(SessionsUnavailable(_))));
-    assert!(matches!(store.check().await, Err(SessionsUnavailable(_))));
-    assert!(browser.end().await.is_err(), "nobody is told that a session ended which did not");
+    assert!(matches!(process.registry.check().await, Err(SessionsUnavailable(_))));
+    assert!(browser.end().await.is_err(), "the session has not ended");
     assert_eq!(browser.copy(), cookies);
 
     server.start_again().await;
-    assert_eq!(store.check().await, Ok(()));
+    assert_eq!(process.registry.check().await, Ok(()));
     assert_eq!(browser.current().await, Ok(Some(fixtures::session())));
     browser.end().await.unwrap();
     assert_eq!(browser.current().await, Ok(None));
@@ -226,36 +251,36 @@ async fn a_server_that_stops_is_said_so_and_nobody_is_taken_for_a_stranger() {
 
 #[tokio::test]
 #[cfg_attr(not(postgres), ignore = "PostgreSQL is missing: apt-get install postgresql")]
-async fn sessions_in_cookies_outlast_their_database_and_start_nowhere_without_its_list() {
+async fn cookie_sessions_survive_short_database_outage() {
     let mut server = Postgres::start();
     let mut shared = Shared::new(Kind::CookiesWithSqlite).await;
     shared.url = server.url();
     open(&shared.url).migrate().await.unwrap();
-    let browser = Browser::at(shared.store(KEY, &[]), KEY).await;
+    let browser = shared.process(KEY, &[]).new_browser().await;
     browser.start(&fixtures::session()).await.unwrap();
     assert!(browser.current().await.unwrap().is_some());
 
     server.stop().await;
     assert_eq!(browser.current().await, Ok(Some(fixtures::session())));
-    // An instance that never read who was put out lets nobody in.
-    let restarted = Browser::at(shared.store(KEY, &[]), KEY).await;
+    // An instance that has never read the list of ended sessions accepts none.
+    let restarted = shared.process(KEY, &[]).new_browser().await;
     restarted.take_cookies_of(&browser);
     assert!(matches!(restarted.current().await, Err(SessionsUnavailable(_))));
     assert_eq!(restarted.copy(), browser.copy());
 
-    // Whoever logs out is out, as far as this instance reaches.
+    // A log-out takes effect at this instance.
     let stolen = browser.copy();
     browser.end().await.unwrap();
     browser.put_back(stolen.clone());
     assert_eq!(browser.current().await, Ok(None));
 
-    // The others learn of it when the database is back.
+    // The others read of it when the database is back.
     server.start_again().await;
-    let told = async {
+    let ended = async {
         while restarted.current().await != Ok(None) {
             restarted.put_back(stolen.clone());
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     };
-    timeout(Duration::from_secs(10), told).await.expect("the session has ended everywhere");
+    timeout(Duration::from_secs(10), ended).await.expect("the session has ended everywhere");
 }

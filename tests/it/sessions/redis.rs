@@ -1,12 +1,12 @@
-//! What is particular to Redis.
+//! What is specific to Redis.
 
 use std::{sync::Arc, time::Duration};
 
 use chrono::TimeDelta;
 use portico_adapters::{
-    sessions::{CookieSettings, ServerSide},
+    sessions::{CookieLoginAttempts, CookieSettings, ServerSideSessions},
     system::{SystemClock, SystemRandomness},
-    testing::Browser,
+    testing::{Browser, Stores},
 };
 use portico_contracts::{fakes::ManualClock, fixtures, sessions::LIFETIMES};
 use portico_domain::{
@@ -18,63 +18,75 @@ use tokio::time::timeout;
 
 use super::{KEY, Kind, Shared};
 
+fn settings(lifetimes: Lifetimes) -> CookieSettings {
+    CookieSettings {
+        public_url: "http://127.0.0.1:4040".into(),
+        secure: false,
+        form_post: false,
+        lifetimes,
+        key: KEY.parse().unwrap(),
+        previous_keys: Vec::new(),
+    }
+}
+
 fn open(
     url: &str,
     lifetimes: Lifetimes,
     clock: Arc<dyn Clock>,
-) -> Result<Arc<ServerSide>, SessionsUnavailable> {
-    let previous_keys = Vec::new();
-    let settings = CookieSettings { secure: false, form_post: false, lifetimes, previous_keys };
-    let (key, chance) = (KEY.parse().unwrap(), Arc::new(SystemRandomness));
-    ServerSide::in_redis(settings, &key, url, None, clock, chance).map(Arc::new)
+) -> Result<Arc<ServerSideSessions>, SessionsUnavailable> {
+    let (settings, randomness) = (settings(lifetimes), Arc::new(SystemRandomness));
+    ServerSideSessions::in_redis(settings, url, None, clock, randomness).map(Arc::new)
 }
 
-fn standing() -> Arc<dyn Clock> {
+fn stopped_clock() -> Arc<dyn Clock> {
     Arc::new(ManualClock::default())
 }
 
 #[tokio::test]
 #[cfg_attr(not(redis), ignore = "Redis is missing: apt-get install redis-server")]
-async fn an_outage_is_said_and_makes_nobody_a_stranger_but_the_server_keeps_nothing() {
+async fn reports_outage_and_sessions_are_lost_without_persistence() {
     let mut shared = Shared::new(Kind::Redis).await;
     let mut server = shared.redis.take().unwrap();
-    let browser = Browser::at(shared.store(KEY, &[]), KEY).await;
+    let browser = shared.process(KEY, &[]).new_browser().await;
     browser.start(&fixtures::session()).await.unwrap();
-    super::an_outage_is_said_and_makes_nobody_a_stranger(Arc::new(shared), &mut server).await;
+    super::reports_outage_without_ending_sessions(Arc::new(shared), &mut server).await;
     assert_eq!(browser.current().await, Ok(None));
 }
 
 #[tokio::test]
 #[cfg_attr(not(redis), ignore = "Redis is missing: apt-get install redis-server")]
-async fn what_has_expired_is_forgotten_without_being_swept() {
+async fn redis_deletes_expired_sessions_by_itself() {
     let server = Redis::start();
     let lifetimes =
         Lifetimes { rolling: TimeDelta::milliseconds(300), absolute: TimeDelta::milliseconds(600) };
     let store = open(&server.url(), lifetimes, Arc::new(SystemClock)).unwrap();
-    let browser = Browser::at(store, KEY).await;
+    let attempts =
+        CookieLoginAttempts::new(settings(lifetimes), store.replay_guard(), Arc::new(SystemClock));
+    let browser = Browser::at(Stores { sessions: store, attempts: Arc::new(attempts) }, KEY).await;
     browser.start(&fixtures::session_at(SystemClock.now())).await.unwrap();
     assert!(server.size() > 0);
-    let forgotten = async {
+    let deleted = async {
         while server.size() > 0 {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     };
-    timeout(Duration::from_secs(10), forgotten).await.expect("nothing is kept");
+    timeout(Duration::from_secs(10), deleted).await.expect("nothing is kept");
 }
 
 #[tokio::test]
 #[cfg_attr(not(redis), ignore = "Redis is missing: apt-get install redis-server")]
-async fn the_server_is_told_the_password_and_nobody_else_is() {
+async fn password_reaches_the_server_and_no_error() {
     let server = Redis::with_password("hunter2");
-    let right = open(&server.url(), LIFETIMES, standing()).unwrap();
+    let right = open(&server.url(), LIFETIMES, stopped_clock()).unwrap();
     assert_eq!(right.check().await, Ok(()));
     let wrong = server.url().replace("hunter2", "hunter3");
-    let error = open(&wrong, LIFETIMES, standing()).unwrap().check().await.unwrap_err().to_string();
+    let error =
+        open(&wrong, LIFETIMES, stopped_clock()).unwrap().check().await.unwrap_err().to_string();
     assert!(!error.contains("hunter"), "{error}");
     for url in
         ["redis://:hunter2@[::1", "http://:hunter2@127.0.0.1", "rediss://:hunter2@a/#insecure"]
     {
-        let error = open(url, LIFETIMES, standing()).err().unwrap().to_string();
+        let error = open(url, LIFETIMES, stopped_clock()).err().unwrap().to_string();
         assert!(!error.contains("hunter"), "{url}: {error}");
     }
 }

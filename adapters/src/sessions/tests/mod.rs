@@ -1,5 +1,5 @@
-//! What is particular to cookies and to what the database holds. What holds for every store is
-//! tested from outside, with every server.
+//! What is specific to cookies and to the rows in the database. The contract of all stores is tested
+//! in the crate of the site tests, with every server.
 
 mod cookies;
 mod sealed;
@@ -10,7 +10,12 @@ use portico_contracts::{fakes::ManualClock, sessions::LIFETIMES};
 use tempfile::TempDir;
 
 use super::*;
-use crate::{database::Database, system::SystemRandomness, testing::Browser, tls};
+use crate::{
+    database::Database,
+    system::SystemRandomness,
+    testing::{Browser, Stores},
+    tls,
+};
 
 const KEY: &str = "a2V5cyBvZiB0aGUgdGVzdHMgYXJlIG5vIHNlY3JldHM=";
 const ANOTHER_KEY: &str = "YW5vdGhlciBrZXkgb2YgdGhlIHRlc3RzLCBzYW1lLi4=";
@@ -31,21 +36,44 @@ impl Shared {
         Self { database, clock: Arc::default(), folder }
     }
 
-    fn cookies(&self, secure: bool) -> Arc<dyn Sessions> {
-        let settings = settings(secure);
-        let clock = self.clock.clone();
-        Arc::new(PrivateCookies::new(settings, &self.database, clock, Arc::new(SystemRandomness)))
+    fn in_cookies(&self, settings: CookieSettings) -> Stores {
+        let (clock, randomness) = (self.clock.clone(), Arc::new(SystemRandomness));
+        let sessions =
+            CookieSessions::new(settings.clone(), &self.database, clock.clone(), randomness);
+        let guard = sessions.replay_guard();
+        let attempts = CookieLoginAttempts::new(settings, guard, clock);
+        Stores { sessions: Arc::new(sessions), attempts: Arc::new(attempts) }
     }
 
-    fn in_database(&self) -> Arc<dyn Sessions> {
-        let (settings, key) = (settings(false), KEY.parse().unwrap());
-        let (clock, chance) = (self.clock.clone(), Arc::new(SystemRandomness));
-        Arc::new(ServerSide::in_database(settings, &key, &self.database, clock, chance))
+    fn in_database(&self) -> Stores {
+        let (clock, randomness) = (self.clock.clone(), Arc::new(SystemRandomness));
+        let settings = settings(false, KEY);
+        let sessions = ServerSideSessions::in_database(
+            settings.clone(),
+            &self.database,
+            clock.clone(),
+            randomness,
+        );
+        let guard = sessions.replay_guard();
+        let attempts = CookieLoginAttempts::new(settings, guard, clock);
+        Stores { sessions: Arc::new(sessions), attempts: Arc::new(attempts) }
     }
 }
 
-fn settings(secure: bool) -> CookieSettings {
-    CookieSettings { secure, form_post: false, lifetimes: LIFETIMES, previous_keys: Vec::new() }
+fn settings(secure: bool, key: &str) -> CookieSettings {
+    CookieSettings {
+        public_url: "http://127.0.0.1:4040".into(),
+        secure,
+        form_post: false,
+        lifetimes: LIFETIMES,
+        key: key.parse().unwrap(),
+        previous_keys: Vec::new(),
+    }
+}
+
+/// A full cookie name of these sites, without the prefix `__Host-`.
+fn name(name: &str) -> String {
+    super::cookies::Cookies::new(settings(false, KEY)).name(name)
 }
 
 /// A browser at a site of its own that keeps sessions in cookies.
@@ -55,7 +83,7 @@ async fn browser(secure: bool) -> (Arc<Browser>, Arc<ManualClock>) {
 
 async fn browser_with_key(secure: bool, key: &str) -> (Arc<Browser>, Arc<ManualClock>) {
     let shared = Shared::new().await;
-    let browser = Browser::at(shared.cookies(secure), key).await;
+    let browser = Browser::at(shared.in_cookies(settings(secure, key)), key).await;
     let clock = shared.clock.clone();
     browser.keep(shared);
     (Arc::new(browser), clock)

@@ -346,13 +346,13 @@ impl LoginAttempts for BrokenBrowser {
         Ok(taken)
     }
 
-    fn loop_guard(&self) -> LoginLoopGuard {
-        self.inner.loop_guard()
+    async fn loop_guard(&self) -> LoginLoopGuard {
+        self.inner.loop_guard().await
     }
 
-    fn set_loop_guard(&self, guard: &LoginLoopGuard) {
+    async fn set_loop_guard(&self, guard: &LoginLoopGuard) {
         if self.site.fault != Fault::LosesLoopGuard {
-            self.inner.set_loop_guard(guard);
+            self.inner.set_loop_guard(guard).await;
         }
     }
 }

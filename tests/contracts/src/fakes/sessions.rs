@@ -288,11 +288,11 @@ impl LoginAttempts for InMemoryBrowser {
         })
     }
 
-    fn loop_guard(&self) -> LoginLoopGuard {
+    async fn loop_guard(&self) -> LoginLoopGuard {
         self.with_data(|data| data.loop_guard.clone()).unwrap_or_default()
     }
 
-    fn set_loop_guard(&self, guard: &LoginLoopGuard) {
+    async fn set_loop_guard(&self, guard: &LoginLoopGuard) {
         let _ = self.with_data(|data| data.loop_guard = guard.clone());
     }
 }

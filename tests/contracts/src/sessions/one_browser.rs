@@ -207,13 +207,13 @@ pub async fn sessions_leave_attempts_alone(site: TestSite) {
 /// The loop guard is returned as it was set, also when it is reset.
 pub async fn remembers_login_loop_guard(site: TestSite) {
     let browser = new_browser(&*site).await;
-    assert!(browser.loop_guard().is_empty());
+    assert!(browser.loop_guard().await.is_empty());
     let mut guard = LoginLoopGuard::default();
     guard.record_success(site.clock().now());
-    browser.set_loop_guard(&guard);
-    assert_eq!(browser.loop_guard(), guard);
-    browser.set_loop_guard(&LoginLoopGuard::default());
-    assert!(browser.loop_guard().is_empty());
+    browser.set_loop_guard(&guard).await;
+    assert_eq!(browser.loop_guard().await, guard);
+    browser.set_loop_guard(&LoginLoopGuard::default()).await;
+    assert!(browser.loop_guard().await.is_empty());
 }
 
 /// 12 kB of claims and tokens are kept. Only the ID token may be left out.

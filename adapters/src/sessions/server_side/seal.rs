@@ -1,4 +1,4 @@
-//! Sealing what is kept outside of the site.
+//! Seals session records with AES-256-GCM.
 
 use aes_gcm::{
     Aes256Gcm, KeyInit, Nonce,
@@ -8,12 +8,12 @@ use hkdf::Hkdf;
 use portico_domain::ports::{Randomness, SessionsUnavailable};
 use sha2::Sha256;
 
-use super::{keys::KeyMaterial, unavailable};
+use super::super::{keys::KeyMaterial, unavailable};
 
-/// Makes the key for sessions another than the one for cookies.
+/// Makes the key of session records differ from the one of cookies.
 const LABEL: &[u8] = b"portico: sessions kept on the server's side";
 
-const NONCE: usize = 12;
+const NONCE_BYTES: usize = 12;
 
 /// Seals with the current key, and opens with that and with earlier ones (AES-256-GCM).
 pub(super) struct Seal {
@@ -21,11 +21,11 @@ pub(super) struct Seal {
     previous: Vec<Aes256Gcm>,
 }
 
-/// What was sealed.
+/// The content of a record.
 pub(super) struct Unsealed {
     pub(super) bytes: Vec<u8>,
-    /// Whether an earlier key sealed it, so that it should be sealed anew.
-    pub(super) by_earlier_key: bool,
+    /// Whether an earlier key sealed it, so that it should be sealed again.
+    pub(super) by_previous_key: bool,
 }
 
 impl Seal {
@@ -33,39 +33,39 @@ impl Seal {
         Self { current: cipher(current), previous: previous.iter().map(cipher).collect() }
     }
 
-    /// `place` says where it is kept: moved elsewhere, it does not open.
+    /// `key` is the key of the record: under another one it does not open.
     pub(super) fn seal(
         &self,
         bytes: &[u8],
-        place: &[u8],
+        key: &[u8],
         randomness: &dyn Randomness,
     ) -> Result<Vec<u8>, SessionsUnavailable> {
         let random = randomness.bytes().map_err(unavailable)?;
-        let nonce = &random[..NONCE];
+        let nonce = &random[..NONCE_BYTES];
         let sealed = self
             .current
-            .encrypt(Nonce::from_slice(nonce), Payload { msg: bytes, aad: place })
+            .encrypt(Nonce::from_slice(nonce), Payload { msg: bytes, aad: key })
             .map_err(unavailable)?;
         Ok([nonce, &sealed].concat())
     }
 
-    /// `None` for what no key of ours sealed for this place.
-    pub(super) fn open(&self, sealed: &[u8], place: &[u8]) -> Option<Unsealed> {
-        let (nonce, sealed) = sealed.split_at_checked(NONCE)?;
+    /// `None` for what no key of ours sealed for this record.
+    pub(super) fn open(&self, sealed: &[u8], key: &[u8]) -> Option<Unsealed> {
+        let (nonce, sealed) = sealed.split_at_checked(NONCE_BYTES)?;
         let open = |cipher: &Aes256Gcm| {
-            cipher.decrypt(Nonce::from_slice(nonce), Payload { msg: sealed, aad: place }).ok()
+            cipher.decrypt(Nonce::from_slice(nonce), Payload { msg: sealed, aad: key }).ok()
         };
         if let Some(bytes) = open(&self.current) {
-            return Some(Unsealed { bytes, by_earlier_key: false });
+            return Some(Unsealed { bytes, by_previous_key: false });
         }
         let bytes = self.previous.iter().find_map(open)?;
-        Some(Unsealed { bytes, by_earlier_key: true })
+        Some(Unsealed { bytes, by_previous_key: true })
     }
 }
 
 fn cipher(material: &KeyMaterial) -> Aes256Gcm {
     let mut key = [0; 32];
-    // It fails for keys far longer than these only.
+    // It fails only for keys that are far longer.
     let _ = Hkdf::<Sha256>::new(None, material.bytes()).expand(LABEL, &mut key);
     Aes256Gcm::new(&key.into())
 }

@@ -1,0 +1,33 @@
+drop table provider_sessions;
+drop table revocations;
+drop table sessions;
+-- What is kept of a session here: sealed, under a hash of what the browser holds.
+create table sessions (
+    key blob primary key,
+    -- Hashes of whose it is, and of the session at the provider that it came of.
+    person blob not null,
+    provider_session blob,
+    sealed blob not null,
+    -- Whole seconds since the epoch.
+    expires_at integer not null,
+    leased_until integer not null default 0
+) strict, without rowid;
+
+create index sessions_by_person on sessions (person);
+create index sessions_by_provider_session on sessions (provider_session);
+create index sessions_by_expiry on sessions (expires_at);
+
+-- Sessions in cookies that have ended before their time.
+create table revocations (
+    id blob primary key,
+    -- JSON.
+    revocation text not null,
+    -- Milliseconds since the epoch.
+    revoked_at integer not null,
+    -- Whole seconds since the epoch.
+    expires_at integer not null
+) strict, without rowid;
+
+create index revocations_by_time on revocations (revoked_at);
+create index revocations_by_expiry on revocations (expires_at);
+
