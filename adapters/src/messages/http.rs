@@ -2,36 +2,36 @@ use async_trait::async_trait;
 use http::{Request, Response, StatusCode, header};
 use portico_domain::{
     model::{AccessToken, Message, Topic},
-    ports::{MessageApi, MessageError},
+    ports::{MessageApi, MessageError, RefusalReason},
 };
 use serde_json::Value;
 use url::Url;
 
 use crate::http::{HttpClient, HttpError};
 
-/// Any of Auth0's hello-world API samples: they all speak these paths.
+/// A messages API with the paths of Auth0's hello-world API samples.
 #[derive(Clone, Debug)]
 pub struct HttpMessages {
-    base: String,
+    base_url: String,
     http: HttpClient,
 }
 
-/// The API's address is none.
+/// The API's address cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("API_SERVER_URL must be an absolute http(s) address")]
 pub struct InvalidAddress;
 
 impl HttpMessages {
-    /// Asks the API at this address, which may have a path.
+    /// Uses the API at this address, which may have a path.
     ///
     /// # Errors
-    /// [`InvalidAddress`] when it is no absolute `http` or `https` address.
+    /// [`InvalidAddress`] when it is no absolute `http` or `https` URL, or has a query.
     pub fn new(address: &str, http: HttpClient) -> Result<Self, InvalidAddress> {
         let url = Url::parse(address).map_err(|_| InvalidAddress)?;
         if !matches!(url.scheme(), "http" | "https") || url.query().is_some() {
             return Err(InvalidAddress);
         }
-        Ok(Self { base: address.trim_end_matches('/').to_owned(), http })
+        Ok(Self { base_url: address.trim_end_matches('/').to_owned(), http })
     }
 }
 
@@ -42,43 +42,49 @@ impl MessageApi for HttpMessages {
         topic: Topic,
         token: Option<AccessToken>,
     ) -> Result<Message, MessageError> {
-        let at_fault = |why: String| MessageError::Failed(why);
-        let mut request = Request::get(format!("{}/api/messages/{}", self.base, topic.as_str()))
-            .header(header::ACCEPT, "application/json");
+        let url = format!("{}/api/messages/{}", self.base_url, topic.as_str());
+        let mut request = Request::get(url).header(header::ACCEPT, "application/json");
         if let Some(token) = token {
+            // RFC 6750, section 2.1.
             request = request.header(header::AUTHORIZATION, format!("Bearer {}", token.expose()));
         }
-        // The error would quote the header, and with it the token.
-        let request = request.body(Vec::new()).map_err(|_| at_fault("no such request".into()))?;
-        let answer = self.http.send(request).await.map_err(|error| match error {
+        // The cause is left out: it might quote the header.
+        let request = request
+            .body(Vec::new())
+            .map_err(|_| MessageError::Failed("the request cannot be built".into()))?;
+        let response = self.http.send(request).await.map_err(|error| match error {
             HttpError::Timeout => MessageError::Timeout,
-            error => at_fault(error.to_string()),
+            error => MessageError::Failed(error.to_string()),
         })?;
-        understand(&answer)
+        message(&response)
     }
 }
 
-fn understand(answer: &Response<Vec<u8>>) -> Result<Message, MessageError> {
-    let status = answer.status();
-    let text = text_of(answer.body());
+fn message(response: &Response<Vec<u8>>) -> Result<Message, MessageError> {
+    let status = response.status();
+    let text = message_text(response.body());
     if status.is_success() {
-        let nothing = || MessageError::Failed(format!("it answers {status} without a message"));
-        return text.map(|text| Message { text }).ok_or_else(nothing);
+        let missing = || MessageError::Failed(format!("status {}, no message", status.as_u16()));
+        return text.map(|text| Message { text }).ok_or_else(missing);
     }
-    if status.is_client_error() {
-        let default = match status {
-            StatusCode::UNAUTHORIZED => "Requires authentication",
-            StatusCode::FORBIDDEN => "Permission denied",
-            _ => status.canonical_reason().unwrap_or("Refused"),
-        };
-        let text = text.unwrap_or_else(|| default.into());
-        return Err(MessageError::Refused { status: status.as_u16(), text });
+    if !status.is_client_error() {
+        return Err(MessageError::Failed(format!("status {}", status.as_u16())));
     }
-    Err(MessageError::Failed(format!("it answers {status}")))
+    let (reason, default) = match status {
+        StatusCode::UNAUTHORIZED => (RefusalReason::Unauthenticated, "Requires authentication"),
+        StatusCode::FORBIDDEN => (RefusalReason::PermissionDenied, "Permission denied"),
+        StatusCode::NOT_FOUND => (RefusalReason::NotFound, "Not Found"),
+        StatusCode::TOO_MANY_REQUESTS => (RefusalReason::TooManyRequests, "Too Many Requests"),
+        _ => {
+            let reason = RefusalReason::Other(status.as_u16());
+            (reason, status.canonical_reason().unwrap_or("Refused"))
+        }
+    };
+    Err(MessageError::Refused { reason, text: text.unwrap_or_else(|| default.into()) })
 }
 
-/// The samples write `text` or `message`. `None` for anything else.
-fn text_of(body: &[u8]) -> Option<String> {
+/// The field `text` or `message`, as different samples name it. `None` where there is neither.
+fn message_text(body: &[u8]) -> Option<String> {
     let body: Value = serde_json::from_slice(body).ok()?;
     let text = body.get("text").or_else(|| body.get("message"))?.as_str()?.trim();
     (!text.is_empty()).then(|| text.to_owned())
@@ -96,12 +102,12 @@ mod tests {
     use super::*;
     use crate::{http::Limits, tls};
 
-    fn answer(status: &str, body: &str) -> String {
+    fn response(status: &str, body: &str) -> String {
         format!("HTTP/1.1 {status}\r\ncontent-length: {}\r\n\r\n{body}", body.len())
     }
 
-    /// An API that gives one answer and hands out the request that it got.
-    async fn an_api(answer: String) -> (HttpMessages, tokio::task::JoinHandle<String>) {
+    /// An API that sends one response, and the request that it received.
+    async fn start_api(response: String) -> (HttpMessages, tokio::task::JoinHandle<String>) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = format!("http://{}/", listener.local_addr().unwrap());
         let request = tokio::spawn(async move {
@@ -110,9 +116,9 @@ mod tests {
             while !request.ends_with(b"\r\n\r\n") {
                 request.push(stream.read_u8().await.unwrap());
             }
-            stream.write_all(answer.as_bytes()).await.unwrap();
-            if answer.is_empty() {
-                // Silent until the client gives up.
+            stream.write_all(response.as_bytes()).await.unwrap();
+            if response.is_empty() {
+                // Sends nothing until the client gives up.
                 let _ = stream.read_u8().await;
             }
             String::from_utf8(request).unwrap()
@@ -126,15 +132,15 @@ mod tests {
         HttpMessages::new(address, http).unwrap()
     }
 
-    async fn read(answer: impl Into<String>) -> Result<Message, MessageError> {
-        an_api(answer.into()).await.0.read(Topic::Admin, None).await
+    async fn read(response: impl Into<String>) -> Result<Message, MessageError> {
+        start_api(response.into()).await.0.read(Topic::Admin, None).await
     }
 
     #[tokio::test]
-    async fn the_token_goes_along_where_there_is_one() {
+    async fn sends_access_token_where_there_is_one() {
         for (token, expected) in [(Some(AccessToken::new("a.b.c")), true), (None, false)] {
-            let (api, request) = an_api(answer("200 OK", r#"{"text":"hello"}"#)).await;
-            let _ = api.read(Topic::Protected, token).await;
+            let (api, request) = start_api(response("200 OK", r#"{"text":"hello"}"#)).await;
+            api.read(Topic::Protected, token).await.unwrap();
             let request = request.await.unwrap().to_lowercase();
             assert!(request.starts_with("get /api/messages/protected http/1.1"), "{request}");
             assert_eq!(request.contains("authorization: bearer a.b.c"), expected, "{request}");
@@ -142,42 +148,50 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn both_forms_of_a_message_are_read() {
+    async fn reads_text_and_message() {
         for body in [r#"{"text":"hello"}"#, r#"{"message":"hello"}"#] {
-            assert_eq!(read(answer("200 OK", body)).await, Ok(Message { text: "hello".into() }));
+            assert_eq!(read(response("200 OK", body)).await, Ok(Message { text: "hello".into() }));
         }
     }
 
     #[tokio::test]
-    async fn a_refusal_is_told_in_the_apis_words_or_the_usual_ones() {
-        let refused = |status, text: &str| Err(MessageError::Refused { status, text: text.into() });
-        let own = answer("403 Forbidden", r#"{"message":"Nope"}"#);
-        assert_eq!(read(own).await, refused(403, "Nope"));
-        let bare = answer("401 Unauthorized", "");
-        assert_eq!(read(bare).await, refused(401, "Requires authentication"));
+    async fn reports_each_refusal_with_its_reason() {
+        for (status, reason, default) in [
+            ("401 Unauthorized", RefusalReason::Unauthenticated, "Requires authentication"),
+            ("403 Forbidden", RefusalReason::PermissionDenied, "Permission denied"),
+            ("404 Not Found", RefusalReason::NotFound, "Not Found"),
+            ("429 Too Many Requests", RefusalReason::TooManyRequests, "Too Many Requests"),
+            ("409 Conflict", RefusalReason::Other(409), "Conflict"),
+            ("499 Whatever", RefusalReason::Other(499), "Refused"),
+        ] {
+            for (body, text) in [(r#"{"message":"Nope"}"#, "Nope"), ("", default)] {
+                let refused = MessageError::Refused { reason, text: text.into() };
+                assert_eq!(read(response(status, body)).await, Err(refused), "{status}");
+            }
+        }
     }
 
     #[tokio::test]
-    async fn nonsense_is_the_apis_fault() {
-        for nonsense in [
-            answer("200 OK", "<html>"),
-            answer("200 OK", r#"{"text":7}"#),
-            answer("500 Oops", r#"{"message":"a stack trace"}"#),
-            answer("302 Found", ""),
+    async fn reports_unusable_response_as_failure() {
+        for unusable in [
+            response("200 OK", "<html>"),
+            response("200 OK", r#"{"text":7}"#),
+            response("500 Oops", r#"{"message":"a stack trace"}"#),
+            response("302 Found", ""),
             "nonsense\r\n\r\n".into(),
         ] {
-            let answer = read(nonsense).await;
-            assert!(matches!(answer, Err(MessageError::Failed(_))), "{answer:?}");
+            let result = read(unusable).await;
+            assert!(matches!(result, Err(MessageError::Failed(_))), "{result:?}");
         }
     }
 
     #[tokio::test]
-    async fn an_api_that_says_nothing_is_silent_and_one_that_is_gone_is_at_fault() {
+    async fn tells_timeout_from_outage() {
         assert_eq!(read("").await, Err(MessageError::Timeout));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
         drop(listener);
-        let answer = messages(&address).read(Topic::Public, None).await;
-        assert!(matches!(answer, Err(MessageError::Failed(_))), "{answer:?}");
+        let result = messages(&address).read(Topic::Public, None).await;
+        assert!(matches!(result, Err(MessageError::Failed(_))), "{result:?}");
     }
 }

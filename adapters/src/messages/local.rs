@@ -1,10 +1,11 @@
 use async_trait::async_trait;
 use portico_domain::{
     model::{AccessToken, Message, Topic},
-    ports::{MessageApi, MessageError},
+    ports::{MessageApi, MessageError, RefusalReason},
 };
 
-/// Answers the messages itself, as the starter of Auth0's guide does: for a site without an API.
+/// Fixed messages, for a site without an API: those of the starter project of Auth0's guide. Any
+/// access token is accepted.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct LocalMessages;
 
@@ -20,8 +21,11 @@ impl MessageApi for LocalMessages {
             (Topic::Protected, Some(_)) => "This is a protected message.",
             (Topic::Admin, Some(_)) => "This is an admin message.",
             (Topic::Protected | Topic::Admin, None) => {
-                let text = "Requires authentication".into();
-                return Err(MessageError::Refused { status: 401, text });
+                let reason = RefusalReason::Unauthenticated;
+                return Err(MessageError::Refused {
+                    reason,
+                    text: "Requires authentication".into(),
+                });
             }
         };
         Ok(Message { text: text.into() })
@@ -32,20 +36,20 @@ impl MessageApi for LocalMessages {
 mod tests {
     use std::sync::Arc;
 
-    use portico_contracts::{message_api_contract, messages::Fresh};
+    use portico_contracts::{message_api_contract, messages::TestApi};
 
     use super::*;
 
-    async fn without_an_api() -> (Fresh, ()) {
+    async fn local_messages() -> (TestApi, ()) {
         let token = AccessToken::new("any");
-        // Whether somebody may read the admin message is the site's decision here.
-        (Fresh { messages: Arc::new(LocalMessages), token, lesser: None }, ())
+        // The site decides who may read the admin message.
+        (TestApi { messages: Arc::new(LocalMessages), token, limited_token: None }, ())
     }
 
-    message_api_contract!(without_an_api());
+    message_api_contract!(local_messages());
 
     #[tokio::test]
-    async fn the_messages_are_those_of_the_guide() {
+    async fn returns_the_messages_of_the_guide() {
         let read = |topic, token| async move { LocalMessages.read(topic, token).await };
         let token = || Some(AccessToken::new("token"));
         assert_eq!(read(Topic::Public, None).await.unwrap().text, "This is a public message.");

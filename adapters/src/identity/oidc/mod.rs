@@ -1,55 +1,40 @@
-//! Any OpenID provider, by `openidconnect`.
+//! Any OpenID provider (OpenID Connect Core 1.0).
 //!
-//! Liberal in what it reads, strict in what it believes. The library does the protocol; added
-//! here is what it leaves to its users: which algorithms are allowed, `azp`, `at_hash`, a
-//! plausible `iat`, leeway on `exp`, an empty `sub`, and keys that change.
+//! Liberal in what it reads, strict in what it verifies. `openidconnect` has the keys and checks the
+//! signatures; requests and rules are here, so that each rule of the specification can be found and
+//! no claim or metadata value that a log-in does not need can fail it.
 
-mod client_key;
-mod direct;
+mod authorization_request;
+mod client_auth;
 mod discovery;
-mod fault;
-mod id_token;
-mod jws;
-mod keys;
-mod logout_token;
-mod metadata;
-mod permissions;
-mod pushed;
-mod refresh;
-mod requested;
-mod revocation;
+mod error;
 mod settings;
-mod token;
-mod userinfo;
+mod tokens;
+mod verify;
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use chrono::{DateTime, TimeDelta, Utc};
-use openidconnect::{
-    ClientId, Nonce, OAuth2TokenResponse, TokenResponse,
-    core::{CoreIdToken, CoreTokenResponse},
-};
+use chrono::TimeDelta;
 use portico_domain::{
     model::{
-        AccessToken, AuthorizationResponse, Claims, IdToken, Identity, LoginAttempt, LogoutToken,
-        Profile, RefreshToken, RefreshedTokens, Screen, Session, State, Tokens,
+        AuthorizationResponse, Identity, LoginAttempt, LogoutToken, RefreshToken, RefreshedTokens,
+        Screen, Session, State,
     },
     ports::{
         Clock, IdentityProvider, LogoutTokenError, ProviderUnavailable, RedeemError, RefreshError,
     },
 };
-use serde_json::{Map, Value};
-use url::Url;
 
-pub use self::client_key::{ClientKey, InvalidClientKey};
-pub use self::settings::{InvalidSetting, OidcSettings, ResponseMode, Vendor};
+pub use self::{
+    client_auth::{ClientKey, InvalidClientKey},
+    settings::{InvalidSetting, OidcSettings, ResponseMode, Vendor},
+};
 use self::{
-    discovery::{Discovery, Known},
-    fault::{Fault, quoted},
-    id_token::{Expectation, Expected, Refusal},
-    metadata::Metadata,
-    userinfo::Userinfo,
+    discovery::{Discovery, Metadata, ProviderDocuments},
+    error::quoted,
+    tokens::Revocations,
+    verify::{ExpectedIdToken, InvalidToken, VerificationError},
 };
 use super::auth0;
 use crate::http::HttpClient;
@@ -57,15 +42,16 @@ use crate::http::HttpClient;
 /// An OpenID provider, of which this site is a relying party.
 #[derive(Clone)]
 pub struct OidcProvider {
-    settings: OidcSettings,
-    client_id: ClientId,
+    settings: Arc<OidcSettings>,
     http: HttpClient,
     clock: Arc<dyn Clock>,
     discovery: Arc<Discovery>,
+    revocations: Revocations,
 }
 
 impl OidcProvider {
-    /// Asks the provider nothing yet: the site starts without it.
+    /// Makes the adapter. It sends no request until one is needed, so that the site starts while
+    /// the provider is down.
     ///
     /// # Errors
     /// [`InvalidSetting`] for an empty client id or an address that is no absolute URL.
@@ -77,69 +63,37 @@ impl OidcProvider {
         settings.validate()?;
         let issuer = settings.issuer.clone();
         let discovery = Arc::new(Discovery::new(issuer, http.clone(), Arc::clone(&clock)));
-        let client_id = ClientId::new(settings.client_id.clone());
-        Ok(Self { settings, client_id, http, clock, discovery })
+        let settings = Arc::new(settings);
+        Ok(Self { settings, http, clock, discovery, revocations: Revocations::default() })
     }
 
-    /// The verified claims of the ID token, with newer keys when no known one fits.
-    async fn believe(
-        &self,
-        known: &Arc<Known>,
-        tokens: &CoreTokenResponse,
-        id_token: &CoreIdToken,
-        nonce: Expectation<'_>,
-    ) -> Result<Map<String, Value>, RedeemError> {
-        let verify = |known: &Known| {
-            Expected {
-                metadata: &known.metadata,
-                client_id: &self.client_id,
-                nonce,
-                access_token: tokens.access_token(),
-                now: self.clock.now(),
-            }
-            .verify(id_token, &known.keys)
-        };
-        self.with_newer_keys(known, verify).await?.map_err(|refusal| match refusal {
-            Refusal::Nonce => RedeemError::WrongNonce,
-            refusal => RedeemError::InvalidIdentity(refusal.into_words()),
-        })
+    /// What an ID token that came with this access token is verified against.
+    fn expected_id_token<'a>(
+        &'a self,
+        documents: &'a ProviderDocuments,
+        access_token: &'a str,
+    ) -> ExpectedIdToken<'a> {
+        let client_id = &self.settings.client_id;
+        ExpectedIdToken { documents, client_id, access_token, now: self.clock.now() }
     }
 
-    /// What userinfo says of the person, whom the ID token named.
-    async fn userinfo(
+    /// Verifies with the cached keys, and once more with newer ones where none of them fits: the
+    /// provider may have rotated its keys (OpenID Connect Core, section 10.1.1).
+    async fn verify<T>(
         &self,
-        known: &Arc<Known>,
-        endpoint: &Url,
-        access_token: &str,
-    ) -> Result<Map<String, Value>, RedeemError> {
-        let token = match userinfo::ask(&self.http, endpoint, access_token).await? {
-            Userinfo::Plain(claims) => return Ok(claims),
-            Userinfo::Signed(token) => token,
-        };
-        let verify = |known: &Known| {
-            userinfo::verify(&token, &self.settings.client_id, known, self.clock.now())
-        };
-        self.with_newer_keys(known, verify).await?.map_err(|refusal| {
-            RedeemError::InvalidIdentity(format!("signed userinfo: {}", refusal.into_words()))
-        })
-    }
-
-    /// The verdict by the keys that are known, and by newer ones where none of them fits.
-    async fn with_newer_keys<T>(
-        &self,
-        known: &Arc<Known>,
-        verify: impl Fn(&Known) -> Result<T, Refusal> + Send,
-    ) -> Result<Result<T, Refusal>, Fault>
+        documents: &Arc<ProviderDocuments>,
+        verify: impl Fn(&ProviderDocuments) -> Result<T, InvalidToken> + Send,
+    ) -> Result<T, VerificationError>
     where
         T: Send,
     {
-        match verify(known) {
-            Err(Refusal::Key) => {
-                let newer = self.discovery.newer_keys(known).await?;
-                Ok(newer.map_or(Err(Refusal::Key), |newer| verify(&newer)))
-            }
-            verdict => Ok(verdict),
+        let mut result = verify(documents);
+        if matches!(result, Err(InvalidToken::UnknownKey))
+            && let Some(newer) = self.discovery.refresh_keys(documents).await?
+        {
+            result = verify(&newer);
         }
+        result.map_err(VerificationError::Invalid)
     }
 }
 
@@ -150,17 +104,13 @@ impl IdentityProvider for OidcProvider {
         attempt: &LoginAttempt,
         screen: Screen,
     ) -> Result<String, ProviderUnavailable> {
-        let known = self.discovery.provider().await?;
-        let (settings, metadata) = (&self.settings, &known.metadata);
-        let mut url = token::authorization_url(settings, metadata, attempt, screen)?;
-        if pushed::is_wanted(settings, metadata) {
-            url = pushed::push(self, metadata, &url).await?;
-        }
+        let metadata = &self.discovery.documents().await?.metadata;
+        let url = authorization_request::authorization_url(self, metadata, attempt, screen).await?;
         Ok(url.into())
     }
 
     async fn verify_issuer(&self, issuer: Option<String>) -> Result<(), RedeemError> {
-        answered_by(&self.discovery.provider().await?.metadata, issuer.as_deref())
+        verify_response_issuer(&self.discovery.documents().await?.metadata, issuer.as_deref())
     }
 
     async fn redeem(
@@ -168,102 +118,59 @@ impl IdentityProvider for OidcProvider {
         response: &AuthorizationResponse,
         attempt: &LoginAttempt,
     ) -> Result<Identity, RedeemError> {
-        let known = self.discovery.provider().await?;
-        let metadata = &known.metadata;
-        answered_by(metadata, response.issuer.as_deref())?;
-        let tokens = token::redeem(self, metadata, &response.code, attempt).await?;
-        let received_at = self.clock.now();
-        let id_token = tokens
-            .id_token()
-            .ok_or_else(|| RedeemError::ProviderFault("there is no ID token".into()))?;
-        let nonce = Nonce::new(attempt.nonce.expose().to_owned());
-        let mut claims =
-            self.believe(&known, &tokens, id_token, Expectation::Exactly(&nonce)).await?;
-        requested::verify(&attempt.requested, &claims, self.clock.now())
-            .map_err(RedeemError::InvalidIdentity)?;
-        if let Some(endpoint) = &metadata.userinfo_endpoint {
-            let access_token = tokens.access_token().secret();
-            let more = self.userinfo(&known, endpoint, access_token).await?;
-            claims = userinfo::merge(claims, more)?;
-        }
-        let text = |name: &str| claims.get(name).and_then(Value::as_str).map(str::to_owned);
-        Ok(Identity {
-            issuer: metadata.issuer.clone(),
-            subject: text("sub").unwrap_or_default(),
-            profile: Profile::from_claims(&claims),
-            claims: Claims::new(&claims),
-            permissions: permissions::permissions(&claims, tokens.access_token().secret()),
-            provider_session_id: text("sid"),
-            tokens: Tokens {
-                id_token: IdToken::new(id_token.to_string()),
-                access_token: AccessToken::new(tokens.access_token().secret()),
-                access_token_expires_at: expires_at(&tokens, received_at),
-                refresh_token: tokens.refresh_token().map(|it| RefreshToken::new(it.secret())),
-            },
-        })
+        let documents = self.discovery.documents().await?;
+        verify_response_issuer(&documents.metadata, response.issuer.as_deref())?;
+        tokens::redeem(self, &documents, response, attempt).await
     }
 
     async fn refresh(&self, session: &Session) -> Result<RefreshedTokens, RefreshError> {
-        refresh::refresh(self, session).await
+        tokens::refresh(self, session).await
     }
 
-    async fn revoke(&self, token: &RefreshToken) -> Result<(), ProviderUnavailable> {
-        let known = self.discovery.provider().await?;
-        revocation::revoke_in_background(self, &known, token);
-        Ok(())
+    async fn revoke(&self, token: &RefreshToken, delay: TimeDelta) {
+        let cached = self.discovery.cached();
+        if cached.is_some_and(|documents| documents.metadata.revocation_endpoint.is_none()) {
+            return;
+        }
+        // A negative delay is none.
+        self.revocations.start(self, token, delay.to_std().unwrap_or_default());
     }
 
     async fn verify_logout_token(&self, token: &str) -> Result<LogoutToken, LogoutTokenError> {
-        let known = self.discovery.provider().await.map_err(ProviderUnavailable::from)?;
+        let documents = self.discovery.documents().await.map_err(ProviderUnavailable::from)?;
         let client_id = &self.settings.client_id;
-        let verify = |known: &Known| {
-            let now = self.clock.now();
-            logout_token::Expected { metadata: &known.metadata, client_id, now }
-                .verify(token, &known.keys)
+        let verify = |documents: &ProviderDocuments| {
+            verify::logout_token(token, client_id, documents, self.clock.now())
         };
-        let verdict = self.with_newer_keys(&known, verify).await;
-        let verdict = verdict.map_err(ProviderUnavailable::from)?;
-        verdict.map_err(|refusal| LogoutTokenError::Invalid(refusal.into_words()))
+        Ok(self.verify(&documents, verify).await?)
     }
 
     async fn end_session_url(
         &self,
-        id_token: Option<IdToken>,
+        identity: &Identity,
         state: &State,
     ) -> Result<Option<String>, ProviderUnavailable> {
-        let known = self.discovery.provider().await?;
-        let (client_id, back) = (&self.settings.client_id, &self.settings.post_logout_redirect_uri);
-        let Some(mut url) = known.metadata.end_session_endpoint.clone() else {
+        let metadata = &self.discovery.documents().await?.metadata;
+        let client_id = &self.settings.client_id;
+        let return_to = &self.settings.post_logout_redirect_uri;
+        let Some(mut url) = metadata.end_session_endpoint.clone() else {
             return Ok(match self.settings.vendor {
-                Vendor::Auth0 => auth0::log_out_url(&known.metadata.issuer, client_id, back),
+                Vendor::Auth0 => auth0::log_out_url(&metadata.issuer, client_id, return_to),
                 Vendor::Any => None,
             }
             .map(String::from));
         };
-        {
-            let mut query = url.query_pairs_mut();
-            if let Some(hint) = &id_token {
-                query.append_pair("id_token_hint", hint.expose());
-            }
-            query
-                .append_pair("client_id", client_id)
-                .append_pair("post_logout_redirect_uri", back)
-                .append_pair("state", state.expose());
+        // OpenID Connect RP-Initiated Logout, section 2.
+        let mut query = url.query_pairs_mut();
+        if let Some(hint) = &identity.tokens.id_token {
+            query.append_pair("id_token_hint", hint.expose());
         }
+        query
+            .append_pair("client_id", client_id)
+            .append_pair("post_logout_redirect_uri", return_to)
+            .append_pair("state", state.expose());
+        drop(query);
         Ok(Some(url.into()))
-    }
-
-    fn end_session_origins(&self) -> Vec<String> {
-        let known = self.discovery.known();
-        let advertised = known.and_then(|known| known.metadata.end_session_endpoint.clone());
-        let issuer = Url::parse(&self.settings.issuer).ok();
-        let mut origins: Vec<_> = [issuer, advertised]
-            .into_iter()
-            .flatten()
-            .map(|url| url.origin().ascii_serialization())
-            .collect();
-        origins.dedup();
-        origins
     }
 
     async fn check(&self) -> Result<(), ProviderUnavailable> {
@@ -273,15 +180,10 @@ impl IdentityProvider for OidcProvider {
 }
 
 /// RFC 9207, section 2.4.
-fn answered_by(metadata: &Metadata, issuer: Option<&str>) -> Result<(), RedeemError> {
+fn verify_response_issuer(metadata: &Metadata, issuer: Option<&str>) -> Result<(), RedeemError> {
     match issuer {
         Some(issuer) if issuer != metadata.issuer => Err(RedeemError::WrongIssuer(quoted(issuer))),
-        None if metadata.names_itself => Err(RedeemError::WrongIssuer("none is named".into())),
+        None if metadata.sends_issuer => Err(RedeemError::WrongIssuer("none is named".into())),
         _ => Ok(()),
     }
-}
-
-/// When the access token ends; `None` when the provider does not say, or says nonsense.
-fn expires_at(tokens: &CoreTokenResponse, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
-    now.checked_add_signed(TimeDelta::from_std(tokens.expires_in()?).ok()?)
 }

@@ -1,54 +1,55 @@
 use openidconnect::ClientSecret;
 use url::Url;
 
-use super::client_key::ClientKey;
+use super::client_auth::ClientKey;
 
-/// What this site needs to know of the provider, and the provider of this site.
+/// The provider, and this site as its client.
 #[derive(Clone, Debug)]
 pub struct OidcSettings {
-    /// The provider: an absolute URL without query, under which it is discovered (OpenID Connect
-    /// Discovery, section 4). A slash at the end of a bare host makes no difference.
+    /// The provider: an absolute URL without query, under which its metadata are found (OpenID
+    /// Connect Discovery, section 4). A slash at the end of a bare host makes no difference.
     pub issuer: String,
-    /// This site's name at the provider.
+    /// Identifies this site at the provider (RFC 6749, section 2.2).
     pub client_id: String,
-    /// `None` for a client with a key, and for a public one, which has PKCE only.
+    /// `None` for a client with a key, and for a public client, which has PKCE only.
     pub client_secret: Option<ClientSecret>,
-    /// Authenticates this site instead of a secret (`private_key_jwt`).
+    /// Authenticates this site instead of a secret (`private_key_jwt`; OpenID Connect Core,
+    /// section 9).
     pub client_key: Option<ClientKey>,
-    /// The API to request an access token for; a parameter that Auth0 and some others know.
+    /// The API to request an access token for: a parameter of Auth0 and some other providers.
     pub audience: Option<String>,
-    /// Scopes to ask for; `openid` is asked for in any case.
+    /// Scopes to request; `openid` is requested in any case.
     pub scopes: Vec<String>,
     /// Where the provider sends the browser with the code: an absolute URL of this site.
     pub redirect_uri: String,
     /// Where the provider sends the browser after log-out: an absolute URL of this site.
     pub post_logout_redirect_uri: String,
-    /// How the provider is asked to send its answer.
+    /// How the browser carries the authorization response.
     pub response_mode: ResponseMode,
     /// Push every authorization request to the provider first (RFC 9126), not only where its
-    /// metadata ask for that.
+    /// metadata require it.
     pub pushed_requests: bool,
-    /// Whether the provider has ways of its own.
+    /// The product, where it differs from the specifications.
     pub vendor: Vendor,
 }
 
-/// How the browser brings the provider's answer to the callback.
+/// How the browser carries the authorization response to the callback.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ResponseMode {
-    /// In the address, which is the default for a code.
+    /// In the query, the default for a code.
     #[default]
     Query,
-    /// In a form that the browser posts, so that the code reaches no history and no log of
-    /// addresses (OAuth 2.0 Form Post Response Mode).
+    /// In a form that the browser posts (OAuth 2.0 Form Post Response Mode), so that the code
+    /// reaches no browser history and no access log.
     FormPost,
 }
 
-/// Who made the provider, where it matters.
+/// The provider's product, where it matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Vendor {
-    /// One that does what the specifications say.
+    /// Follows the specifications.
     Any,
-    /// Auth0: it can be logged out of also where it does not say so.
+    /// Auth0: has a log-out endpoint even where its metadata name none.
     Auth0,
 }
 
@@ -65,7 +66,7 @@ pub struct InvalidSetting {
 impl OidcSettings {
     pub(super) fn validate(&self) -> Result<(), InvalidSetting> {
         let invalid = |setting, why: &str| Err(InvalidSetting { setting, why: why.into() });
-        match web_address(&self.issuer) {
+        match http_url(&self.issuer) {
             Some(url) if url.query().is_none() && url.fragment().is_none() => {}
             _ => return invalid("issuer", "must be an absolute http(s) URL without query"),
         }
@@ -76,7 +77,7 @@ impl OidcSettings {
             ("redirect_uri", &self.redirect_uri),
             ("post_logout_redirect_uri", &self.post_logout_redirect_uri),
         ] {
-            if web_address(value).is_none() {
+            if http_url(value).is_none() {
                 return invalid(setting, "must be an absolute http(s) URL");
             }
         }
@@ -85,6 +86,6 @@ impl OidcSettings {
 }
 
 /// An absolute `http` or `https` URL; `None` for anything else.
-pub(super) fn web_address(text: &str) -> Option<Url> {
+pub(super) fn http_url(text: &str) -> Option<Url> {
     Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https"))
 }

@@ -1,45 +1,46 @@
-//! Whether the provider did what it was asked beside the login itself.
+//! What the authorization request asked for beside the log-in itself.
 
-use chrono::{DateTime, TimeDelta, Utc};
-use portico_domain::model::AuthorizationParameters;
+use chrono::{DateTime, Utc};
+use portico_domain::model::{AuthorizationParameters, CLOCK_LEEWAY};
 use serde_json::{Map, Value};
 
-use super::id_token::LEEWAY;
+use super::{InvalidToken, claims::numeric_date};
 
-/// Holds the verified claims of the ID token against what was asked: `max_age` and `acr_values`
-/// (OpenID Connect Core, sections 2, 3.1.2.1 and 3.1.3.7, rules 12 and 13), and Auth0's
-/// `organization`. The error says what is wrong.
+/// Verifies that the ID token meets `acr_values`, `max_age` and Auth0's `organization`, where they
+/// were requested.
 pub(super) fn verify(
     requested: &AuthorizationParameters,
     claims: &Map<String, Value>,
     now: DateTime<Utc>,
-) -> Result<(), String> {
+) -> Result<(), InvalidToken> {
     let text = |name: &str| claims.get(name).and_then(Value::as_str);
-    if let Some(max_age) = requested.max_age() {
-        let auth_time = claims.get("auth_time").and_then(Value::as_f64);
-        let Some(auth_time) = auth_time else { return Err("it has no auth_time".into()) };
-        #[allow(clippy::cast_precision_loss, reason = "seconds since the epoch are exact in f64")]
-        let age = now.timestamp() as f64 - auth_time;
-        let seconds =
-            |time: TimeDelta| f64::from(i32::try_from(time.num_seconds()).unwrap_or(i32::MAX));
-        if age > seconds(max_age) + seconds(LEEWAY) {
-            return Err("the person signed in too long ago (auth_time)".into());
-        }
-    }
+    // OpenID Connect Core, section 3.1.3.7, rule 12: acr is appropriate.
     if let Some(wanted) = requested.get("acr_values")
         && !text("acr").is_some_and(|acr| wanted.split(' ').any(|one| one == acr))
     {
-        return Err("the person signed in by other means than were asked for (acr)".into());
+        return InvalidToken::rule("the user authenticated by other means than requested (acr)");
+    }
+    // Rule 13: the authentication is recent enough. The same rule as that of
+    // `Identity::authenticated_within`, by which pages check it later.
+    if let Some(max_age) = requested.max_age() {
+        let auth_time = numeric_date(claims, "auth_time")?;
+        let authenticated_at = auth_time.and_then(|seconds| DateTime::from_timestamp(seconds, 0));
+        let Some(authenticated_at) = authenticated_at else {
+            return InvalidToken::rule("it has no auth_time");
+        };
+        if now - authenticated_at > max_age + CLOCK_LEEWAY {
+            return InvalidToken::rule("the user authenticated too long ago (auth_time)");
+        }
     }
     if let Some(wanted) = requested.get("organization") {
-        // Auth0 takes either, and writes names in lower case.
+        // Auth0 takes an id or a name; it writes names in lower case.
         let is_wanted = if wanted.starts_with("org_") {
             text("org_id") == Some(wanted)
         } else {
             text("org_name").is_some_and(|name| name.eq_ignore_ascii_case(wanted))
         };
         if !is_wanted {
-            return Err("the person signed in to another organization".into());
+            return InvalidToken::rule("the user logged in to another organization");
         }
     }
     Ok(())
@@ -47,18 +48,19 @@ pub(super) fn verify(
 
 #[cfg(test)]
 mod tests {
+    use chrono::TimeDelta;
     use serde_json::json;
 
     use super::*;
 
-    fn is_taken(name: &str, value: &str, claims: &Value) -> bool {
+    fn is_met(name: &str, value: &str, claims: &Value) -> bool {
         let requested = AuthorizationParameters::parse([(name, value)]).unwrap();
         let now = DateTime::UNIX_EPOCH + TimeDelta::seconds(1_000);
         verify(&requested, claims.as_object().unwrap(), now).is_ok()
     }
 
     #[test]
-    fn a_login_must_be_as_fresh_as_was_asked_but_for_the_clocks() {
+    fn requires_recent_authentication_within_leeway() {
         for (max_age, auth_time, expected) in [
             ("100", json!(900), true),
             ("100", json!(840), true),
@@ -70,14 +72,14 @@ mod tests {
             ("100", json!(null), false),
         ] {
             let claims = json!({ "auth_time": auth_time });
-            assert_eq!(is_taken("max_age", max_age, &claims), expected, "{max_age} {claims}");
+            assert_eq!(is_met("max_age", max_age, &claims), expected, "{max_age} {claims}");
         }
-        assert!(!is_taken("max_age", "4294967295", &json!({})));
-        assert!(is_taken("login_hint", "jo", &json!({})), "nothing else wants auth_time");
+        assert!(!is_met("max_age", "4294967295", &json!({})));
+        assert!(is_met("login_hint", "jo", &json!({})), "no other parameter needs auth_time");
     }
 
     #[test]
-    fn the_means_must_be_one_of_those_that_were_asked_for() {
+    fn requires_one_of_the_requested_acr_values() {
         for (acr, expected) in [
             (json!("gold"), true),
             (json!("silver"), true),
@@ -87,12 +89,12 @@ mod tests {
             (json!(null), false),
         ] {
             let claims = json!({ "acr": acr });
-            assert_eq!(is_taken("acr_values", "gold silver", &claims), expected, "{claims}");
+            assert_eq!(is_met("acr_values", "gold silver", &claims), expected, "{claims}");
         }
     }
 
     #[test]
-    fn the_organization_must_be_the_one_that_was_asked_for() {
+    fn requires_the_requested_organization() {
         for (wanted, claims, expected) in [
             ("org_1", json!({ "org_id": "org_1" }), true),
             ("org_1", json!({ "org_id": "org_2" }), false),
@@ -102,7 +104,7 @@ mod tests {
             ("Acme", json!({ "org_name": "other" }), false),
             ("Acme", json!({ "org_id": "Acme" }), false),
         ] {
-            assert_eq!(is_taken("organization", wanted, &claims), expected, "{wanted} {claims}");
+            assert_eq!(is_met("organization", wanted, &claims), expected, "{wanted} {claims}");
         }
     }
 }

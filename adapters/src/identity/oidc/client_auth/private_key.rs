@@ -1,5 +1,5 @@
-//! A client that proves who it is by a signature (`private_key_jwt`; OpenID Connect Core, section
-//! 9, and RFC 7523, section 2.2), so that it shares no secret with the provider.
+//! Authentication by a signed assertion (`private_key_jwt`; OpenID Connect Core, section 9; RFC
+//! 7523, section 2.2): the client shares no secret with the provider.
 
 use std::{fmt, path::Path, sync::Arc};
 
@@ -17,17 +17,16 @@ use ring::{
 use rustls::pki_types::{PrivateKeyDer, pem::PemObject};
 use serde_json::json;
 
-use super::{fault::Fault, metadata::Metadata};
-use crate::system::SystemRandomness;
+use crate::{
+    identity::oidc::{discovery::Metadata, error::ProviderError},
+    system::SystemRandomness,
+};
 
-/// What [`assertion`](ClientKey::assertion) is (RFC 7523, section 2.2).
-pub(super) const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+/// Seconds that an assertion is valid: it is made for one request.
+const ASSERTION_LIFETIME: i64 = 60;
 
-/// Seconds that an assertion is good for: it is made for one request.
-const LIFETIME: i64 = 60;
-
-/// How an RSA key may sign, the one that every provider must know first.
-const RSA: [(&str, &dyn RsaEncoding); 6] = [
+/// The algorithms of an RSA key, in order of preference: every provider supports the first.
+const RSA_ALGORITHMS: [(&str, &dyn RsaEncoding); 6] = [
     ("RS256", &RSA_PKCS1_SHA256),
     ("PS256", &RSA_PSS_SHA256),
     ("RS384", &RSA_PKCS1_SHA384),
@@ -39,27 +38,28 @@ const RSA: [(&str, &dyn RsaEncoding); 6] = [
 /// The client's private key. `Debug` hides it.
 #[derive(Clone)]
 pub struct ClientKey {
-    pair: Arc<Pair>,
+    key_pair: Arc<ClientKeyPair>,
+    /// The `kid`.
     id: Option<String>,
 }
 
-enum Pair {
+enum ClientKeyPair {
     Rsa(RsaKeyPair),
     P256(EcdsaKeyPair),
     P384(EcdsaKeyPair),
     Ed25519(Ed25519KeyPair),
 }
 
-/// Why a key cannot be used. Never holds any of it.
+/// Why a key cannot be used. Holds nothing of the key.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidClientKey {
     /// The file cannot be read.
     #[error("the file cannot be read: {0}")]
     Unreadable(std::io::ErrorKind),
-    /// It is no PEM text with a private key.
+    /// The text holds no private key in PEM.
     #[error("there is no private key in PEM")]
     NoKey,
-    /// The key is of another kind than those of [`ClientKey::from_pem`].
+    /// The key has another type than those of [`ClientKey::from_pem`].
     #[error("the key is no RSA key of 2048 to 4096 bits, nor P-256, P-384 or Ed25519 in PKCS#8")]
     Unsupported,
 }
@@ -74,7 +74,7 @@ impl ClientKey {
         Self::from_pem(&pem.map_err(|error| InvalidClientKey::Unreadable(error.kind()))?)
     }
 
-    /// The first private key of the PEM text: RSA of 2048 to 4096 bits in PKCS#8 or PKCS#1, or
+    /// Takes the first private key of the PEM text: RSA of 2048 to 4096 bits in PKCS#8 or PKCS#1, or
     /// P-256, P-384 or Ed25519 in PKCS#8.
     ///
     /// # Errors
@@ -83,34 +83,40 @@ impl ClientKey {
         let key = PrivateKeyDer::from_pem_slice(pem).map_err(|_| InvalidClientKey::NoKey)?;
         let ecdsa = |algorithm, der| EcdsaKeyPair::from_pkcs8(algorithm, der, &SystemRandom::new());
         let der = key.secret_der();
-        let pair = if matches!(key, PrivateKeyDer::Pkcs1(_)) {
-            RsaKeyPair::from_der(der).map(Pair::Rsa)
+        let key_pair = if matches!(key, PrivateKeyDer::Pkcs1(_)) {
+            RsaKeyPair::from_der(der).map(ClientKeyPair::Rsa)
         } else {
             RsaKeyPair::from_pkcs8(der)
-                .map(Pair::Rsa)
-                .or_else(|_| ecdsa(&ECDSA_P256_SHA256_FIXED_SIGNING, der).map(Pair::P256))
-                .or_else(|_| ecdsa(&ECDSA_P384_SHA384_FIXED_SIGNING, der).map(Pair::P384))
-                .or_else(|_| Ed25519KeyPair::from_pkcs8_maybe_unchecked(der).map(Pair::Ed25519))
+                .map(ClientKeyPair::Rsa)
+                .or_else(|_| ecdsa(&ECDSA_P256_SHA256_FIXED_SIGNING, der).map(ClientKeyPair::P256))
+                .or_else(|_| ecdsa(&ECDSA_P384_SHA384_FIXED_SIGNING, der).map(ClientKeyPair::P384))
+                .or_else(|_| {
+                    Ed25519KeyPair::from_pkcs8_maybe_unchecked(der).map(ClientKeyPair::Ed25519)
+                })
         };
-        let pair = pair.map_err(|_| InvalidClientKey::Unsupported)?;
-        Ok(Self { pair: Arc::new(pair), id: None })
+        let key_pair = key_pair.map_err(|_| InvalidClientKey::Unsupported)?;
+        Ok(Self { key_pair: Arc::new(key_pair), id: None })
     }
 
-    /// Under this `kid` the provider knows the key, which it must where it knows several (OpenID
-    /// Connect Core, section 10.1).
+    /// Sets the `kid` under which the key is registered; required where the client has registered
+    /// several (OpenID Connect Core, section 10.1).
     #[must_use]
     pub fn with_id(self, id: Option<String>) -> Self {
         Self { id, ..self }
     }
 
-    /// A new assertion for the token endpoint, which is good once.
+    /// A new assertion for the token endpoint.
+    ///
+    /// # Errors
+    /// [`ProviderError::InvalidResponse`] when there are no random bytes or signing fails.
     pub(super) fn assertion(
         &self,
         client_id: &str,
         metadata: &Metadata,
         now: DateTime<Utc>,
-    ) -> Result<String, Fault> {
-        let failed = || Fault::Nonsense("the client's assertion could not be signed".into());
+    ) -> Result<String, ProviderError> {
+        let failed =
+            || ProviderError::InvalidResponse("the client assertion cannot be signed".into());
         let jti = SystemRandomness.bytes().map_err(|_| failed())?;
         let claims = json!({
             "iss": client_id,
@@ -118,9 +124,9 @@ impl ClientKey {
             "aud": metadata.token_endpoint,
             "jti": URL_SAFE_NO_PAD.encode(jti),
             "iat": now.timestamp(),
-            "exp": now.timestamp() + LIFETIME,
+            "exp": now.timestamp() + ASSERTION_LIFETIME,
         });
-        let (algorithm, encoding) = self.algorithm(&metadata.assertion_algorithms);
+        let (algorithm, encoding) = self.algorithm(&metadata.client_assertion_algorithms);
         let mut header = json!({ "alg": algorithm, "typ": "JWT" });
         if let Some(id) = &self.id {
             header["kid"] = id.as_str().into();
@@ -131,30 +137,32 @@ impl ClientKey {
         Ok(format!("{input}.{}", URL_SAFE_NO_PAD.encode(signature)))
     }
 
-    /// How to sign, so that the provider understands: an RSA key has a choice.
-    fn algorithm(&self, listed: &[String]) -> (&'static str, &'static dyn RsaEncoding) {
-        let is_listed = |name: &str| listed.iter().any(|one| one == name);
-        let [usual, ..] = RSA;
-        match &*self.pair {
-            Pair::Rsa(_) => RSA.into_iter().find(|(name, _)| is_listed(name)).unwrap_or(usual),
-            Pair::P256(_) => ("ES256", usual.1),
-            Pair::P384(_) => ("ES384", usual.1),
-            Pair::Ed25519(_) => ("EdDSA", usual.1),
+    /// An algorithm that fits the key and that the provider lists, if it lists any.
+    fn algorithm(&self, supported: &[String]) -> (&'static str, &'static dyn RsaEncoding) {
+        let is_supported = |name: &str| supported.iter().any(|one| one == name);
+        let [default, ..] = RSA_ALGORITHMS;
+        match &*self.key_pair {
+            ClientKeyPair::Rsa(_) => {
+                RSA_ALGORITHMS.into_iter().find(|(name, _)| is_supported(name)).unwrap_or(default)
+            }
+            ClientKeyPair::P256(_) => ("ES256", default.1),
+            ClientKeyPair::P384(_) => ("ES384", default.1),
+            ClientKeyPair::Ed25519(_) => ("EdDSA", default.1),
         }
     }
 
     fn sign(&self, encoding: &'static dyn RsaEncoding, input: &[u8]) -> Option<Vec<u8>> {
         let random = SystemRandom::new();
-        match &*self.pair {
-            Pair::Rsa(pair) => {
+        match &*self.key_pair {
+            ClientKeyPair::Rsa(pair) => {
                 let mut signature = vec![0; pair.public().modulus_len()];
                 pair.sign(encoding, &random, input, &mut signature).ok()?;
                 Some(signature)
             }
-            Pair::P256(pair) | Pair::P384(pair) => {
+            ClientKeyPair::P256(pair) | ClientKeyPair::P384(pair) => {
                 pair.sign(&random, input).ok().map(|signature| signature.as_ref().to_vec())
             }
-            Pair::Ed25519(pair) => Some(pair.sign(input).as_ref().to_vec()),
+            ClientKeyPair::Ed25519(pair) => Some(pair.sign(input).as_ref().to_vec()),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The provider's signing keys (RFC 7517), with the curve that the library does not know.
+//! The provider's keys (RFC 7517). `openidconnect` supports all but P-521, which is added here.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use openidconnect::{
@@ -11,15 +11,15 @@ use p521::ecdsa::{Signature, VerifyingKey, signature::Verifier};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-/// A public key of the provider. One of a kind that is not understood cannot be read as such.
+/// A public key of the provider. One of an unknown type cannot be deserialised.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(transparent)]
-pub(super) struct Key(CoreJsonWebKey);
+pub(in crate::identity::oidc) struct VerificationKey(CoreJsonWebKey);
 
-impl Key {
+impl VerificationKey {
     /// ES512 (RFC 7518, section 3.4): ECDSA with P-521 and SHA-512.
     fn verify_es512(&self, message: &[u8], signature: &[u8]) -> Result<(), SignatureError> {
-        let invalid = |why: &str| SignatureError::InvalidKey(why.to_owned());
+        let invalid = |cause: &str| SignatureError::InvalidKey(cause.to_owned());
         let key = serde_json::to_value(&self.0).map_err(|error| invalid(&error.to_string()))?;
         let is = |name: &str, expected: &str| key[name] == expected;
         let may_be = |name: &str, expected: &str| key[name] == Value::Null || is(name, expected);
@@ -34,7 +34,7 @@ impl Key {
         let mut point = vec![4];
         for coordinate in ["x", "y"] {
             let text = key[coordinate].as_str().unwrap_or_default();
-            let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| invalid("it is no base64"))?;
+            let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| invalid("it is no base64url"))?;
             point.extend(bytes);
         }
         let wrong = |_| SignatureError::CryptoError("the signature is wrong".into());
@@ -45,7 +45,7 @@ impl Key {
     }
 }
 
-impl JsonWebKey for Key {
+impl JsonWebKey for VerificationKey {
     type KeyUse = CoreJsonWebKeyUse;
     type SigningAlgorithm = Algorithm;
 

@@ -1,0 +1,102 @@
+//! Authorization requests (OpenID Connect Core, section 3.1.2.1), pushed where wanted (RFC 9126).
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use portico_domain::model::{LoginAttempt, Screen};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+use url::Url;
+
+use super::{
+    OidcProvider, ResponseMode,
+    client_auth::AuthenticatedForm,
+    discovery::Metadata,
+    error::{ProviderError, quoted},
+    settings::OidcSettings,
+};
+
+const PUSHED_REQUEST_ENDPOINT: &str = "pushed authorization request endpoint";
+
+/// The address to send the browser to.
+pub(super) async fn authorization_url(
+    provider: &OidcProvider,
+    metadata: &Metadata,
+    attempt: &LoginAttempt,
+    screen: Screen,
+) -> Result<Url, ProviderError> {
+    let url = request(&provider.settings, metadata, attempt, screen);
+    if provider.settings.pushed_requests || metadata.requires_pushed_requests {
+        return push(provider, metadata, &url).await;
+    }
+    Ok(url)
+}
+
+fn request(
+    settings: &OidcSettings,
+    metadata: &Metadata,
+    attempt: &LoginAttempt,
+    screen: Screen,
+) -> Url {
+    let mut scopes = vec!["openid"];
+    scopes.extend(settings.scopes.iter().map(String::as_str).filter(|scope| *scope != "openid"));
+    // RFC 7636, section 4.2.
+    let challenge = URL_SAFE_NO_PAD.encode(Sha256::digest(attempt.code_verifier.expose()));
+
+    let mut url = metadata.authorization_endpoint.clone();
+    let mut query = url.query_pairs_mut();
+    query
+        .append_pair("response_type", "code")
+        .append_pair("client_id", &settings.client_id)
+        .append_pair("redirect_uri", &settings.redirect_uri)
+        .append_pair("scope", &scopes.join(" "))
+        .append_pair("state", attempt.state.expose())
+        .append_pair("nonce", attempt.nonce.expose())
+        .append_pair("code_challenge", &challenge)
+        .append_pair("code_challenge_method", "S256");
+    if let Some(audience) = &settings.audience {
+        query.append_pair("audience", audience);
+    }
+    if settings.response_mode == ResponseMode::FormPost {
+        query.append_pair("response_mode", "form_post");
+    }
+    query.extend_pairs(attempt.requested.iter());
+    if screen == Screen::SignUp {
+        query.append_pair("screen_hint", "signup");
+        // No parameter may be repeated (RFC 6749, section 3.1).
+        if metadata.supports_prompt_create && attempt.requested.get("prompt").is_none() {
+            query.append_pair("prompt", "create");
+        }
+    }
+    drop(query);
+    url
+}
+
+/// Pushes the request and returns the address that refers to it (RFC 9126, sections 2 and 4): the
+/// browser carries a reference only, which nobody can change.
+async fn push(
+    provider: &OidcProvider,
+    metadata: &Metadata,
+    request: &Url,
+) -> Result<Url, ProviderError> {
+    let invalid = |cause: String| ProviderError::invalid(PUSHED_REQUEST_ENDPOINT, cause);
+    let Some(endpoint) = &metadata.pushed_request_endpoint else {
+        return Err(invalid("not named in the metadata".into()));
+    };
+    let parameters: Vec<_> = request.query_pairs().collect();
+    let parameters: Vec<_> = parameters.iter().map(|(name, value)| (&**name, &**value)).collect();
+    let form = AuthenticatedForm::new(provider, metadata, &parameters)?;
+    let response = form.post(&provider.http, PUSHED_REQUEST_ENDPOINT, endpoint).await?;
+    let body: Value = serde_json::from_slice(response.body()).unwrap_or_default();
+    let text = |name: &str| body.get(name).and_then(Value::as_str);
+    if !response.status().is_success() {
+        let error = text("error").map(quoted).unwrap_or_default();
+        return Err(invalid(format!("status {} {error}", response.status().as_u16())));
+    }
+    let Some(request_uri) = text("request_uri").filter(|uri| !uri.is_empty()) else {
+        return Err(invalid("the answer has no request_uri".into()));
+    };
+    let mut url = metadata.authorization_endpoint.clone();
+    url.query_pairs_mut()
+        .append_pair("client_id", &provider.settings.client_id)
+        .append_pair("request_uri", request_uri);
+    Ok(url)
+}

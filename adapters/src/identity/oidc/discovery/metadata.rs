@@ -1,0 +1,139 @@
+//! The provider's metadata (OpenID Connect Discovery, section 3).
+
+use openidconnect::core::CoreJwsSigningAlgorithm as Algorithm;
+use serde_json::{Map, Value};
+use url::Url;
+
+use crate::{
+    http::HttpClient,
+    identity::oidc::{
+        error::{ProviderError, get_json_object, quoted},
+        settings::http_url,
+    },
+};
+
+/// The algorithms that are accepted in signatures, if the provider lists them: asymmetric ones
+/// only, so that the client's secret signs nothing.
+const ALLOWED_ALGORITHMS: [Algorithm; 10] = [
+    Algorithm::RsaSsaPkcs1V15Sha256,
+    Algorithm::RsaSsaPkcs1V15Sha384,
+    Algorithm::RsaSsaPkcs1V15Sha512,
+    Algorithm::RsaSsaPssSha256,
+    Algorithm::RsaSsaPssSha384,
+    Algorithm::RsaSsaPssSha512,
+    Algorithm::EcdsaP256Sha256,
+    Algorithm::EcdsaP384Sha384,
+    Algorithm::EcdsaP521Sha512,
+    Algorithm::EdDsa,
+];
+
+/// The metadata that this site uses. Optional ones that are missing, and list entries that are
+/// unknown, are no error.
+#[derive(Clone, Debug)]
+pub(in crate::identity::oidc) struct Metadata {
+    /// Verbatim.
+    pub(in crate::identity::oidc) issuer: String,
+    pub(in crate::identity::oidc) authorization_endpoint: Url,
+    pub(in crate::identity::oidc) token_endpoint: Url,
+    pub(in crate::identity::oidc) jwks_uri: Url,
+    pub(in crate::identity::oidc) userinfo_endpoint: Option<Url>,
+    pub(in crate::identity::oidc) end_session_endpoint: Option<Url>,
+    pub(in crate::identity::oidc) revocation_endpoint: Option<Url>,
+    pub(in crate::identity::oidc) pushed_request_endpoint: Option<Url>,
+    /// The provider accepts pushed authorization requests only (RFC 9126, section 5).
+    pub(in crate::identity::oidc) requires_pushed_requests: bool,
+    /// Of ID tokens and logout tokens: those that are listed and allowed; RS256 where none is
+    /// listed.
+    pub(in crate::identity::oidc) id_token_algorithms: Vec<Algorithm>,
+    /// Of signed userinfo; those of the ID token where none is listed.
+    pub(in crate::identity::oidc) userinfo_algorithms: Vec<Algorithm>,
+    /// `client_secret_basic`, the default where no method is listed.
+    pub(in crate::identity::oidc) supports_client_secret_basic: bool,
+    /// `client_secret_post`.
+    pub(in crate::identity::oidc) supports_client_secret_post: bool,
+    /// The algorithms of `private_key_jwt`; empty where none is listed.
+    pub(in crate::identity::oidc) client_assertion_algorithms: Vec<String>,
+    /// `prompt=create` (Initiating User Registration via OpenID Connect, section 4.1).
+    pub(in crate::identity::oidc) supports_prompt_create: bool,
+    /// Every authorization response has the parameter `iss` (RFC 9207, section 3).
+    pub(in crate::identity::oidc) sends_issuer: bool,
+}
+
+impl Metadata {
+    /// Fetches the metadata of the issuer (section 4).
+    pub(super) async fn fetch(http: &HttpClient, issuer: &str) -> Result<Self, ProviderError> {
+        let url = format!("{}/.well-known/openid-configuration", issuer.trim_end_matches('/'));
+        let endpoint = format!("discovery at {}", quoted(&url));
+        let url = http_url(&url).ok_or_else(|| ProviderError::invalid(&endpoint, "no URL"))?;
+        let document = get_json_object(http, &endpoint, &url).await?;
+        Self::parse(issuer, &document).map_err(|cause| ProviderError::invalid(&endpoint, cause))
+    }
+
+    fn parse(expected_issuer: &str, document: &Map<String, Value>) -> Result<Self, String> {
+        let text = |name: &str| document.get(name).and_then(Value::as_str);
+        let issuer = text("issuer").ok_or("it has no issuer")?.to_owned();
+        if !is_same_issuer(expected_issuer, &issuer) {
+            return Err(format!("it names another issuer: {}", quoted(&issuer)));
+        }
+        let secure = issuer.starts_with("https:");
+        let endpoint = |name: &str| match text(name) {
+            None => Ok(None),
+            Some(url) => match http_url(url) {
+                Some(url) if secure && url.scheme() != "https" => {
+                    Err(format!("{name} is not https although the issuer is"))
+                }
+                Some(url) => Ok(Some(url)),
+                None => Err(format!("{name} is no absolute URL: {}", quoted(url))),
+            },
+        };
+        let required = |name: &str| endpoint(name)?.ok_or_else(|| format!("it has no {name}"));
+        let list = |name: &str| document.get(name).and_then(Value::as_array);
+        let lists = |name: &str, value: &str| {
+            list(name).is_some_and(|all| all.iter().any(|one| one.as_str() == Some(value)))
+        };
+        let id_token_algorithms = list("id_token_signing_alg_values_supported")
+            .map_or_else(|| vec![Algorithm::RsaSsaPkcs1V15Sha256], |all| allowed(all));
+        let methods = "token_endpoint_auth_methods_supported";
+        Ok(Self {
+            authorization_endpoint: required("authorization_endpoint")?,
+            token_endpoint: required("token_endpoint")?,
+            jwks_uri: required("jwks_uri")?,
+            userinfo_endpoint: endpoint("userinfo_endpoint")?,
+            end_session_endpoint: endpoint("end_session_endpoint")?,
+            revocation_endpoint: endpoint("revocation_endpoint")?,
+            pushed_request_endpoint: endpoint("pushed_authorization_request_endpoint")?,
+            requires_pushed_requests: document.get("require_pushed_authorization_requests")
+                == Some(&Value::Bool(true)),
+            userinfo_algorithms: list("userinfo_signing_alg_values_supported")
+                .map_or_else(|| id_token_algorithms.clone(), |all| allowed(all)),
+            id_token_algorithms,
+            supports_client_secret_basic: list(methods).is_none()
+                || lists(methods, "client_secret_basic"),
+            supports_client_secret_post: lists(methods, "client_secret_post"),
+            client_assertion_algorithms: list("token_endpoint_auth_signing_alg_values_supported")
+                .into_iter()
+                .flatten()
+                .filter_map(|name| name.as_str().map(str::to_owned))
+                .collect(),
+            supports_prompt_create: lists("prompt_values_supported", "create"),
+            sends_issuer: document.get("authorization_response_iss_parameter_supported")
+                == Some(&Value::Bool(true)),
+            issuer,
+        })
+    }
+}
+
+fn allowed(listed: &[Value]) -> Vec<Algorithm> {
+    let listed = listed.iter().filter_map(|name| serde_json::from_value(name.clone()).ok());
+    listed.filter(|algorithm| ALLOWED_ALGORITHMS.contains(algorithm)).collect()
+}
+
+/// Compares verbatim, except that the slash at the end of a bare host makes no difference: users
+/// leave it out of the setting, providers do not.
+fn is_same_issuer(expected: &str, found: &str) -> bool {
+    let is_bare = http_url(expected).is_some_and(|url| url.path() == "/");
+    expected == found
+        || is_bare
+            && expected.strip_suffix('/').unwrap_or(expected)
+                == found.strip_suffix('/').unwrap_or(found)
+}

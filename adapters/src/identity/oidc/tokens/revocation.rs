@@ -1,0 +1,67 @@
+//! Revocation of refresh tokens (RFC 7009).
+
+use std::{sync::Arc, time::Duration};
+
+use portico_domain::model::RefreshToken;
+use tokio::sync::Semaphore;
+
+use crate::identity::oidc::{OidcProvider, client_auth::AuthenticatedForm, error::ProviderError};
+
+const ENDPOINT: &str = "revocation endpoint";
+
+/// Maximum number of revocations that wait or are under way in this process.
+const MAX_PENDING: usize = 4_096;
+
+/// Revokes refresh tokens in the background. Revocations that are pending when the process ends
+/// are lost; the tokens then expire in their own time.
+#[derive(Clone)]
+pub(in crate::identity::oidc) struct Revocations {
+    free: Arc<Semaphore>,
+}
+
+impl Default for Revocations {
+    fn default() -> Self {
+        Self { free: Arc::new(Semaphore::new(MAX_PENDING)) }
+    }
+}
+
+impl Revocations {
+    /// Revokes the token after the delay. Logs a failure, also where too many are pending.
+    pub(in crate::identity::oidc) fn start(
+        &self,
+        provider: &OidcProvider,
+        token: &RefreshToken,
+        delay: Duration,
+    ) {
+        let Ok(permit) = Arc::clone(&self.free).try_acquire_owned() else {
+            log::warn!(
+                "failed to revoke refresh token: {MAX_PENDING} other revocations are pending"
+            );
+            return;
+        };
+        let (provider, token) = (provider.clone(), token.clone());
+        tokio::spawn(async move {
+            let _permit = permit;
+            tokio::time::sleep(delay).await;
+            if let Err(error) = revoke(&provider, &token).await {
+                log::warn!("failed to revoke refresh token: {error}");
+            }
+        });
+    }
+}
+
+/// Revokes the refresh token, and with it the access tokens of the same grant (section 2.1). Does
+/// nothing where the provider has no revocation endpoint.
+async fn revoke(provider: &OidcProvider, token: &RefreshToken) -> Result<(), ProviderError> {
+    let documents = provider.discovery.documents().await?;
+    let metadata = &documents.metadata;
+    let Some(endpoint) = &metadata.revocation_endpoint else { return Ok(()) };
+    let fields = [("token", token.expose()), ("token_type_hint", "refresh_token")];
+    let form = AuthenticatedForm::new(provider, metadata, &fields)?;
+    let response = form.post(&provider.http, ENDPOINT, endpoint).await?;
+    if response.status().is_success() {
+        return Ok(());
+    }
+    let status = response.status().as_u16();
+    Err(ProviderError::invalid(ENDPOINT, format_args!("status {status}")))
+}

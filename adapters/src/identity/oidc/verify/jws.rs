@@ -1,0 +1,112 @@
+//! Signed JWTs: compact JWS (RFC 7515, section 3.1) whose payload is a JSON object (RFC 7519).
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use openidconnect::{JsonWebKey, core::CoreJwsSigningAlgorithm as Algorithm};
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use super::InvalidToken;
+use crate::identity::oidc::{discovery::VerificationKey, error::quoted};
+
+/// Claims whose signature was verified.
+pub(super) struct VerifiedJws<'k> {
+    pub(super) claims: Map<String, Value>,
+    pub(super) algorithm: Algorithm,
+    pub(super) key: &'k VerificationKey,
+}
+
+/// The parts of a compact JWS, decoded. Nothing is verified.
+struct CompactJws<'t> {
+    /// What the signature covers (RFC 7515, section 5.1, step 8).
+    signing_input: &'t str,
+    header: Vec<u8>,
+    payload: Vec<u8>,
+    signature: Vec<u8>,
+}
+
+impl<'t> CompactJws<'t> {
+    /// `None` for any other text, a JWE (of five parts) included.
+    fn decode(token: &'t str) -> Option<Self> {
+        let (signing_input, signature) = token.rsplit_once('.')?;
+        let (header, payload) = signing_input.split_once('.')?;
+        let decode = |part: &str| URL_SAFE_NO_PAD.decode(part).ok();
+        Some(Self {
+            signing_input,
+            header: decode(header)?,
+            payload: decode(payload)?,
+            signature: decode(signature)?,
+        })
+    }
+}
+
+/// The parameters of the JOSE header that matter here (RFC 7515, section 4.1).
+#[derive(Deserialize)]
+struct JoseHeader {
+    alg: Algorithm,
+    kid: Option<String>,
+    typ: Option<String>,
+    crit: Option<Value>,
+}
+
+/// Verifies the signature and returns the claims.
+///
+/// `types` are the values of `typ` that are accepted, in lower case and without `application/`; a
+/// token without `typ` is accepted as well.
+pub(super) fn verify<'k>(
+    token: &str,
+    algorithms: &[Algorithm],
+    types: &[&str],
+    keys: &'k [VerificationKey],
+) -> Result<VerifiedJws<'k>, InvalidToken> {
+    let Some(jws) = CompactJws::decode(token) else {
+        return InvalidToken::rule("it is malformed: no compact JWS");
+    };
+    let Ok(header) = serde_json::from_slice::<JoseHeader>(&jws.header) else {
+        return InvalidToken::rule("its header is malformed");
+    };
+    // Before any key is tried: a token that is refused in any case must not have keys fetched.
+    verify_header(&header, algorithms, types)?;
+    let may_have_signed = |key: &&VerificationKey| match (&header.kid, key.key_id()) {
+        (Some(wanted), Some(kid)) => kid.as_str() == wanted,
+        // Without `kid` on either side, any key may be the one.
+        _ => true,
+    };
+    let verifies = |key: &&VerificationKey| {
+        key.verify_signature(&header.alg, jws.signing_input.as_bytes(), &jws.signature).is_ok()
+    };
+    let Some(key) = keys.iter().filter(may_have_signed).find(verifies) else {
+        return Err(InvalidToken::UnknownKey);
+    };
+    match serde_json::from_slice(&jws.payload) {
+        Ok(claims) => Ok(VerifiedJws { claims, algorithm: header.alg, key }),
+        Err(_) => InvalidToken::rule("it is malformed: its claims are no JSON object"),
+    }
+}
+
+/// The claims of a signed JWT whose signature need not be verified. `None` for any other text.
+pub(in crate::identity::oidc) fn unverified_claims(token: &str) -> Option<Map<String, Value>> {
+    serde_json::from_slice(&CompactJws::decode(token)?.payload).ok()
+}
+
+fn verify_header(
+    header: &JoseHeader,
+    algorithms: &[Algorithm],
+    types: &[&str],
+) -> Result<(), InvalidToken> {
+    if !algorithms.contains(&header.alg) {
+        return InvalidToken::rule(format!("the algorithm {:?} is not allowed", header.alg));
+    }
+    if header.crit.is_some() {
+        // RFC 7515, section 4.1.11.
+        return InvalidToken::rule("it has critical header parameters that are not supported");
+    }
+    // A media type, with or without its first half (RFC 7515, section 4.1.9).
+    let typ = header.typ.as_deref().map(str::to_ascii_lowercase);
+    let typ = typ.as_deref().map(|typ| typ.strip_prefix("application/").unwrap_or(typ));
+    match typ {
+        Some(other) if !types.contains(&other) => {
+            InvalidToken::rule(format!("it is of another type: {}", quoted(other)))
+        }
+        _ => Ok(()),
+    }
+}
