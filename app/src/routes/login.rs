@@ -39,7 +39,7 @@ async fn login(
     let query = uri.query().map(|query| query.as_str()).unwrap_or_default();
     let pairs: Vec<_> = form_urlencoded::parse(query.as_bytes()).collect();
     let given = |name| pairs.iter().find(|(key, _)| key == name).map(|(_, value)| &**value);
-    let requested =
+    let parameters =
         AuthorizationParameters::parse(pairs.iter().map(|(key, value)| (&**key, &**value)));
     let parameters = parameters.map_err(malformed)?;
     let next = match (given("iss"), given("next")) {

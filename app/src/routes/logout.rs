@@ -51,7 +51,7 @@ async fn log_out_by_address(
 
 async fn end(ports: &Ports, stores: Stores<'_>) -> Result<Answer, Failure> {
     let here_only = |what, todo| Answer::LocalOnly(Page::new(LoggedOutView { what, todo }));
-    match log_out.run(&*store.0).await {
+    match ports.log_out().run(&*stores.session, &*stores.attempts).await {
         Ok(LogOutOutcome::NotLoggedIn) => Ok(Answer::Go(SeeOther("/".into()))),
         Ok(LogOutOutcome::AtProvider(url)) => Ok(Answer::Go(SeeOther(url))),
         Ok(LogOutOutcome::LocalOnly) => Ok(here_only(

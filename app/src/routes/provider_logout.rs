@@ -2,9 +2,7 @@
 
 use portico_domain::{
     ports::{LogoutTokenError, RedeemError},
-    use_cases::{
-        BackChannelLogout, BackChannelLogoutError, FrontChannelLogout, FrontChannelLogoutError,
-    },
+    use_cases::{BackChannelLogoutError, FrontChannelLogoutError},
 };
 use rocket::{
     FromForm, Request, Route, State,
