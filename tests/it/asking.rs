@@ -100,7 +100,7 @@ async fn who_signs_in_by_other_means_than_were_asked_for_is_not_signed_in() {
 
 #[get("/keys")]
 fn keys(person: FreshLogin<'_, 1>) -> String {
-    format!("<!doctype html><p>The keys of {}</p>", person.subject)
+    format!("<!doctype html><p>The keys of {}</p>", person.subject().subject)
 }
 
 async fn keys_of(person: &Person) -> Page {

@@ -317,7 +317,7 @@ impl Needs for ReadReports {
 
 #[rocket::get("/reports")]
 fn reports(person: Permitted<'_, ReadReports>) -> String {
-    person.subject.clone()
+    person.subject().subject.clone()
 }
 
 #[tokio::test]
@@ -346,7 +346,7 @@ async fn each_login_is_counted() {
     }
     let users = site.ports.users.list(10).await.unwrap();
     assert_eq!(users.len(), 1);
-    assert_eq!((users[0].subject.as_str(), users[0].logins), ("dev|user", 2));
+    assert_eq!((users[0].subject.subject.as_str(), users[0].logins), ("dev|user", 2));
 }
 
 #[tokio::test]

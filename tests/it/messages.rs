@@ -12,7 +12,7 @@ use portico_adapters::{
 };
 use portico_contracts::{
     Server, message_api_contract,
-    messages::{Fresh, an_outage_is_said_and_refuses_nobody},
+    messages::{TestApi, reports_outage_without_refusing},
 };
 use portico_domain::{
     model::{AccessToken, Screen},
@@ -34,14 +34,14 @@ async fn access_token(outside: &Outside, email: &str) -> AccessToken {
     oidc.redeem(&response, &attempt).await.unwrap().tokens.access_token
 }
 
-async fn over_http() -> (Fresh, Api) {
+async fn over_http() -> (TestApi, Api) {
     let outside = Outside::start().await;
     let http = HttpClient::new(tls::client_config(None).unwrap(), Limits::default()).unwrap();
     let messages = HttpMessages::new(&outside.world.api_url(), http).unwrap();
-    let fresh = Fresh {
+    let fresh = TestApi {
         messages: Arc::new(messages),
         token: access_token(&outside, "admin@example.com").await,
-        lesser: Some(access_token(&outside, "user@example.com").await),
+        limited_token: Some(access_token(&outside, "user@example.com").await),
     };
     (fresh, Api(outside))
 }
@@ -64,5 +64,5 @@ message_api_contract!(over_http());
 #[tokio::test]
 async fn an_outage() {
     let (fresh, mut api) = over_http().await;
-    an_outage_is_said_and_refuses_nobody(fresh, &mut api).await;
+    reports_outage_without_refusing(fresh, &mut api).await;
 }

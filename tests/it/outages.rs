@@ -7,16 +7,22 @@ use std::{
 };
 
 use http::StatusCode;
-use portico_adapters::{development::Fault, sessions::Sessions};
+use portico_adapters::{
+    development::Fault,
+    sessions::{LoginAttemptStores, SessionStores},
+};
 use portico_contracts::Server;
-use portico_domain::ports::{MockSessionStore, SessionStore, SessionsUnavailable};
+use portico_domain::model::LoginLoopGuard;
+use portico_domain::ports::{
+    LoginAttempts, MockLoginAttempts, MockSessionStore, SessionStore, SessionsUnavailable,
+};
 use portico_tests::{
     page::Page,
     person::Person,
     postgres::Postgres,
     site::{Change, Particular, Site, log_in},
 };
-use rocket::http::CookieJar;
+use rocket::Request;
 
 const USER: &str = "user@example.com";
 
@@ -165,19 +171,33 @@ async fn without_the_database_nobody_signs_in_and_the_site_is_not_ready() {
 /// A session store that is out of reach.
 struct NoSessions;
 
-impl Sessions for NoSessions {
-    fn of<'r>(&'r self, _: &'r CookieJar<'_>) -> Box<dyn SessionStore + 'r> {
+fn down() -> SessionsUnavailable {
+    SessionsUnavailable("out of reach".into())
+}
+
+impl SessionStores for NoSessions {
+    fn of<'r>(&'r self, _: &'r Request<'_>) -> Box<dyn SessionStore + 'r> {
         let mut store = MockSessionStore::new();
-        let down = || SessionsUnavailable("out of reach".into());
-        store.expect_current().returning(move || Err(down()));
-        store.expect_take_attempt().returning(move |_| Err(down()));
+        store.expect_current().returning(|| Err(down()));
         Box::new(store)
+    }
+}
+
+impl LoginAttemptStores for NoSessions {
+    fn of<'r>(&'r self, _: &'r Request<'_>) -> Box<dyn LoginAttempts + 'r> {
+        let mut attempts = MockLoginAttempts::new();
+        attempts.expect_take().returning(|_| Err(down()));
+        attempts.expect_loop_guard().returning(LoginLoopGuard::default);
+        Box::new(attempts)
     }
 }
 
 #[tokio::test]
 async fn without_the_session_store_nobody_is_taken_for_a_stranger() {
-    let change: Change = Box::new(|ports| ports.sessions = Arc::new(NoSessions));
+    let change: Change = Box::new(|ports| {
+        ports.sessions = Arc::new(NoSessions);
+        ports.attempts = Arc::new(NoSessions);
+    });
     let ports = Some(change);
     let site = Site::start_with(Particular { ports, ..Particular::default() }).await;
     let person = site.person();

@@ -14,12 +14,12 @@ use http::StatusCode;
 use portico_adapters::development::Fault;
 use portico_domain::{
     model::{
-        AccessToken, AuthorizationResponse, IdToken, Identity, LoginAttempt, LogoutToken, Message,
+        AccessToken, AuthorizationResponse, Identity, LoginAttempt, LogoutToken, Message,
         RefreshToken, RefreshedTokens, Screen, Session, State, Topic,
     },
     ports::{
         Clock, IdentityProvider, LogoutTokenError, MessageApi, MessageError, ProviderUnavailable,
-        RedeemError, RefreshError,
+        RedeemError, RefreshError, RefusalReason,
     },
 };
 use portico_tests::{
@@ -66,8 +66,8 @@ impl IdentityProvider for Hurried {
         self.provider.refresh(session).await
     }
 
-    async fn revoke(&self, token: &RefreshToken) -> Result<(), ProviderUnavailable> {
-        self.provider.revoke(token).await
+    async fn revoke(&self, token: &RefreshToken, delay: TimeDelta) {
+        self.provider.revoke(token, delay).await;
     }
 
     async fn verify_logout_token(&self, token: &str) -> Result<LogoutToken, LogoutTokenError> {
@@ -76,14 +76,10 @@ impl IdentityProvider for Hurried {
 
     async fn end_session_url(
         &self,
-        id_token: Option<IdToken>,
+        identity: &Identity,
         state: &State,
     ) -> Result<Option<String>, ProviderUnavailable> {
-        self.provider.end_session_url(id_token, state).await
-    }
-
-    fn end_session_origins(&self) -> Vec<String> {
-        self.provider.end_session_origins()
+        self.provider.end_session_url(identity, state).await
     }
 
     async fn check(&self) -> Result<(), ProviderUnavailable> {
@@ -106,7 +102,10 @@ impl MessageApi for Picky {
         token: Option<AccessToken>,
     ) -> Result<Message, MessageError> {
         if !self.refused.swap(true, Ordering::SeqCst) || self.always {
-            return Err(MessageError::Refused { status: 401, text: "Bad credentials".into() });
+            return Err(MessageError::Refused {
+                reason: RefusalReason::Unauthenticated,
+                text: "Bad credentials".into(),
+            });
         }
         self.api.read(topic, token).await
     }

@@ -170,7 +170,7 @@ async fn a_store_that_is_out_of_reach_is_told_and_makes_the_site_not_ready() {
     let change: Change = Box::new(|ports| {
         let down = || SessionsUnavailable("out of reach".into());
         let mut registry = MockSessionRegistry::new();
-        registry.expect_list().returning(move |_, _| Err(down()));
+        registry.expect_list().returning(move |_| Err(down()));
         registry.expect_revoke().returning(move |_| Err(down()));
         registry.expect_check().returning(move || Err(down()));
         ports.registry = Arc::new(registry);

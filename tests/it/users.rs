@@ -6,7 +6,10 @@ use std::sync::Arc;
 use chrono::DateTime;
 use portico_adapters::{database::Database, tls, users::diesel_users};
 use portico_contracts::{self, user_repository_contract};
-use portico_domain::{model::Profile, ports::UserRepository};
+use portico_domain::{
+    model::{Profile, Subject},
+    ports::UserRepository,
+};
 use portico_tests::postgres::{Postgres, Schema};
 
 fn open(url: &str) -> Database {
@@ -43,11 +46,22 @@ async fn processes_may_migrate_at_once() {
 async fn nul_characters_are_left_out_of_profiles_and_refused_in_keys() {
     let (users, _schema) = on_postgres().await;
     let profile = Profile { name: Some("J\0o".into()), ..Profile::default() };
-    let user = users.record_login("i", "s", &profile, DateTime::UNIX_EPOCH).await.unwrap();
+    let user =
+        users.record_login(&Subject::new("i", "s"), &profile, DateTime::UNIX_EPOCH).await.unwrap();
     assert_eq!(user.profile.name.as_deref(), Some("Jo"));
     let longest: String = ('!'..='~').cycle().take(1_000).collect();
-    assert!(users.record_login(&longest, &longest, &profile, DateTime::UNIX_EPOCH).await.is_ok());
-    assert!(users.record_login("i\0", "s", &profile, DateTime::UNIX_EPOCH).await.is_err());
+    assert!(
+        users
+            .record_login(&Subject::new(&longest, &longest), &profile, DateTime::UNIX_EPOCH)
+            .await
+            .is_ok()
+    );
+    assert!(
+        users
+            .record_login(&Subject::new("i\0", "s"), &profile, DateTime::UNIX_EPOCH)
+            .await
+            .is_err()
+    );
 }
 
 #[tokio::test]

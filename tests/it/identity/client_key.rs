@@ -124,7 +124,7 @@ async fn each_request_is_signed_anew_and_holds_no_secret() {
         oidc.authorization_url(&attempt(ATTEMPT), Screen::LogIn).await.unwrap();
         let identity = scripted.redeem(&oidc).await.unwrap();
         let mut session = super::refresh::session_of(identity);
-        session.tokens.refresh_token = Some(RefreshToken::new("a-refresh-token"));
+        session.identity.tokens.refresh_token = Some(RefreshToken::new("a-refresh-token"));
         oidc.refresh(&session).await.unwrap();
 
         let requests = [scripted.requested("/par"), scripted.requested("/token")].concat();

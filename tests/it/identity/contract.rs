@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use portico_adapters::{http::Limits, system::SystemClock};
 use portico_contracts::{
     Server,
-    identity::{Stage, an_outage_is_said_and_ends_no_session},
+    identity::{Stage, reports_outage_without_ending_sessions},
     identity_provider_contract,
 };
 use portico_domain::{model::AuthorizationResponse, ports::IdentityProvider};
@@ -34,7 +34,7 @@ impl Stage for WithProvider {
         self.oidc.clone()
     }
 
-    async fn sign_in(&self, authorization_url: &str) -> AuthorizationResponse {
+    async fn log_in(&self, authorization_url: &str) -> AuthorizationResponse {
         let email = "user@example.com";
         self.outside.sign_in(&self.outside.person, authorization_url, email).await
     }
@@ -62,5 +62,5 @@ identity_provider_contract!(stage());
 #[tokio::test]
 async fn an_outage() {
     let stage = Arc::new(WithProvider::start().await);
-    an_outage_is_said_and_ends_no_session(stage.clone(), &mut Across(stage)).await;
+    reports_outage_without_ending_sessions(stage.clone(), &mut Across(stage)).await;
 }

@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Duration};
 use chrono::TimeDelta;
 use portico_adapters::{development::Fault, http::Limits, system::SystemClock};
 use portico_contracts::fakes::ManualClock;
+use portico_contracts::fixtures;
 use portico_domain::{
     model::{Screen, State},
     ports::{IdentityProvider, RedeemError::ProviderFault},
@@ -30,7 +31,10 @@ async fn metadata_that_make_no_sense_pass() {
             let refused = oidc.authorization_url(&attempt("a"), Screen::LogIn).await.unwrap_err();
             assert!(refused.0.contains(why), "{fault:?}: {refused}");
         }
-        assert!(oidc.end_session_url(None, &State::new("s")).await.is_err(), "{fault:?}");
+        assert!(
+            oidc.end_session_url(&fixtures::identity(), &State::new("s")).await.is_err(),
+            "{fault:?}"
+        );
         let requested = outside.asked_since(before);
         assert_eq!(requested, [1, 0, 0, 0], "a storm of visitors is one question: {fault:?}");
 
@@ -48,7 +52,7 @@ async fn the_slash_at_the_end_of_a_bare_host_is_the_providers_to_choose() {
         let oidc = scripted.provider_with(settings(&format!("{issuer}{written}")));
         let outcome = scripted.redeem(&oidc).await;
         assert_eq!(outcome.is_ok(), found, "{written:?}: {outcome:?}");
-        assert!(outcome.is_ok_and(|identity| identity.issuer == issuer) || !found);
+        assert!(outcome.is_ok_and(|identity| identity.subject.issuer == issuer) || !found);
     }
 }
 
@@ -103,7 +107,7 @@ async fn a_provider_that_goes_away_during_a_login_takes_the_code_when_it_is_back
     assert_refused(refused, &ProviderFault("token endpoint".into()), "stopped");
     // What is known already needs no provider.
     oidc.authorization_url(&attempt, Screen::LogIn).await.unwrap();
-    assert!(oidc.end_session_url(None, &State::new("s")).await.unwrap().is_some());
+    assert!(oidc.end_session_url(&fixtures::identity(), &State::new("s")).await.unwrap().is_some());
 
     outside.world.start_provider().await.unwrap();
     oidc.redeem(&response, &attempt).await.unwrap();
@@ -114,7 +118,8 @@ async fn old_metadata_stay_in_use_until_there_are_newer() {
     let outside = Outside::start().await;
     let clock = clock_at_now();
     let oidc = outside.provider_by(&clock);
-    let end = || async { oidc.end_session_url(None, &State::new("s")).await.unwrap() };
+    let end =
+        || async { oidc.end_session_url(&fixtures::identity(), &State::new("s")).await.unwrap() };
     assert!(end().await.is_some());
 
     outside.world.faults().set(Fault::DiscoveryFails);

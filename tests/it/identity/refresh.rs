@@ -39,7 +39,7 @@ async fn signed_in(outside: &Outside) -> (impl IdentityProvider + use<>, Session
 }
 
 fn with(session: &Session, refreshed: RefreshedTokens) -> Session {
-    session.clone().with(portico_domain::model::Change::RefreshedTokens(refreshed))
+    session.clone().with(portico_domain::model::SessionChange::Refreshed(refreshed))
 }
 
 #[tokio::test]
@@ -50,13 +50,14 @@ async fn tokens_are_renewed_again_and_again_and_rotate() {
         let before = outside.requested();
         let newer = with(&session, oidc.refresh(&session).await.unwrap());
         assert_eq!(outside.asked_since(before), [0, 0, 1, 0], "nothing else is asked");
-        assert_ne!(newer.tokens.access_token, session.tokens.access_token);
-        assert_ne!(newer.tokens.refresh_token, session.tokens.refresh_token);
-        assert_ne!(newer.tokens.id_token, session.tokens.id_token);
-        assert!(!newer.tokens.expires_within(TimeDelta::minutes(59), SystemClock.now()));
+        assert_ne!(newer.tokens().access_token, session.tokens().access_token);
+        assert_ne!(newer.tokens().refresh_token, session.tokens().refresh_token);
+        assert_ne!(newer.tokens().id_token, session.tokens().id_token);
+        let expiry = newer.tokens().access_token_expires_at.unwrap();
+        assert!(expiry > SystemClock.now() + TimeDelta::minutes(59));
         // A refreshed ID token lacks `sid`: the one from the login stays.
-        assert!(newer.provider_session_id.is_some());
-        assert_eq!(newer.permissions, session.permissions);
+        assert!(newer.identity.provider_session_id.is_some());
+        assert_eq!(newer.identity.permissions, session.identity.permissions);
         session = newer;
     }
 }
@@ -71,7 +72,7 @@ async fn a_refresh_token_that_is_good_no_more_is_refused() {
 
     let before = outside.requested();
     let mut without = session;
-    without.tokens.refresh_token = None;
+    without.identity.tokens.refresh_token = None;
     let refused = oidc.refresh(&without).await;
     assert!(matches!(refused, Err(RefreshError::Refused(_))), "{refused:?}");
     assert_eq!(outside.asked_since(before), [0; 4]);
@@ -110,7 +111,7 @@ async fn whatever_is_wrong_at_a_refresh_is_told_apart() {
         outside.world.faults().set(fault);
         let error = oidc.refresh(&session).await.map(|_| ()).expect_err(&format!("{fault:?}"));
         assert!(kind(&error), "{fault:?}: {error:?}");
-        let secret = session.tokens.refresh_token.unwrap();
+        let secret = session.tokens().refresh_token.clone().unwrap();
         assert!(!format!("{error:?}").contains(secret.expose()), "{fault:?}");
     }
 }
@@ -130,10 +131,11 @@ async fn scripted(
     let mut claims = claims;
     claims["iss"] = provider.issuer().into();
     let mut session = portico_contracts::fixtures::session();
-    session.issuer = provider.issuer();
-    session.subject = "ann".into();
-    session.tokens.id_token = portico_domain::model::IdToken::new(unsigned(&claims));
-    session.tokens.refresh_token = Some(RefreshToken::new("the first one"));
+    session.identity.subject = portico_domain::model::Subject::new(provider.issuer(), "ann");
+    let id_token = portico_domain::model::IdToken::new(unsigned(&claims));
+    session.identity.tokens.id_token = Some(id_token);
+    session.identity.claims = portico_domain::model::Claims::new(claims.as_object().unwrap());
+    session.identity.tokens.refresh_token = Some(RefreshToken::new("the first one"));
     let answer = provider.provider().refresh(&session).await;
     (provider, answer)
 }
@@ -178,7 +180,7 @@ async fn what_the_answer_leaves_out_stays_as_it_was() {
     .await;
     let RefreshedTokens { tokens, permissions } = answer.unwrap();
     assert_eq!(tokens.refresh_token, Some(RefreshToken::new("the first one")));
-    assert!(tokens.id_token.expose().starts_with("e30."));
+    assert!(tokens.id_token.is_some_and(|token| token.expose().starts_with("e30.")));
     assert!(tokens.access_token_expires_at.is_some());
     assert_eq!(permissions, None);
     let requested = provider.requested("/token");
@@ -214,7 +216,7 @@ async fn a_provider_without_metadata_ends_no_session() {
     let issuer = server.url().origin().ascii_serialization();
     let oidc = provider(settings(&issuer), Limits::default(), Arc::new(SystemClock));
     let mut session = portico_contracts::fixtures::session();
-    session.tokens.refresh_token = Some(RefreshToken::new("a token"));
+    session.identity.tokens.refresh_token = Some(RefreshToken::new("a token"));
     let answer = oidc.refresh(&session).await;
     assert!(matches!(answer, Err(RefreshError::ProviderFault(_))), "{answer:?}");
 }
@@ -223,13 +225,14 @@ async fn a_provider_without_metadata_ends_no_session() {
 async fn a_refresh_token_that_was_given_back_is_good_for_nobody() {
     let outside = Outside::start().await;
     let (oidc, session) = signed_in(&outside).await;
-    oidc.revoke(session.tokens.refresh_token.as_ref().unwrap()).await.unwrap();
+    let token = session.tokens().refresh_token.clone().unwrap();
+    oidc.revoke(&token, TimeDelta::zero()).await;
     let revoked = async {
         while outside.world.hits("revoked") == 0 {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(10), revoked).await.expect("it is given back");
+    tokio::time::timeout(Duration::from_secs(10), revoked).await.expect("it is revoked");
     let refused = oidc.refresh(&session).await;
     assert!(matches!(refused, Err(RefreshError::Refused(_))), "{refused:?}");
 }

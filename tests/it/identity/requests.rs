@@ -9,6 +9,7 @@ use portico_adapters::{
     identity::oidc::{OidcSettings, Vendor},
     system::SystemClock,
 };
+use portico_contracts::fixtures;
 use portico_domain::{
     model::{Screen, State},
     ports::IdentityProvider,
@@ -84,11 +85,11 @@ async fn the_audience_goes_along_at_login_and_at_sign_up() {
 async fn a_log_out_ends_the_session_at_the_provider_and_comes_back() {
     let outside = Outside::start().await;
     let oidc = outside.provider();
-    let id_token = outside.log_in(&oidc).await.unwrap().tokens.id_token;
+    let mut identity = outside.log_in(&oidc).await.unwrap();
     let state = State::new("good bye");
-    let hint = id_token.expose().to_owned();
+    let hint = identity.tokens.id_token.clone().unwrap().expose().to_owned();
 
-    let url = oidc.end_session_url(Some(id_token), &state).await.unwrap().unwrap();
+    let url = oidc.end_session_url(&identity, &state).await.unwrap().unwrap();
     let home = outside.site.url();
     let expected = [
         ("id_token_hint", hint.as_str()),
@@ -102,7 +103,8 @@ async fn a_log_out_ends_the_session_at_the_provider_and_comes_back() {
     assert_eq!(back.origin(), home.origin());
     assert!(back.query().unwrap().contains("state=good"), "{back}");
 
-    let without_hint = oidc.end_session_url(None, &state).await.unwrap().unwrap();
+    identity.tokens.id_token = None;
+    let without_hint = oidc.end_session_url(&identity, &state).await.unwrap().unwrap();
     assert!(!query(&without_hint).contains_key("id_token_hint"));
     assert!(outside.person.get(&without_hint).await.location().is_some());
 }
@@ -112,11 +114,11 @@ async fn without_an_end_session_endpoint_only_auth0_can_be_logged_out_of() {
     let outside = Outside::start().await;
     outside.world.faults().set(Fault::NoEndSessionEndpoint);
     let state = State::new("good bye");
-    assert_eq!(outside.provider().end_session_url(None, &state).await, Ok(None));
+    assert_eq!(outside.provider().end_session_url(&fixtures::identity(), &state).await, Ok(None));
 
     let settings = OidcSettings { vendor: Vendor::Auth0, ..outside.settings() };
     let auth0 = provider(settings, Limits::default(), Arc::new(SystemClock));
-    let url = auth0.end_session_url(None, &state).await.unwrap().unwrap();
+    let url = auth0.end_session_url(&fixtures::identity(), &state).await.unwrap().unwrap();
     assert!(url.starts_with(&format!("{}/v2/logout?", outside.world.issuer())), "{url}");
     let expected = [("client_id", CLIENT_ID), ("returnTo", outside.site.url().as_str())]
         .map(|(name, value)| (name.to_owned(), value.to_owned()));
@@ -125,25 +127,15 @@ async fn without_an_end_session_endpoint_only_auth0_can_be_logged_out_of() {
     // Where there is one, it is preferred.
     outside.world.faults().clear();
     auth0.check().await.unwrap();
-    let url = auth0.end_session_url(None, &state).await.unwrap().unwrap();
+    let url = auth0.end_session_url(&fixtures::identity(), &state).await.unwrap().unwrap();
     assert!(url.contains("/end-session?"), "{url}");
 }
 
 #[tokio::test]
-async fn the_origins_of_a_log_out_are_known_as_soon_as_the_provider_is() {
+async fn log_out_address_keeps_the_query_of_the_endpoint() {
     let metadata = json!({ "end_session_endpoint": "https://bye.example:8443/out?tenant=a" });
     let scripted = Script { metadata, ..Script::default() }.start().await;
     let oidc = scripted.provider();
-    let issuer = scripted.issuer();
-    assert_eq!(oidc.end_session_origins(), std::slice::from_ref(&issuer));
-    oidc.check().await.unwrap();
-    assert_eq!(oidc.end_session_origins(), [issuer, "https://bye.example:8443".into()]);
-
-    let url = oidc.end_session_url(None, &State::new("s")).await.unwrap().unwrap();
-    assert_eq!(query(&url)["tenant"], "a", "the endpoint's own query stays");
-
-    let outside = Outside::start().await;
-    let oidc = outside.provider();
-    oidc.check().await.unwrap();
-    assert_eq!(oidc.end_session_origins(), [outside.world.issuer()], "named once");
+    let url = oidc.end_session_url(&fixtures::identity(), &State::new("s")).await;
+    assert_eq!(query(&url.unwrap().unwrap())["tenant"], "a");
 }
