@@ -16,13 +16,13 @@ mod hexagon;
 mod hostile;
 mod identity;
 mod instances;
-
 mod looks;
 mod messages;
 mod misbehaving;
 mod outages;
 mod provider_logout;
 mod refresh;
+mod repository;
 mod sessions;
 mod sessions_page;
 mod users;
