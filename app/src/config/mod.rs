@@ -16,7 +16,7 @@ use url::Url;
 
 pub use provider::Provider;
 use reader::Reader;
-pub use reader::{Problem, Problems};
+pub use reader::{KEYS, Problem, Problems};
 pub use sessions::{RedisUrl, Store};
 
 /// Everything that can be set. `Debug` shows no secret.
