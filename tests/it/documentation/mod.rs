@@ -152,6 +152,29 @@ fn example_env_file_lists_the_settings_that_the_site_reads() {
     assert_settings(&keys.map(|(key, _)| key).filter(|key| is_key(key)).collect());
 }
 
+/// The text of all files below a folder of sources.
+fn sources(folder: &Path) -> String {
+    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let texts = entries.map(|path| {
+        if path.is_dir() { sources(&path) } else { std::fs::read_to_string(path).unwrap() }
+    });
+    texts.collect()
+}
+
+#[test]
+fn troubleshooting_quotes_what_the_site_says() {
+    let sources = ["app/src", "adapters/src", "domain/src"].map(|of| sources(&root().join(of)));
+    let pages = pages();
+    let symptoms = pages["docs/operate.md"].first_column("troubleshooting");
+    // Addresses and placeholders are no quotations.
+    let quoted = symptoms.into_iter().filter(|text| !text.starts_with(['/', '<']));
+    let quoted: Vec<_> = quoted.collect();
+    assert!(quoted.len() > 10, "{quoted:?}");
+    let unknown: Vec<_> =
+        quoted.iter().filter(|text| !sources.iter().any(|of| of.contains(**text))).collect();
+    assert!(unknown.is_empty(), "the site does not say {unknown:?}");
+}
+
 #[test]
 fn settings_in_backticks_exist() {
     let rocket = rocket_keys();
