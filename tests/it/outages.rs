@@ -7,8 +7,9 @@ use std::{
 };
 
 use http::StatusCode;
-use portico_adapters::{development::Fault, sessions::Sessions};
+use portico_adapters::sessions::Sessions;
 use portico_contracts::Server;
+use portico_development::Fault;
 use portico_domain::ports::{MockSessionStore, SessionStore, SessionsUnavailable};
 use portico_tests::{
     page::Page,

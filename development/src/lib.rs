@@ -17,8 +17,6 @@ mod logout_token;
 mod parameters;
 mod provider;
 mod server;
-#[cfg(test)]
-mod tests;
 mod world;
 
 pub use faults::{Fault, Faults};

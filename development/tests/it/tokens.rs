@@ -1,7 +1,7 @@
 use base64::{Engine, prelude::BASE64_STANDARD};
 
-use super::browser::{AUDIENCE, BACK, Browser, VERIFIER, claims, encoded, settings};
-use crate::development::World;
+use crate::browser::{AUDIENCE, BACK, Browser, VERIFIER, claims, encoded, settings};
+use portico_development::World;
 
 #[tokio::test]
 async fn a_code_becomes_tokens_that_say_who_it_is() {

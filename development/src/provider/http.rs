@@ -12,7 +12,7 @@ use rocket::{
 use super::Provider;
 
 /// The bearer token of the request's `Authorization` header, if any (RFC 6750, section 2.1).
-pub(in crate::development) struct Bearer<'r>(pub(in crate::development) Option<&'r str>);
+pub(crate) struct Bearer<'r>(pub(crate) Option<&'r str>);
 
 #[async_trait]
 impl<'r> FromRequest<'r> for Bearer<'r> {
@@ -50,7 +50,7 @@ impl<'r> FromRequest<'r> for OwnPage {
 }
 
 /// The usual headers. `form_targets` is where forms may lead; empty where there are none.
-pub(in crate::development) fn headers(form_targets: String) -> impl Fairing {
+pub(crate) fn headers(form_targets: String) -> impl Fairing {
     let form_action = if form_targets.is_empty() { "'none'".into() } else { form_targets };
     let policy = format!(
         "default-src 'none'; style-src 'self'; img-src 'self'; form-action {form_action}; \

@@ -1,5 +1,6 @@
 //! Logout tokens (OpenID Connect Back-Channel Logout, section 2.4), right or wrong.
 
+use portico_adapters::system::{SystemClock, SystemRandomness};
 use portico_domain::ports::{Clock, Randomness};
 use serde_json::{Value, json};
 
@@ -7,7 +8,6 @@ use super::{
     keys::{changed, header, sign_as},
     provider::Provider,
 };
-use crate::system::{SystemClock, SystemRandomness};
 
 /// A good one but for these changes; null takes a member away.
 pub(super) fn logout_token(provider: &Provider, head: &Value, claims: &Value) -> Option<String> {

@@ -22,7 +22,7 @@ use super::{
     sign_ins::SignIn,
     tokens::parsed,
 };
-use crate::development::{faults::Fault, parameters::Parameters};
+use crate::{faults::Fault, parameters::Parameters};
 
 pub(super) fn routes() -> Vec<Route> {
     routes![by_query, by_form, cancel]

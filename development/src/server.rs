@@ -3,6 +3,7 @@
 use std::{io, net::Ipv4Addr, path::Path};
 
 use base64::{Engine, prelude::BASE64_STANDARD as BASE64};
+use portico_adapters::system::SystemRandomness;
 use portico_domain::ports::Randomness;
 use rocket::{
     Build, Config, Rocket, Shutdown,
@@ -14,7 +15,6 @@ use rocket::{
 use tokio::{sync::oneshot, task::JoinHandle};
 
 use super::world::WorldError;
-use crate::system::SystemRandomness;
 
 /// A server that runs until it is stopped or dropped.
 pub(super) struct Server {

@@ -9,6 +9,7 @@ use openidconnect::{
     IssuerUrl, JsonWebKey,
     core::{CoreJsonWebKey, CoreJsonWebKeySet, CoreProviderMetadata},
 };
+use portico_adapters::{http::HttpClient, system::SystemClock};
 use portico_domain::ports::Clock;
 use rocket::{
     Build, Request, Rocket, State, catch, catchers,
@@ -27,7 +28,6 @@ use super::{
     keys::Jws,
     provider::{Bearer, headers},
 };
-use crate::{http::HttpClient, system::SystemClock};
 
 /// Keys are asked for again this often at most when a token names an unknown one.
 const REFETCH_EVERY: Duration = Duration::from_secs(5);

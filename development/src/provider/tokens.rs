@@ -18,7 +18,7 @@ use super::{
     grants::{Grant, TOKEN_LIFETIME},
     random,
 };
-use crate::development::{
+use crate::{
     faults::Fault,
     keys::{changed, encode, forged, header, sign, sign_as},
 };

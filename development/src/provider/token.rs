@@ -25,7 +25,7 @@ use super::{
     grants::{Grant, Redeemed},
     random, tokens,
 };
-use crate::development::{faults::Fault, parameters::Parameters};
+use crate::{faults::Fault, parameters::Parameters};
 
 pub(super) fn routes() -> Vec<Route> {
     routes![token]

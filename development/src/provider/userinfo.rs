@@ -18,7 +18,7 @@ use super::{
     http::Bearer,
     tokens::{More, parsed, person},
 };
-use crate::development::{
+use crate::{
     faults::Fault,
     keys::{changed, forged, sign},
 };

@@ -16,7 +16,7 @@ use super::{
     random,
     sign_ins::SignIn,
 };
-use crate::development::{
+use crate::{
     accounts::{Account, SignUpError},
     parameters::Parameters,
 };

@@ -2,6 +2,10 @@
 
 use std::{fmt, path::PathBuf, sync::Arc};
 
+use portico_adapters::{
+    http::{HttpClient, Limits},
+    tls,
+};
 use serde_json::Value;
 use tokio::sync::Mutex;
 
@@ -13,10 +17,6 @@ use super::{
     logout_token,
     provider::{self, Provider},
     server::Server,
-};
-use crate::{
-    http::{HttpClient, Limits},
-    tls,
 };
 
 /// What the world is to be like.

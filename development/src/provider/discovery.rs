@@ -26,7 +26,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::Provider;
-use crate::development::{faults::Fault, keys::changed};
+use crate::{faults::Fault, keys::changed};
 
 pub(super) const SCOPES: [&str; 4] = ["openid", "profile", "email", "offline_access"];
 

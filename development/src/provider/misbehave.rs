@@ -9,7 +9,7 @@ use serde_json::json;
 use url::{Url, form_urlencoded};
 
 use super::{Provider, http::OwnPage};
-use crate::development::{faults::Fault, logout_token::logout_token};
+use crate::{faults::Fault, logout_token::logout_token};
 
 pub(super) fn routes() -> Vec<Route> {
     routes![page, choose, rotate, log_out]

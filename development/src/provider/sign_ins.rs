@@ -9,7 +9,7 @@ use std::{
 use chrono::{DateTime, Utc};
 use rocket::http::{Cookie, CookieJar, SameSite};
 
-use crate::development::accounts::Account;
+use crate::accounts::Account;
 
 /// The cookie that holds the random name of a sign-in. Not `session`: cookies don't know ports,
 /// and the site has its own on the same host.

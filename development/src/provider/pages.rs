@@ -10,7 +10,7 @@ use rocket::{
 use rocket_dyn_templates::{Template, context};
 
 use super::Provider;
-use crate::development::accounts::PASSWORD;
+use crate::accounts::PASSWORD;
 
 pub(super) fn routes() -> Vec<Route> {
     routes![front, style, picture]
@@ -28,7 +28,7 @@ fn front(provider: &State<Arc<Provider>>) -> Template {
 
 #[get("/development.css")]
 fn style() -> (ContentType, &'static str) {
-    (ContentType::CSS, include_str!("../../../../templates/development/development.css"))
+    (ContentType::CSS, include_str!("../../../templates/development/development.css"))
 }
 
 /// Initials in a circle.

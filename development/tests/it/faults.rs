@@ -3,12 +3,12 @@ use openidconnect::{
     core::{CoreIdToken, CoreIdTokenVerifier, CoreProviderMetadata},
 };
 
-use super::browser::{Browser, claims, settings};
-use crate::{
-    development::{Fault, World},
+use crate::browser::{Browser, claims, settings};
+use portico_adapters::{
     http::{HttpClient, Limits},
     tls,
 };
+use portico_development::{Fault, World};
 
 async fn discover(world: &World) -> Result<CoreProviderMetadata, String> {
     let http = HttpClient::new(tls::client_config(None).unwrap(), Limits::default()).unwrap();

@@ -8,11 +8,11 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 use url::{Url, form_urlencoded};
 
-use crate::{
-    development::{Client, World, WorldSettings},
+use portico_adapters::{
     http::{HttpClient, Limits},
     tls,
 };
+use portico_development::{Client, World, WorldSettings};
 
 pub(super) const AUDIENCE: &str = "https://messages.example";
 pub(super) const VERIFIER: &str = "0123456789-0123456789-0123456789-0123456789";

@@ -8,7 +8,7 @@ use serde_json::json;
 use url::Url;
 
 use super::{Provider, authorize::Reply, pages};
-use crate::development::parameters::Parameters;
+use crate::parameters::Parameters;
 
 pub(super) fn routes() -> Vec<Route> {
     routes![by_query, by_form]

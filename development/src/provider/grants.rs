@@ -7,7 +7,7 @@ use std::{
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::development::accounts::Account;
+use crate::accounts::Account;
 
 /// How long a code is good for.
 pub(super) const CODE_LIFETIME: TimeDelta = TimeDelta::seconds(60);

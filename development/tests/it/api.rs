@@ -2,8 +2,8 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::browser::{Browser, settings};
-use crate::development::{Fault, World};
+use crate::browser::{Browser, settings};
+use portico_development::{Fault, World};
 
 #[tokio::test]
 async fn each_message_is_for_those_who_may_read_it() {

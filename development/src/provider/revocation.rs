@@ -8,7 +8,7 @@ use super::{
     Provider,
     token::{Basic, Refusal, authenticate},
 };
-use crate::development::parameters::Parameters;
+use crate::parameters::Parameters;
 
 pub(super) fn routes() -> Vec<Route> {
     routes![revoke]

@@ -1,5 +1,5 @@
-use super::browser::{BACK, Browser, HOME, claims, encoded, settings};
-use crate::development::World;
+use crate::browser::{BACK, Browser, HOME, claims, encoded, settings};
+use portico_development::World;
 
 #[tokio::test]
 async fn a_stranger_sees_the_form_and_comes_back_with_a_code() {

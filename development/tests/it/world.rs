@@ -1,5 +1,5 @@
-use super::browser::{Browser, settings};
-use crate::development::{World, WorldError, WorldSettings};
+use crate::browser::{Browser, settings};
+use portico_development::{World, WorldError, WorldSettings};
 
 #[tokio::test]
 async fn a_taken_port_is_an_error_that_names_it_or_leads_to_the_next() {

@@ -17,6 +17,10 @@ mod userinfo;
 use std::sync::{Arc, OnceLock};
 
 use chrono::{DateTime, Utc};
+use portico_adapters::{
+    http::HttpClient,
+    system::{SystemClock, SystemRandomness},
+};
 use portico_domain::ports::{Clock, Randomness};
 use rocket::{Build, Rocket, figment::Figment, http::Status};
 use rocket_dyn_templates::Template;
@@ -24,10 +28,6 @@ use url::Url;
 
 use self::{grants::Grants, sign_ins::SignIns};
 use super::{accounts::Accounts, faults::Faults, hits::Hits, keys::Keys, world::Client};
-use crate::{
-    http::HttpClient,
-    system::{SystemClock, SystemRandomness},
-};
 
 pub(super) use self::http::{Bearer, headers};
 
