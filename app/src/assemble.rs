@@ -41,7 +41,7 @@ pub struct Assembly {
     pub api_url: Option<String>,
     /// The development provider and API. They end with this value.
     #[cfg(feature = "development")]
-    pub world: Option<portico_adapters::development::World>,
+    pub world: Option<portico_development::World>,
     secret_key: SecretKey,
     settings: Settings,
 }

@@ -1,9 +1,7 @@
 //! The outside world in a box, for `cargo run` without settings.
 
-use portico_adapters::{
-    development::{Client as Registered, World, WorldSettings},
-    identity::{ClientSecret, oidc::Vendor},
-};
+use portico_adapters::identity::{ClientSecret, oidc::Vendor};
+use portico_development::{Client as Registered, World, WorldSettings};
 use portico_domain::ports::Randomness;
 
 use crate::{

@@ -223,7 +223,7 @@ async fn a_stranger_who_logs_out_is_at_the_front_page() {
 #[tokio::test]
 async fn without_a_log_out_at_the_provider_people_are_told() {
     let site = Site::start().await;
-    site.world.faults().set(portico_adapters::development::Fault::NoEndSessionEndpoint);
+    site.world.faults().set(portico_development::Fault::NoEndSessionEndpoint);
     let (person, profile) = site.signed_in(USER).await;
     let page = person.submit(&profile, "Log Out", &[]).await;
     assert_eq!(page.status, StatusCode::OK);

@@ -91,6 +91,13 @@ pub(crate) fn reachable(name: &str) -> BTreeSet<&'static str> {
     seen.into_iter().map(|id| metadata()[id].name.as_str()).collect()
 }
 
+/// The members of this workspace that the member is built from, itself included.
+fn reachable_members(name: &str) -> BTreeSet<&'static str> {
+    let members = metadata().workspace_packages();
+    let is_member = |name: &&str| members.iter().any(|package| package.name == *name);
+    reachable(name).into_iter().filter(is_member).collect()
+}
+
 fn outside_of(name: &str) -> Vec<&'static str> {
     reachable(name).into_iter().filter(|name| OUTSIDE.contains(name)).collect()
 }
@@ -102,9 +109,21 @@ fn the_inside_reaches_no_web_no_database_and_no_http() {
 
 #[test]
 fn the_inside_reaches_no_other_member() {
-    let ours = |name: &&str| name.starts_with("portico");
-    let members: Vec<_> = reachable("portico-domain").into_iter().filter(ours).collect();
-    assert_eq!(members, ["portico-domain"]);
+    assert_eq!(reachable_members("portico-domain"), BTreeSet::from(["portico-domain"]));
+}
+
+#[test]
+fn adapters_do_not_depend_on_development_servers() {
+    let members = reachable_members("portico-adapters");
+    assert!(members.contains("portico-domain"), "{members:?}");
+    assert!(!members.contains("portico-development"), "{members:?}");
+}
+
+#[test]
+fn development_servers_do_not_depend_on_app() {
+    let members = reachable_members("portico-development");
+    assert!(members.contains("portico-adapters"), "{members:?}");
+    assert!(!members.contains("portico"), "{members:?}");
 }
 
 /// The walk must be able to find what the tests above find missing.
@@ -120,7 +139,7 @@ fn the_adapters_reach_the_web_the_databases_and_http() {
 }
 
 #[test]
-fn the_app_alone_depends_on_the_adapters() {
+fn app_and_development_servers_alone_depend_on_adapters() {
     let adapters = &member("portico-adapters").id;
     let on_adapters: BTreeSet<_> = metadata()
         .workspace_packages()
@@ -128,5 +147,6 @@ fn the_app_alone_depends_on_the_adapters() {
         .filter(|package| direct(&package.id).any(|dependency| dependency == adapters))
         .map(|package| package.name.as_str())
         .collect();
-    assert_eq!(on_adapters, BTreeSet::from(["portico", "portico-tests"]), "the tests aside");
+    let expected = ["portico", "portico-development", "portico-tests"];
+    assert_eq!(on_adapters, BTreeSet::from(expected), "the tests aside");
 }

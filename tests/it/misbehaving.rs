@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 
 use http::StatusCode;
 use portico_adapters::{
-    development::Fault,
     http::{HttpClient, Limits},
     tls,
 };
+use portico_development::Fault;
 use portico_tests::{
     page::Page,
     person::Person,

@@ -7,11 +7,9 @@ use std::{
 };
 
 use http::StatusCode;
-use portico_adapters::{
-    development::Fault,
-    sessions::{LoginAttemptStores, SessionStores},
-};
+use portico_adapters::sessions::{LoginAttemptStores, SessionStores};
 use portico_contracts::Server;
+use portico_development::Fault;
 use portico_domain::model::LoginLoopGuard;
 use portico_domain::ports::{
     LoginAttempts, MockLoginAttempts, MockSessionStore, SessionStore, SessionsUnavailable,

@@ -11,7 +11,7 @@ use std::{
 use async_trait::async_trait;
 use chrono::TimeDelta;
 use http::StatusCode;
-use portico_adapters::development::Fault;
+use portico_development::Fault;
 use portico_domain::{
     model::{
         AccessToken, AuthorizationResponse, Identity, LoginAttempt, LogoutToken, Message,

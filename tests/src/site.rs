@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use portico::{Ports, assemble, config::Settings, open_database};
-use portico_adapters::development::{Client, World, WorldSettings};
+use portico_development::{Client, World, WorldSettings};
 use rocket::{Route, Shutdown};
 use tempfile::TempDir;
 use tokio::{sync::oneshot, task::JoinHandle};

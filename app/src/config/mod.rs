@@ -5,10 +5,13 @@ mod reader;
 mod sessions;
 mod sources;
 
-use std::{net::IpAddr, path::PathBuf};
+use std::{ffi::OsString, io::Read, net::IpAddr, path::PathBuf};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use figment::Figment;
+use figment::{
+    Figment,
+    providers::{Data, Format, Toml},
+};
 use ipnet::IpNet;
 use portico_adapters::{identity::oidc::ResponseMode, sessions::KeyMaterial};
 use portico_domain::model::Lifetimes;
@@ -16,7 +19,7 @@ use url::Url;
 
 pub use provider::Provider;
 use reader::Reader;
-pub use reader::{Problem, Problems};
+pub use reader::{KEYS, Problem, Problems};
 pub use sessions::{RedisUrl, Store};
 
 /// Everything that can be set. `Debug` shows no secret.
@@ -128,7 +131,15 @@ impl Settings {
     /// # Errors
     /// [`Problems`]: every unknown key, malformed value and missing setting at once.
     pub fn load() -> Result<Self, Problems> {
-        let (figment, broken) = sources::figment();
+        Self::from_sources(Toml::file("Portico.toml"), dotenvy::dotenv_iter(), std::env::vars_os())
+    }
+
+    fn from_sources<R: Read>(
+        file: Data<Toml>,
+        env_file: dotenvy::Result<dotenvy::Iter<R>>,
+        environment: impl IntoIterator<Item = (OsString, OsString)>,
+    ) -> Result<Self, Problems> {
+        let (figment, broken) = sources::figment(file, env_file, environment);
         match (Self::from_figment(figment), broken) {
             (settings, None) => settings,
             (Ok(_), Some(broken)) => Err(Problems(vec![broken])),

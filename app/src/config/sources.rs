@@ -1,21 +1,25 @@
 //! The places that settings come from.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, ffi::OsString, io::Read};
 
 use figment::{
     Error, Figment, Metadata, Profile, Provider,
-    providers::{Format, Toml},
+    providers::{Data, Toml},
     value::{Dict, Map, Value},
 };
 
 use super::reader::{KEYS, Problem, ROCKET};
 
 /// `Portico.toml`, under `.env`, under the environment; and what is wrong with `.env`.
-pub(super) fn figment() -> (Figment, Option<Problem>) {
+pub(super) fn figment<R: Read>(
+    file: Data<Toml>,
+    env_file: dotenvy::Result<dotenvy::Iter<R>>,
+    environment: impl IntoIterator<Item = (OsString, OsString)>,
+) -> (Figment, Option<Problem>) {
     let mut broken = None;
     let mut dotenv = Vec::new();
     // Without the file there is nothing to read.
-    for line in dotenvy::dotenv_iter().into_iter().flatten() {
+    for line in env_file.into_iter().flatten() {
         match line {
             Ok(pair) => dotenv.push(pair),
             // The error quotes the line, and that may hold a secret.
@@ -33,9 +37,10 @@ pub(super) fn figment() -> (Figment, Option<Problem>) {
             }
         }
     }
-    let environment = std::env::vars_os()
+    let environment = environment
+        .into_iter()
         .filter_map(|(key, value)| Some((key.into_string().ok()?, value.into_string().ok()?)));
-    let figment = Figment::from(Toml::file("Portico.toml"))
+    let figment = Figment::from(file)
         .merge(Text::new(".env", dotenv))
         .merge(Text::new("the environment", environment));
     (figment, broken)

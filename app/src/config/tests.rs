@@ -1,5 +1,3 @@
-#![expect(clippy::result_large_err, reason = "the error of figment's test jail is large")]
-
 use base64::{Engine, engine::general_purpose::STANDARD};
 
 use super::*;
@@ -237,54 +235,53 @@ fn rockets_own_settings_are_handed_on() {
     assert_eq!(settings.address_of(""), "http://127.0.0.1:5050");
 }
 
+/// The settings that `Portico.toml`, `.env` and the environment add up to.
+fn settings_of(
+    file: &str,
+    env_file: &str,
+    environment: &[(&str, &str)],
+) -> Result<Settings, Problems> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("Portico.toml");
+    std::fs::write(&path, file).unwrap();
+    Settings::from_sources(
+        Toml::file_exact(path),
+        Ok(dotenvy::from_read_iter(env_file.as_bytes())),
+        environment.iter().map(|(key, value)| (key.into(), value.into())),
+    )
+}
+
 #[test]
 fn unknown_keys_and_broken_lines_of_the_file_are_told() {
-    figment::Jail::expect_with(|jail| {
-        jail.create_file(
-            "Portico.toml",
-            "auth0_domian = \"x\"\nrocket_port = 5000\nauto_migrate = 3\n",
-        )?;
-        let found = Settings::load().unwrap_err();
-        let keys: Vec<_> = found.0.iter().map(|problem| &*problem.key).collect();
-        assert_eq!(keys, ["auth0_domian", "AUTO_MIGRATE"], "{found}");
-        assert!(found.to_string().contains("Portico.toml"), "{found}");
+    let file = "auth0_domian = \"x\"\nrocket_port = 5000\nauto_migrate = 3\n";
+    let found = settings_of(file, "", &[]).unwrap_err();
+    let keys: Vec<_> = found.0.iter().map(|problem| &*problem.key).collect();
+    assert_eq!(keys, ["auth0_domian", "AUTO_MIGRATE"], "{found}");
+    assert!(found.to_string().contains("Portico.toml"), "{found}");
 
-        jail.create_file("Portico.toml", "client_secret = hunter2")?;
-        let found = Settings::load().unwrap_err();
-        assert_eq!(found.0[0].key, "Portico.toml");
-        assert!(!found.to_string().contains("hunter2"));
-        Ok(())
-    });
+    let found = settings_of("client_secret = hunter2", "", &[]).unwrap_err();
+    assert_eq!(found.0[0].key, "Portico.toml");
+    assert!(!found.to_string().contains("hunter2"));
 }
 
 #[test]
 fn the_environment_wins_over_the_files() {
-    figment::Jail::expect_with(|jail| {
-        jail.create_file(
-            "Portico.toml",
-            "rocket_port = 5001\npublic_url = \"http://a.example\"\noidc_scopes = \"openid\"\n",
-        )?;
-        jail.create_file(".env", "ROCKET_PORT=5002\nPUBLIC_URL=http://b.example\n")?;
-        jail.set_env("ROCKET_PORT", "5003");
-        let settings = Settings::load().unwrap();
-        assert_eq!(settings.rocket.extract_inner::<u16>("port").unwrap(), 5003);
-        assert_eq!(settings.address_of("/"), "http://b.example/");
-        assert_eq!(settings.scopes, ["openid"]);
-        Ok(())
-    });
+    let settings = settings_of(
+        "rocket_port = 5001\npublic_url = \"http://a.example\"\noidc_scopes = \"openid\"\n",
+        "ROCKET_PORT=5002\nPUBLIC_URL=http://b.example\n",
+        &[("ROCKET_PORT", "5003")],
+    )
+    .unwrap();
+    assert_eq!(settings.rocket.extract_inner::<u16>("port").unwrap(), 5003);
+    assert_eq!(settings.address_of("/"), "http://b.example/");
+    assert_eq!(settings.scopes, ["openid"]);
 }
 
 #[test]
 fn a_broken_line_of_the_env_file_is_told_and_not_shown() {
-    figment::Jail::expect_with(|jail| {
-        jail.create_file(".env", "OIDC_CLIENT_ID=x\nOIDC_SCOPES=openid hunter2 email\n")?;
-        let found = Settings::load().unwrap_err();
-        assert_eq!(found.0[0].key, ".env");
-        let told = found.to_string();
-        assert!(
-            told.contains("the line after OIDC_CLIENT_ID") && !told.contains("hunter2"),
-            "{told}"
-        );
-        Ok(())
-    });
+    let env_file = "OIDC_CLIENT_ID=x\nOIDC_SCOPES=openid hunter2 email\n";
+    let found = settings_of("", env_file, &[]).unwrap_err();
+    assert_eq!(found.0[0].key, ".env");
+    let told = found.to_string();
+    assert!(told.contains("the line after OIDC_CLIENT_ID") && !told.contains("hunter2"), "{told}");
 }

@@ -11,10 +11,12 @@ use rocket::{
 use super::Reference;
 use crate::ports::Ports;
 
-/// Whoever is behind the request: perhaps signed in.
+/// The visitor, logged in or not.
 ///
-/// The session is opened once per request, however many guards ask. A store that is out of reach
-/// fails the request with 503: the visitor must not be taken for a stranger.
+/// All guards of a request share one lookup of the session. What goes to the session store itself
+/// may read the session again: a route that takes [`Store`], as the message pages do to refresh a
+/// token, and the catcher for 401. A store that is out of reach fails the request with 503: a
+/// visitor whose session cannot be read must not be treated as logged out.
 #[derive(Clone, Copy, Debug)]
 pub struct Visitor<'r> {
     /// `None` for a stranger.

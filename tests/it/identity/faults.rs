@@ -4,11 +4,11 @@
 use std::{sync::Arc, time::Duration};
 
 use portico_adapters::{
-    development::Fault,
     http::Limits,
     identity::{ClientSecret, oidc::OidcSettings},
     system::SystemClock,
 };
+use portico_development::Fault;
 use portico_domain::{
     model::{AuthorizationResponse, CodeVerifier, LoginAttempt},
     ports::{

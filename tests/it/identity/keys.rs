@@ -1,7 +1,7 @@
 //! Keys that change, and people who pretend that they did.
 
 use chrono::TimeDelta;
-use portico_adapters::development::Fault;
+use portico_development::Fault;
 use portico_domain::{ports::IdentityProvider, ports::RedeemError::InvalidIdentity};
 
 use super::{Outside, assert_refused, attempt, clock_at_now};

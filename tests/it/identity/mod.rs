@@ -19,7 +19,6 @@ use std::{path::PathBuf, sync::Arc};
 
 use chrono::DateTime;
 use portico_adapters::{
-    development::{Client, World, WorldSettings},
     http::{HttpClient, Limits},
     identity::{
         ClientSecret,
@@ -29,6 +28,7 @@ use portico_adapters::{
     tls,
 };
 use portico_contracts::{fakes::ManualClock, fixtures};
+use portico_development::{Client, World, WorldSettings};
 use portico_domain::{
     model::{
         AuthorizationCode, AuthorizationResponse, CodeVerifier, Identity, LoginAttempt, Screen,

@@ -3,9 +3,10 @@
 use std::{sync::Arc, time::Duration};
 
 use chrono::TimeDelta;
-use portico_adapters::{development::Fault, http::Limits, system::SystemClock};
+use portico_adapters::{http::Limits, system::SystemClock};
 use portico_contracts::fakes::ManualClock;
 use portico_contracts::fixtures;
+use portico_development::Fault;
 use portico_domain::{
     model::{Screen, State},
     ports::{IdentityProvider, RedeemError::ProviderFault},

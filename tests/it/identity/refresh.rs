@@ -9,7 +9,8 @@ use std::{
 };
 
 use chrono::TimeDelta;
-use portico_adapters::{development::Fault, http::Limits, system::SystemClock};
+use portico_adapters::{http::Limits, system::SystemClock};
+use portico_development::Fault;
 use portico_domain::{
     model::{RefreshToken, RefreshedTokens, Session, SessionId},
     ports::{Clock, IdentityProvider, RefreshError},

@@ -4,12 +4,12 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD as BASE64};
 use portico_adapters::{
-    development::Fault,
     http::Limits,
     identity::oidc::{OidcSettings, Vendor},
     system::SystemClock,
 };
 use portico_contracts::fixtures;
+use portico_development::Fault;
 use portico_domain::{
     model::{Screen, State},
     ports::IdentityProvider,

@@ -8,7 +8,7 @@ use std::{
 };
 
 use http::StatusCode;
-use portico_adapters::development::Fault;
+use portico_development::Fault;
 use portico_tests::{page::Page, person::Person, site::log_in};
 use process::{Cluster, Instance, Store};
 use reqwest::Method;

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use portico_adapters::development::World;
+use portico_development::World;
 use portico_tests::{
     free_port::free_port,
     person::Person,

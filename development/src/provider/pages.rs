@@ -1,0 +1,73 @@
+//! The front page, the style sheet, the pictures of the accounts, the error pages.
+
+use std::sync::Arc;
+
+use rocket::{
+    Catcher, Request, Route, State, catch, catchers, get,
+    http::{ContentType, Header, Status},
+    routes,
+};
+use rocket_dyn_templates::{Template, context};
+
+use super::Provider;
+use crate::accounts::PASSWORD;
+
+pub(super) fn routes() -> Vec<Route> {
+    routes![front, style, picture]
+}
+
+pub(super) fn catchers() -> Vec<Catcher> {
+    catchers![failed]
+}
+
+#[get("/")]
+fn front(provider: &State<Arc<Provider>>) -> Template {
+    let (site, password) = (provider.site(), PASSWORD);
+    Template::render("development/home", context! { site, password, issuer: provider.issuer() })
+}
+
+#[get("/development.css")]
+fn style() -> (ContentType, &'static str) {
+    (ContentType::CSS, include_str!("../../../templates/development/development.css"))
+}
+
+/// Initials in a circle.
+#[get("/picture/<file>")]
+fn picture(file: &str) -> Option<Picture> {
+    let initials = file.strip_suffix(".svg")?;
+    // What comes from outside goes into the picture only when it is nothing but initials.
+    if !(1..=2).contains(&initials.len()) || !initials.bytes().all(|b| b.is_ascii_alphanumeric()) {
+        return None;
+    }
+    let hue = initials.bytes().fold(0_u32, |sum, byte| sum * 31 + u32::from(byte)) % 360;
+    Some(Picture {
+        svg: format!(
+            r##"<svg xmlns="http://www.w3.org/2000/svg" width="96" height="96" viewBox="0 0 96 96"><rect width="96" height="96" fill="hsl({hue} 45% 40%)"/><text x="48" y="48" dy=".35em" text-anchor="middle" font-family="sans-serif" font-size="40" fill="#fff">{initials}</text></svg>"##
+        ),
+        kind: ContentType::SVG,
+        policy: Header::new("Cross-Origin-Resource-Policy", "cross-origin"),
+    })
+}
+
+#[derive(rocket::Responder)]
+struct Picture {
+    svg: String,
+    kind: ContentType,
+    /// The site shows it too.
+    policy: Header<'static>,
+}
+
+#[catch(default)]
+fn failed(status: Status, _: &Request<'_>) -> Template {
+    let message = match status.code {
+        403 => "This form was not sent from one of our own pages.",
+        404 => "There is no such page here.",
+        _ => status.reason_lossy(),
+    };
+    error(status.code, message)
+}
+
+/// The page that says what went wrong.
+pub(super) fn error(status: u16, message: &str) -> Template {
+    Template::render("development/error", context! { status, message })
+}

@@ -1,0 +1,188 @@
+//! Makes access tokens and ID tokens, and, on demand, wrong ones.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use openidconnect::{
+    AccessToken, AccessTokenHash, AdditionalClaims, Audience, ClientId, EndUserEmail, EndUserName,
+    EndUserNickname, EndUserPictureUrl, IdToken, IdTokenClaims, IssuerUrl, LocalizedClaim, Nonce,
+    StandardClaims, SubjectIdentifier,
+    core::{
+        CoreGenderClaim, CoreHmacKey, CoreJweContentEncryptionAlgorithm, CoreJwsSigningAlgorithm,
+    },
+};
+use rocket::http::Status;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::{
+    Provider,
+    grants::{Grant, TOKEN_LIFETIME},
+    random,
+};
+use crate::{
+    faults::Fault,
+    keys::{changed, encode, forged, header, sign, sign_as},
+};
+
+const FAILED: Status = Status::InternalServerError;
+
+/// Claims that `openidconnect` has no field for.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct More {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sid: Option<String>,
+    permissions: Vec<String>,
+}
+
+impl AdditionalClaims for More {}
+
+impl More {
+    pub(super) fn of(grant: &Grant) -> Self {
+        Self { sid: grant.sid.clone(), permissions: grant.account.permissions.clone() }
+    }
+}
+
+type Token =
+    IdToken<More, CoreGenderClaim, CoreJweContentEncryptionAlgorithm, CoreJwsSigningAlgorithm>;
+
+/// A JWT (RFC 9068) when an audience was asked for; else opaque, good for userinfo only.
+pub(super) fn access_token(
+    provider: &Provider,
+    grant: &Grant,
+    now: DateTime<Utc>,
+) -> Result<String, Status> {
+    let Some(audience) = &grant.audience else { return random() };
+    let claims = json!({
+        "iss": provider.issuer(),
+        "sub": grant.account.subject,
+        "aud": [audience, provider.endpoint("/userinfo")],
+        "azp": provider.client.id,
+        "client_id": provider.client.id,
+        "scope": grant.scope.join(" "),
+        "permissions": grant.account.permissions,
+        "iat": now.timestamp(),
+        "exp": (now + access_token_lifetime(provider)).timestamp(),
+        "jti": random()?,
+    });
+    let key = provider.keys.current().ok_or(FAILED)?;
+    sign(&key, "at+jwt", &claims).ok_or(FAILED)
+}
+
+/// How long access tokens last now.
+pub(super) fn access_token_lifetime(provider: &Provider) -> TimeDelta {
+    provider.faults.short_access_tokens().unwrap_or(TOKEN_LIFETIME)
+}
+
+/// The ID token (OpenID Connect Core, section 2), with the faults that are on.
+pub(super) fn id_token(
+    provider: &Provider,
+    grant: &Grant,
+    access: &str,
+    now: DateTime<Utc>,
+) -> Result<String, Status> {
+    let claims = id_token_claims(provider, grant, now)?;
+    let faults = &provider.faults;
+    let access = AccessToken::new(access.into());
+    // Without an access token at hand, the `at_hash` in the claims stands.
+    let hashed = (!faults.has(Fault::WrongAccessTokenHash)).then_some(&access);
+    if faults.has(Fault::Hs256) {
+        let key = CoreHmacKey::new(provider.client.secret.as_bytes());
+        let token = Token::new(claims, &key, CoreJwsSigningAlgorithm::HmacSha256, hashed, None);
+        return token.map(|token| token.to_string()).map_err(|_| FAILED);
+    }
+    let key = provider.keys.current().ok_or(FAILED)?;
+    let algorithm = CoreJwsSigningAlgorithm::RsaSsaPkcs1V15Sha256;
+    let token = Token::new(claims, &*key, algorithm, hashed, None).map_err(|_| FAILED)?.to_string();
+    if faults.has(Fault::AlgNone) {
+        let claims = token.split('.').nth(1).ok_or(FAILED)?;
+        return Ok(format!("{}.{claims}.", encode(&json!({ "alg": "none" }))));
+    }
+    if faults.has(Fault::FlippedSignature) {
+        return forged(&token).ok_or(FAILED);
+    }
+    if let Some(text) =
+        faults.find(|fault| if let Fault::NoJwt(text) = fault { Some(text) } else { None })
+    {
+        return Ok(text.into());
+    }
+    // Claims and header changed, and signed like that.
+    let change = faults.find(|fault| match fault {
+        Fault::ChangedClaims(claims) => Some((json!({}), parsed(claims))),
+        Fault::ChangedHeader(header) => Some((parsed(header), json!({}))),
+        Fault::LongClaim(bytes) => Some((json!({}), json!({ "long": "x".repeat(bytes) }))),
+        _ => None,
+    });
+    if let Some((head, claims)) = change {
+        let usual = provider.keys.read(&token).ok_or(FAILED)?;
+        let head = changed(header(&key, "JWT"), &head);
+        return sign_as(&key, &head, &changed(usual, &claims)).ok_or(FAILED);
+    }
+    Ok(token)
+}
+
+/// The JSON of a fault, which is written in code.
+pub(super) fn parsed(json: &str) -> Value {
+    serde_json::from_str(json).unwrap_or_default()
+}
+
+fn id_token_claims(
+    provider: &Provider,
+    grant: &Grant,
+    now: DateTime<Utc>,
+) -> Result<IdTokenClaims<More, CoreGenderClaim>, Status> {
+    let other = "someone-else";
+    let on = |fault| provider.faults.has(fault);
+    let issuer = if on(Fault::WrongIssuer) { "http://issuer.example" } else { provider.issuer() };
+    let audience = if on(Fault::WrongAudience) { other } else { &provider.client.id };
+    let expires = if on(Fault::Expired) { now - TimeDelta::hours(1) } else { now + TOKEN_LIFETIME };
+    let issued = if on(Fault::IssuedInTheFuture) { now + TimeDelta::hours(1) } else { now };
+    let nonce = grant.nonce.clone().map(Nonce::new);
+    let mut claims = IdTokenClaims::new(
+        IssuerUrl::new(issuer.into()).map_err(|_| FAILED)?,
+        vec![Audience::new(audience.into())],
+        expires,
+        issued,
+        person(provider, grant),
+        More::of(grant),
+    )
+    .set_auth_time(Some(grant.auth_time))
+    .set_nonce(if on(Fault::WrongNonce) { Some(Nonce::new(other.into())) } else { nonce });
+    if on(Fault::EmptySubject) {
+        claims = claims.set_subject(SubjectIdentifier::new(String::new()));
+    }
+    if on(Fault::WrongSubject) {
+        claims = claims.set_subject(SubjectIdentifier::new(other.into()));
+    }
+    if on(Fault::WrongAccessTokenHash) {
+        claims = claims.set_access_token_hash(Some(AccessTokenHash::new(other.into())));
+    }
+    if on(Fault::ForeignAuthorizedParty) {
+        claims = claims.set_authorized_party(Some(ClientId::new(other.into())));
+    }
+    Ok(claims)
+}
+
+/// Who it is, as far as the scope tells (OpenID Connect Core, section 5.4).
+pub(super) fn person(provider: &Provider, grant: &Grant) -> StandardClaims<CoreGenderClaim> {
+    let account = &grant.account;
+    let mut claims = StandardClaims::new(SubjectIdentifier::new(account.subject.clone()));
+    if grant.has("profile") {
+        let nickname = account.email.split('@').next().unwrap_or_default();
+        let picture = provider.endpoint(&format!("/picture/{}.svg", account.initials()));
+        claims = claims
+            .set_name(Some(localized(EndUserName::new(account.name.clone()))))
+            .set_nickname(Some(localized(EndUserNickname::new(nickname.into()))))
+            .set_picture(Some(localized(EndUserPictureUrl::new(picture))));
+    }
+    if grant.has("email") {
+        claims = claims
+            .set_email(Some(EndUserEmail::new(account.email.clone())))
+            .set_email_verified(Some(account.email_verified));
+    }
+    claims
+}
+
+fn localized<T>(value: T) -> LocalizedClaim<T> {
+    let mut claim = LocalizedClaim::new();
+    claim.insert(None, value);
+    claim
+}

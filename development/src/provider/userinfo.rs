@@ -1,0 +1,103 @@
+//! The userinfo endpoint (OpenID Connect Core, section 5.3).
+
+use std::sync::Arc;
+
+use openidconnect::{SubjectIdentifier, UserInfoClaims, core::CoreGenderClaim};
+use rocket::{
+    Request, Route, State, get,
+    http::{ContentType, Header, Status},
+    post,
+    response::{self, Responder, content::RawHtml},
+    routes,
+    serde::json::Json,
+};
+use serde_json::{Value, json};
+
+use super::{
+    Provider,
+    http::Bearer,
+    tokens::{More, parsed, person},
+};
+use crate::{
+    faults::Fault,
+    keys::{changed, forged, sign},
+};
+
+pub(super) fn routes() -> Vec<Route> {
+    routes![by_get, by_post]
+}
+
+#[derive(Responder)]
+enum Claims {
+    Plain(Box<Json<UserInfoClaims<More, CoreGenderClaim>>>),
+    Page(RawHtml<&'static str>),
+    Signed((ContentType, String)),
+}
+
+#[get("/userinfo")]
+async fn by_get(bearer: Bearer<'_>, provider: &State<Arc<Provider>>) -> Result<Claims, Refused> {
+    userinfo(bearer, provider).await
+}
+
+#[post("/userinfo")]
+async fn by_post(bearer: Bearer<'_>, provider: &State<Arc<Provider>>) -> Result<Claims, Refused> {
+    userinfo(bearer, provider).await
+}
+
+async fn userinfo(bearer: Bearer<'_>, provider: &Provider) -> Result<Claims, Refused> {
+    provider
+        .faults
+        .wait(|fault| match fault {
+            Fault::UserinfoSlow(delay) => Some(delay),
+            _ => None,
+        })
+        .await;
+    let token = bearer.0.ok_or(Refused("Bearer"))?;
+    let known = provider.grants.of_access(token, provider.now());
+    let grant = known.filter(|_| !provider.faults.has(Fault::UserinfoRefuses));
+    let grant = grant.ok_or(Refused("Bearer error=\"invalid_token\""))?;
+    let mut claims = UserInfoClaims::new(person(provider, &grant), More::of(&grant));
+    if provider.faults.has(Fault::UserinfoWrongSubject) {
+        claims.set_subject(SubjectIdentifier::new("dev|someone-else".into()));
+    }
+    if provider.faults.has(Fault::UserinfoHtml) {
+        return Ok(Claims::Page(RawHtml("<!doctype html><title>Not what you asked for</title>")));
+    }
+    let signed = provider.faults.find(|fault| match fault {
+        Fault::UserinfoSigned(change) => Some((parsed(change), false)),
+        Fault::UserinfoForged => Some((Value::Null, true)),
+        _ => None,
+    });
+    match signed {
+        None => Ok(Claims::Plain(Box::new(Json(claims)))),
+        Some((change, wrong)) => signed_claims(provider, &claims, &change, wrong)
+            .map(|token| Claims::Signed((ContentType::new("application", "jwt"), token)))
+            .ok_or(Refused("Bearer")),
+    }
+}
+
+/// Section 5.3.2: with `iss` and `aud`.
+fn signed_claims(
+    provider: &Provider,
+    claims: &UserInfoClaims<More, CoreGenderClaim>,
+    change: &Value,
+    wrong: bool,
+) -> Option<String> {
+    let ours = json!({ "iss": provider.issuer(), "aud": provider.client.id });
+    let claims = changed(changed(serde_json::to_value(claims).ok()?, &ours), change);
+    let key = provider.keys.current()?;
+    let token = sign(&key, "JWT", &claims)?;
+    if wrong { forged(&token) } else { Some(token) }
+}
+
+/// 401, with the challenge to answer (RFC 6750, section 3).
+struct Refused(&'static str);
+
+impl<'r> Responder<'r, 'static> for Refused {
+    fn respond_to(self, _: &'r Request<'_>) -> response::Result<'static> {
+        response::Response::build()
+            .status(Status::Unauthorized)
+            .header(Header::new("WWW-Authenticate", self.0))
+            .ok()
+    }
+}

@@ -1,0 +1,10 @@
+//! The development servers, over HTTP.
+
+#![allow(clippy::unwrap_used, reason = "helpers of tests may fail like tests")]
+
+mod api;
+mod browser;
+mod faults;
+mod login;
+mod tokens;
+mod world;
