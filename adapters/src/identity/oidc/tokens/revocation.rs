@@ -65,3 +65,45 @@ async fn revoke(provider: &OidcProvider, token: &RefreshToken) -> Result<(), Pro
     let status = response.status().as_u16();
     Err(ProviderError::invalid(ENDPOINT, format_args!("status {status}")))
 }
+
+#[cfg(test)]
+mod tests {
+    use portico_domain::ports::MockClock;
+
+    use super::*;
+    use crate::{
+        http::{HttpClient, Limits},
+        identity::oidc::{OidcSettings, ResponseMode, Vendor},
+        tls,
+    };
+
+    fn provider() -> OidcProvider {
+        let settings = OidcSettings {
+            issuer: "http://127.0.0.1:1".into(),
+            client_id: "portico".into(),
+            client_secret: None,
+            client_key: None,
+            audience: None,
+            scopes: Vec::new(),
+            redirect_uri: "https://site.example/callback".into(),
+            post_logout_redirect_uri: "https://site.example/".into(),
+            response_mode: ResponseMode::Query,
+            pushed_requests: false,
+            vendor: Vendor::Any,
+        };
+        let http = HttpClient::new(tls::client_config(None).unwrap(), Limits::default()).unwrap();
+        OidcProvider::new(settings, http, Arc::new(MockClock::new())).unwrap()
+    }
+
+    #[tokio::test]
+    async fn drops_revocations_beyond_the_maximum() {
+        let revocations = Revocations::default();
+        let provider = provider();
+        let token = RefreshToken::new("a token");
+        let tasks = || tokio::runtime::Handle::current().metrics().num_alive_tasks();
+        for _ in 0..MAX_PENDING + 10 {
+            revocations.start(&provider, &token, Duration::from_secs(3_600));
+        }
+        assert_eq!(tasks(), MAX_PENDING);
+    }
+}
