@@ -1,13 +1,18 @@
 //! What a link to `/login` may ask for, and pages that ask for a fresh login.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use chrono::TimeDelta;
 
 use http::StatusCode;
 use portico::guards::FreshLogin;
+use portico_domain::ports::Clock;
 use portico_tests::{
-    page::Page,
     person::Person,
-    site::{Particular, Site, log_in},
+    site::{Change, Particular, Site, log_in},
 };
 use reqwest::Method;
 use rocket::{get, routes};
@@ -103,31 +108,35 @@ fn keys(person: FreshLogin<'_, 1>) -> String {
     format!("<!doctype html><p>The keys of {}</p>", person.subject().subject)
 }
 
-async fn keys_of(person: &Person) -> Page {
-    let begun = Instant::now();
-    loop {
-        let page = person.get("/keys").await;
-        if page.status != StatusCode::OK {
-            return page;
-        }
-        assert!(begun.elapsed() < Duration::from_secs(10), "the login never gets old");
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
-}
-
 #[tokio::test]
 async fn a_page_that_wants_a_fresh_login_sends_people_to_sign_in_anew_and_back() {
-    let particular = Particular { routes: routes![keys], ..Particular::default() };
+    let clock = crate::identity::clock_at_now();
+    let ours: Arc<dyn Clock> = clock.clone();
+    let ports: Option<Change> = Some(Box::new(move |ports| ports.clock = ours));
+    let particular = Particular { routes: routes![keys], ports, ..Particular::default() };
     let site = Site::start_with(particular).await;
     let (person, _) = site.signed_in(USER).await;
-    let page = keys_of(&person).await;
+    assert_eq!(person.get("/keys").await.status, StatusCode::OK);
+    // One second, the leeway for different clocks, and one more.
+    clock.advance(TimeDelta::seconds(1 + 60 + 1));
+    let page = person.get("/keys").await;
     assert_eq!(page.status, StatusCode::SEE_OTHER);
     let login = page.location().unwrap();
     assert_eq!((login.path(), login.query()), ("/login", Some("max_age=1&next=%2Fkeys")));
     assert!(is_signed_in(&person).await, "the session goes on meanwhile");
 
-    // Although there are sessions here and there, the provider asks.
-    let form = person.visit("/keys").await;
+    // Although there are sessions here and at the provider, it asks for the password, once the
+    // second has passed.
+    clock.advance(TimeDelta::seconds(-62));
+    let start = Instant::now();
+    let form = loop {
+        let page = person.visit(login.as_str()).await;
+        if page.url.origin() != site.url.origin() {
+            break page;
+        }
+        assert!(start.elapsed() < Duration::from_secs(10), "the provider never asks");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    };
     assert_ne!(form.url.origin(), site.url.origin(), "{}", form.text());
     let fields = [("Email", USER), ("Password", "portico")];
     let page = person.submit(&form, "Log In", &fields).await;

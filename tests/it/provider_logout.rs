@@ -111,15 +111,15 @@ fn faults() -> Vec<(&'static str, Value, Value)> {
         ("another issuer", none(), json!({ "iss": "https://attacker.example" })),
         ("another issuer", none(), json!({ "iss": null })),
         ("another issuer", none(), json!({ "iss": 7 })),
-        ("somebody else", none(), json!({ "aud": "another" })),
-        ("somebody else", none(), json!({ "aud": ["another"] })),
-        ("somebody else", none(), json!({ "aud": null })),
+        ("not in its audience", none(), json!({ "aud": "another" })),
+        ("not in its audience", none(), json!({ "aud": ["another"] })),
+        ("not in its audience", none(), json!({ "aud": null })),
         ("in the future", none(), json!({ "iat": now + 3_600 })),
-        ("long ago", none(), json!({ "iat": now - 3_600 })),
-        ("when it was issued", none(), json!({ "iat": null })),
-        ("when it was issued", none(), json!({ "iat": "now" })),
+        ("too long ago", none(), json!({ "iat": now - 3_600 })),
+        ("iat", none(), json!({ "iat": null })),
+        ("iat", none(), json!({ "iat": "now" })),
         ("expired", none(), json!({ "exp": now - 3_600 })),
-        ("no time", none(), json!({ "exp": "soon" })),
+        ("exp", none(), json!({ "exp": "soon" })),
         ("no log-out event", none(), json!({ "events": null })),
         ("no log-out event", none(), json!({ "events": {} })),
         ("no log-out event", none(), json!({ "events": { "another": {} } })),
@@ -157,11 +157,11 @@ async fn a_token_that_breaks_a_rule_ends_nothing() {
         faults().into_iter().map(|(why, header, claims)| (why, token(&header, claims))).collect();
     rows.extend([
         ("not allowed", with_the_secret(&good)),
-        ("no JWS", "not.a-jwt".into()),
-        ("no JWS", "no JWT".into()),
-        ("no JWS", "a.b.c".into()),
-        ("header", "YQ.YQ.YQ".into()),
-        ("no JWS", String::new()),
+        ("malformed", "not.a-jwt".into()),
+        ("malformed", "no JWT".into()),
+        ("malformed", "a.b.c".into()),
+        ("malformed", "YQ.YQ.YQ".into()),
+        ("malformed", String::new()),
         ("too long", format!("{good}{}", "A".repeat(17_000))),
     ]);
     let before = requested(&site);
@@ -304,20 +304,19 @@ async fn a_frame_of_the_provider_ends_the_session_that_it_names() {
     }
 }
 
+/// What is stored for requests like these is tested with the stores; here they must not get in the
+/// way of genuine ones.
 #[tokio::test]
-async fn strangers_cannot_fill_the_list_of_what_has_ended() {
+async fn front_channel_logouts_of_unknown_sessions_spend_no_budget() {
     let site = Site::start().await;
     let (person, profile) = site.signed_in(USER).await;
-    let stranger = site.person();
-    let mut refused = false;
+    let anonymous = site.person();
     for number in 0..300 {
-        let status = frame(&site, &stranger, site.world.issuer(), &number.to_string()).await;
-        refused |= status == StatusCode::BAD_REQUEST;
+        let status = frame(&site, &anonymous, site.world.issuer(), &number.to_string()).await;
+        assert_eq!(status, StatusCode::OK);
     }
-    assert!(refused);
-    // Whoever brings the session itself is not one of them.
     let sid = claim(&profile, "sid");
-    assert_eq!(frame(&site, &person, site.world.issuer(), &sid).await, StatusCode::OK);
+    assert_eq!(frame(&site, &anonymous, site.world.issuer(), &sid).await, StatusCode::OK);
     assert!(!is_signed_in(&person).await);
 }
 

@@ -52,8 +52,9 @@ impl Identity {
     /// When the user last authenticated at the provider (`auth_time`). `None` where it does not
     /// say, or says it in another form than a number of seconds.
     pub fn authenticated_at(&self) -> Option<DateTime<Utc>> {
-        let seconds = self.claims.to_map().get("auth_time").and_then(Value::as_i64)?;
-        DateTime::from_timestamp(seconds, 0)
+        let seconds = self.claims.to_map().get("auth_time").and_then(Value::as_f64)?;
+        #[allow(clippy::cast_possible_truncation, reason = "milliseconds are precise enough")]
+        DateTime::from_timestamp_millis((seconds * 1_000.0) as i64)
     }
 
     /// Whether the user authenticated at the provider within this time, give or take

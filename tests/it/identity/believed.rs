@@ -188,13 +188,13 @@ async fn what_breaks_a_rule_is_refused_for_that_reason() {
         (
             "no end",
             |script| script.claims = json!({ "exp": null }),
-            not_believed("malformed"),
+            not_believed("it has no exp"),
             [1, 0],
         ),
         (
             "no subject",
             |script| script.claims = json!({ "sub": null }),
-            not_believed("malformed"),
+            not_believed("it has no sub"),
             [1, 0],
         ),
         (
@@ -266,31 +266,31 @@ async fn what_breaks_a_rule_is_refused_for_that_reason() {
         (
             "userinfo in what calls itself a page",
             |script| script.userinfo = Answer::of(200, "TEXT/HTML", r#"{"sub":"ann"}"#),
-            at_fault("calls itself `text/html`"),
+            at_fault("has media type `text/html`"),
             [1, 1],
         ),
         (
             "userinfo about nobody",
             |script| script.userinfo = Answer::json(200, json!({ "name": "Ann" })),
-            not_believed("another person"),
+            not_believed("another user"),
             [1, 1],
         ),
         (
-            "signed userinfo about another person",
+            "signed userinfo about another user",
             |script| signed_userinfo(script, json!({ "sub": "bob" })),
-            not_believed("another person"),
+            not_believed("another user"),
             [1, 1],
         ),
         (
             "signed userinfo of another issuer",
             |script| signed_userinfo(script, json!({ "iss": "https://evil.example" })),
-            not_believed("signed userinfo: it is of another issuer"),
+            not_believed("signed userinfo: it has another issuer"),
             [1, 1],
         ),
         (
             "signed userinfo for another client",
             |script| signed_userinfo(script, json!({ "aud": ["other"] })),
-            not_believed("signed userinfo: it is meant for somebody else"),
+            not_believed("signed userinfo: this client is not in its audience"),
             [1, 1],
         ),
         (

@@ -48,10 +48,10 @@ async fn each_fault_of_the_provider_is_told_from_the_others_and_passes() {
         (Fault::AlgNone, InvalidIdentity, "", REFUSED),
         (Fault::Hs256, InvalidIdentity, "is not allowed", REFUSED),
         (Fault::FlippedSignature, InvalidIdentity, "no key", REKEYED),
-        (Fault::EmptySubject, InvalidIdentity, "subject is empty", REFUSED),
+        (Fault::EmptySubject, InvalidIdentity, "its sub is empty", REFUSED),
         (Fault::WrongAccessTokenHash, InvalidIdentity, "at_hash", REFUSED),
         (Fault::ForeignAuthorizedParty, InvalidIdentity, "another party", REFUSED),
-        (Fault::UserinfoWrongSubject, InvalidIdentity, "another person", ALL),
+        (Fault::UserinfoWrongSubject, InvalidIdentity, "another user", ALL),
         (Fault::UserinfoRefuses, ProviderFault, "userinfo: status 401", ALL),
     ];
     let outside = Outside::start().await;

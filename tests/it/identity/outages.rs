@@ -21,8 +21,8 @@ async fn metadata_that_make_no_sense_pass() {
     let outside = Outside::start().await;
     for (fault, why) in [
         (Fault::DiscoveryFails, "status 500"),
-        (Fault::DiscoveryHtml, "calls itself"),
-        (Fault::DiscoveryWrongIssuer, "of another issuer"),
+        (Fault::DiscoveryHtml, "media type"),
+        (Fault::DiscoveryWrongIssuer, "names another issuer"),
     ] {
         let clock = clock_at_now();
         let oidc = outside.provider_by(&clock);
@@ -60,7 +60,7 @@ async fn the_slash_at_the_end_of_a_bare_host_is_the_providers_to_choose() {
 #[tokio::test]
 async fn metadata_must_name_what_a_login_needs() {
     for (change, why) in [
-        (json!({ "issuer": null }), "names no issuer"),
+        (json!({ "issuer": null }), "it has no issuer"),
         (json!({ "authorization_endpoint": null }), "no authorization_endpoint"),
         (json!({ "token_endpoint": "/token" }), "token_endpoint is no absolute URL"),
         (json!({ "userinfo_endpoint": "file:///etc/passwd" }), "userinfo_endpoint is no absolute"),

@@ -105,8 +105,8 @@ async fn no_refusal_repeats_a_secret() {
     let page = format!("{{\"access_token\": \"{ACCESS_TOKEN}\", \"code\": \"{CODE}\"");
     for (answer, expected) in [
         (Answer::json(400, error), CodeRejected("is not known".into())),
-        (Answer::json(200, page.clone()), ProviderFault("nonsense".into())),
-        (Answer::json(400, page), ProviderFault("nonsense".into())),
+        (Answer::json(200, page.clone()), ProviderFault("malformed answer".into())),
+        (Answer::json(400, page), ProviderFault("malformed answer".into())),
     ] {
         let script = Script { instead_of_token: Some(answer), ..Script::default() };
         let scripted = script.start().await;

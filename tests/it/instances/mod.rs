@@ -205,11 +205,13 @@ async fn whom_the_operator_deletes_is_signed_out(store: Store) {
 async fn a_token_is_renewed_once_by_whichever_instance_is_first(store: Store) {
     let cluster = Cluster::new(store).await;
     let (first, second) = (cluster.first(&[]).await, cluster.another().await);
-    cluster.world.faults().set(Fault::ShortAccessTokens(20));
+    cluster.world.faults().set(Fault::ShortAccessTokens(3));
     let person = signed_in(&first).await;
     cluster.world.faults().clear();
     let before = cluster.world.hits("token");
     cluster.world.faults().set(Fault::TokenSlow(Duration::from_millis(500)));
+    // The last third of its lifetime, in which it is renewed.
+    tokio::time::sleep(Duration::from_millis(2_100)).await;
     let mut tabs = JoinSet::new();
     for instance in [&first, &second].repeat(5) {
         let (tab, address) = (person.clone(), instance.at("/protected"));

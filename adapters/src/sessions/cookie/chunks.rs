@@ -56,7 +56,7 @@ pub(super) fn split(session: &Session, write_id: [u8; 8]) -> Result<Vec<String>,
     let mut pieces = Vec::new();
     let mut rest = text.as_str();
     while !rest.is_empty() {
-        let (piece, tail) = rest.split_at(rest.floor_char_boundary(MAX_CHUNK_BYTES - HEADER));
+        let (piece, tail) = rest.split_at(char_boundary(rest, MAX_CHUNK_BYTES - HEADER));
         pieces.push(piece);
         rest = tail;
     }
@@ -83,6 +83,11 @@ pub(super) fn join(chunk_at: impl Fn(usize) -> Option<String>) -> Option<Session
         text.push_str(&chunk[HEADER..]);
     }
     from_text(&text)
+}
+
+/// The last character boundary up to this index.
+fn char_boundary(text: &str, max: usize) -> usize {
+    (0..=max.min(text.len())).rev().find(|index| text.is_char_boundary(*index)).unwrap_or(0)
 }
 
 /// Index, total and write id.

@@ -245,12 +245,10 @@ pub async fn revocations_survive_restart(site: TestSite) {
     assert_eq!(two.restarted(two.other.cookies()).await.current().await, Ok(None));
 }
 
-/// A revocation does not cover later log-ins, also from the same session at the provider.
+/// A revocation of all sessions of a user does not cover later log-ins.
 pub async fn login_after_revocation_stays(site: TestSite) {
     let two = TwoInstances::at(site).await;
-    let Subject { issuer, subject } = fixtures::subject();
-    let sid = fixtures::identity().provider_session_id.unwrap();
-    let revocation = Revocation::ProviderSession { issuer, sid, subject: Some(subject) };
+    let revocation = Revocation::User { subject: fixtures::subject(), except: None };
     two.registry.revoke(&revocation).await.unwrap();
     assert_eq!(two.one.current().await, Ok(None));
     let clock = two.site.clock();
