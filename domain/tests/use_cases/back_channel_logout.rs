@@ -1,94 +1,125 @@
-use portico_contracts::sessions::Instance;
+use chrono::TimeDelta;
 use portico_contracts::{
-    fakes::InMemorySite,
+    Server,
+    fakes::{InMemorySite, ManualClock},
     fixtures,
-    sessions::{Cookies, Visitor},
+    sessions::{Browser, Cookies, Instance},
 };
 use portico_domain::{
-    model::{LogoutTarget, LogoutToken, Session},
+    model::{LogoutTarget, LogoutToken, RefreshToken, Session},
     ports::{
-        LogoutTokenError, MockIdentityProvider, MockSessionRegistry, ProviderUnavailable,
-        SessionRegistry, SessionStore, SessionsUnavailable,
+        LogoutTokenError, MockIdentityProvider, MockReplayGuard, MockSessionRegistry,
+        ProviderUnavailable, ReplayGuard, SessionRegistry, SessionsUnavailable,
     },
     use_cases::{BackChannelLogout, BackChannelLogoutError},
 };
-use std::sync::Arc;
 
-fn saying(target: LogoutTarget) -> MockIdentityProvider {
+fn provider(target: LogoutTarget) -> MockIdentityProvider {
     let mut identity = MockIdentityProvider::new();
     let token = LogoutToken { issuer: fixtures::ISSUER.into(), id: "jti".into(), target };
     identity.expect_verify_logout_token().returning(move |_| Ok(token.clone()));
+    identity.expect_revoke().return_const(());
     identity
 }
 
 async fn run(
     identity: &MockIdentityProvider,
     registry: &dyn SessionRegistry,
+    replay_guard: &dyn ReplayGuard,
 ) -> Result<(), BackChannelLogoutError> {
-    let clock = portico_contracts::fakes::ManualClock::default();
-    BackChannelLogout { identity, registry, clock: &clock }.run("a token").await
+    let clock = ManualClock::default();
+    let logout = BackChannelLogout { identity, registry, replay_guard, clock: &clock };
+    logout.run("a token").await
 }
 
-async fn signed_in(site: &InMemorySite, provider_session_id: &str) -> Box<dyn Visitor> {
-    let visitor = site.visitor(Cookies::new()).await;
-    let provider_session_id = Some(provider_session_id.to_owned());
-    visitor.start(&Session { provider_session_id, ..fixtures::session() }).await.unwrap();
-    visitor
+async fn logged_in(site: &InMemorySite, sid: &str) -> Box<dyn Browser> {
+    let browser = site.browser(Cookies::new()).await;
+    let mut session = fixtures::session();
+    session.identity.provider_session_id = Some(sid.to_owned());
+    browser.start(&session).await.unwrap();
+    browser
 }
 
-async fn is_there(visitor: &dyn SessionStore) -> bool {
-    visitor.current().await.unwrap().is_some()
+async fn has_session(browser: &dyn Browser) -> bool {
+    browser.current().await.unwrap().is_some()
 }
 
 #[tokio::test]
-async fn a_named_session_ends_and_no_other_of_that_person() {
+async fn ends_named_session_only() {
     let site = InMemorySite::default();
-    let (one, other) = (signed_in(&site, "one").await, signed_in(&site, "other").await);
+    let (one, other) = (logged_in(&site, "one").await, logged_in(&site, "other").await);
     let subject = Some("user-1".to_owned());
-    let identity = saying(LogoutTarget::ProviderSession { sid: "one".into(), subject });
-    assert_eq!(run(&identity, &*site.registry()).await, Ok(()));
-    assert!(!is_there(&*one).await);
-    assert!(is_there(&*other).await);
+    let identity = provider(LogoutTarget::ProviderSession { sid: "one".into(), subject });
+    assert_eq!(run(&identity, &site, &site).await, Ok(()));
+    assert!(!has_session(&*one).await);
+    assert!(has_session(&*other).await);
 }
 
 #[tokio::test]
-async fn all_sessions_of_a_named_person_end() {
+async fn ends_all_sessions_of_named_user() {
     let site = InMemorySite::default();
-    let (one, other) = (signed_in(&site, "one").await, signed_in(&site, "other").await);
-    let identity = saying(LogoutTarget::Person("user-1".into()));
-    assert_eq!(run(&identity, &*site.registry()).await, Ok(()));
-    assert!(!is_there(&*one).await);
-    assert!(!is_there(&*other).await);
+    let (one, other) = (logged_in(&site, "one").await, logged_in(&site, "other").await);
+    let identity = provider(LogoutTarget::User("user-1".into()));
+    assert_eq!(run(&identity, &site, &site).await, Ok(()));
+    assert!(!has_session(&*one).await);
+    assert!(!has_session(&*other).await);
 }
 
 #[tokio::test]
-async fn nobody_to_end_is_no_error_but_a_token_is_good_once() {
-    let registry: Arc<dyn SessionRegistry> = InMemorySite::default().registry();
-    let identity = saying(LogoutTarget::Person("nobody".into()));
-    assert_eq!(run(&identity, &*registry).await, Ok(()));
-    assert_eq!(run(&identity, &*registry).await, Err(BackChannelLogoutError::Replayed));
+async fn refuses_replayed_token_also_where_nothing_ended() {
+    let site = InMemorySite::default();
+    let identity = provider(LogoutTarget::User("unknown".into()));
+    assert_eq!(run(&identity, &site, &site).await, Ok(()));
+    let again = run(&identity, &site, &site).await;
+    assert_eq!(again, Err(BackChannelLogoutError::Replayed));
 }
 
 #[tokio::test]
-async fn what_cannot_be_verified_ends_nothing() {
+async fn invalid_or_unverifiable_token_ends_nothing() {
     for error in [
         LogoutTokenError::Invalid("no jti".into()),
-        LogoutTokenError::Unavailable(ProviderUnavailable("away".into())),
+        LogoutTokenError::Unavailable(ProviderUnavailable("down".into())),
     ] {
         let mut identity = MockIdentityProvider::new();
         let refusal = error.clone();
         identity.expect_verify_logout_token().returning(move |_| Err(refusal.clone()));
-        // A registry that expects nothing.
-        let done = run(&identity, &MockSessionRegistry::new()).await;
-        assert_eq!(done, Err(error.into()));
+        let (registry, guard) = (MockSessionRegistry::new(), MockReplayGuard::new());
+        assert_eq!(run(&identity, &registry, &guard).await, Err(error.into()));
     }
 }
 
+/// The provider sends the same token again when it was not accepted.
 #[tokio::test]
-async fn a_store_that_is_down_is_said_so() {
-    let mut registry = MockSessionRegistry::new();
-    let down = || SessionsUnavailable("down".into());
-    registry.expect_first_use().returning(move |_, _| Err(down()));
-    let done = run(&saying(LogoutTarget::Person("user-1".into())), &registry).await;
-    assert_eq!(done, Err(down().into()));
+async fn token_can_be_used_again_after_store_outage() {
+    let mut site = InMemorySite::default();
+    let browser = logged_in(&site, "one").await;
+    let identity = provider(LogoutTarget::User("user-1".into()));
+    let mut failing = MockSessionRegistry::new();
+    failing.expect_revoke().returning(|_| Err(SessionsUnavailable("down".into())));
+    assert!(run(&identity, &failing, &site).await.is_err());
+    site.stop().await;
+    assert!(run(&identity, &site, &site).await.is_err());
+    site.start_again().await;
+    assert!(has_session(&*browser).await);
+    assert_eq!(run(&identity, &site, &site).await, Ok(()));
+    assert!(!has_session(&*browser).await);
+}
+
+#[tokio::test]
+async fn revokes_refresh_tokens_of_ended_sessions() {
+    let site = InMemorySite::default();
+    let browser = site.browser(Cookies::new()).await;
+    let mut session: Session = fixtures::session();
+    session.identity.tokens.refresh_token = Some(RefreshToken::new("refresh-token"));
+    browser.start(&session).await.unwrap();
+    let mut identity = MockIdentityProvider::new();
+    let target = LogoutTarget::User("user-1".into());
+    let token = LogoutToken { issuer: fixtures::ISSUER.into(), id: "jti".into(), target };
+    identity.expect_verify_logout_token().return_once(move |_| Ok(token));
+    identity
+        .expect_revoke()
+        .once()
+        .withf(|token, delay| token.expose() == "refresh-token" && *delay == TimeDelta::zero())
+        .return_const(());
+    assert_eq!(run(&identity, &site, &site).await, Ok(()));
 }

@@ -1,36 +1,59 @@
+use chrono::TimeDelta;
 use portico_contracts::{
-    fakes::{CountingRandomness, ManualClock},
+    fakes::{CountingRandomness, InMemoryBrowser, ManualClock},
     fixtures,
 };
 use portico_domain::{
-    model::{AuthorizationParameters, NextPage, Screen},
+    model::{AuthorizationParameters, LoginLoopGuard, NextPage, Screen, State},
     ports::{
-        MockIdentityProvider, MockRandomness, MockSessionStore, ProviderUnavailable, Randomness,
-        RandomnessUnavailable, SessionsUnavailable,
+        Clock, LoginAttempts, MockIdentityProvider, MockLoginAttempts, MockRandomness,
+        MockSessionStore, ProviderUnavailable, Randomness, RandomnessUnavailable, SessionStore,
+        SessionsUnavailable,
     },
-    use_cases::{BeginLogin, BeginLoginError, BeginLoginOutcome},
+    use_cases::{BeginLogin, BeginLoginError, BeginLoginOutcome, LoginRequest},
 };
 
-async fn run(
-    identity: MockIdentityProvider,
-    randomness: &dyn Randomness,
-    sessions: MockSessionStore,
-    screen: Screen,
-) -> Result<BeginLoginOutcome, BeginLoginError> {
-    let next = NextPage::parse("/protected?a=b").unwrap();
-    let clock = ManualClock::default();
-    BeginLogin { identity: &identity, clock: &clock, randomness }
-        .run(&sessions, screen, next, AuthorizationParameters::default())
-        .await
+fn request() -> LoginRequest {
+    LoginRequest {
+        screen: Screen::LogIn,
+        next: NextPage::parse("/protected?a=b").unwrap(),
+        parameters: AuthorizationParameters::default(),
+        renew: false,
+    }
 }
 
-fn a_stranger() -> MockSessionStore {
+async fn run(
+    identity: &MockIdentityProvider,
+    randomness: &dyn Randomness,
+    sessions: &dyn SessionStore,
+    attempts: &dyn LoginAttempts,
+    request: LoginRequest,
+) -> Result<BeginLoginOutcome, BeginLoginError> {
+    let clock = ManualClock::default();
+    BeginLogin { identity, clock: &clock, randomness }.run(sessions, attempts, request).await
+}
+
+async fn begin(
+    identity: &MockIdentityProvider,
+    browser: &InMemoryBrowser,
+    request: LoginRequest,
+) -> Result<BeginLoginOutcome, BeginLoginError> {
+    run(identity, &CountingRandomness::default(), browser, browser, request).await
+}
+
+fn logged_out() -> MockSessionStore {
     let mut sessions = MockSessionStore::new();
     sessions.expect_current().returning(|| Ok(None));
     sessions
 }
 
-fn a_provider() -> MockIdentityProvider {
+fn no_loop() -> MockLoginAttempts {
+    let mut attempts = MockLoginAttempts::new();
+    attempts.expect_loop_guard().returning(LoginLoopGuard::default);
+    attempts
+}
+
+fn provider() -> MockIdentityProvider {
     let mut identity = MockIdentityProvider::new();
     identity.expect_authorization_url().returning(|attempt, screen| {
         Ok(format!("https://id.example/?{screen:?}&{}", attempt.state.expose()))
@@ -38,11 +61,15 @@ fn a_provider() -> MockIdentityProvider {
     identity
 }
 
+fn down() -> SessionsUnavailable {
+    SessionsUnavailable("gone".into())
+}
+
 #[tokio::test]
-async fn a_stranger_is_sent_to_the_provider_and_the_attempt_remembered() {
+async fn sends_visitor_to_provider_and_remembers_attempt() {
     for screen in [Screen::LogIn, Screen::SignUp] {
-        let mut sessions = a_stranger();
-        sessions
+        let mut attempts = no_loop();
+        attempts
             .expect_remember()
             .once()
             .withf(|attempt| {
@@ -53,57 +80,104 @@ async fn a_stranger_is_sent_to_the_provider_and_the_attempt_remembered() {
                     && attempt.nonce.expose() != attempt.code_verifier.expose()
             })
             .returning(|_| Ok(()));
-        let begun = run(a_provider(), &CountingRandomness::default(), sessions, screen).await;
-        let Ok(BeginLoginOutcome::AtProvider(url)) = begun else { panic!("{begun:?}") };
+        let random = CountingRandomness::default();
+        let request = LoginRequest { screen, ..request() };
+        let outcome = run(&provider(), &random, &logged_out(), &attempts, request).await;
+        let Ok(BeginLoginOutcome::AtProvider(url)) = outcome else { panic!("{outcome:?}") };
         assert!(url.starts_with(&format!("https://id.example/?{screen:?}&")));
     }
 }
 
 #[tokio::test]
-async fn who_is_signed_in_already_goes_straight_to_the_page() {
-    let mut sessions = MockSessionStore::new();
-    sessions.expect_current().returning(|| Ok(Some(fixtures::session())));
-    let begun =
-        run(MockIdentityProvider::new(), &CountingRandomness::default(), sessions, Screen::LogIn)
-            .await;
-    assert_eq!(
-        begun,
-        Ok(BeginLoginOutcome::AlreadyLoggedIn(NextPage::parse("/protected?a=b").unwrap()))
-    );
+async fn logged_in_visitor_goes_straight_to_the_page() {
+    let browser = InMemoryBrowser::default();
+    browser.start(&fixtures::session()).await.unwrap();
+    let outcome = begin(&MockIdentityProvider::new(), &browser, request()).await;
+    let next = NextPage::parse("/protected?a=b").unwrap();
+    assert_eq!(outcome, Ok(BeginLoginOutcome::AlreadyLoggedIn(next)));
 }
 
 #[tokio::test]
-async fn nothing_is_remembered_while_the_provider_is_down() {
+async fn logged_in_visitor_can_renew_or_must_authenticate_again() {
+    let browser = InMemoryBrowser::default();
+    browser.start(&fixtures::session()).await.unwrap();
+    let fresh = AuthorizationParameters::parse([("max_age", "60")]).unwrap();
+    for request in
+        [LoginRequest { renew: true, ..request() }, LoginRequest { parameters: fresh, ..request() }]
+    {
+        let outcome = begin(&provider(), &browser, request).await;
+        assert!(matches!(outcome, Ok(BeginLoginOutcome::AtProvider(_))), "{outcome:?}");
+    }
+    assert_eq!(browser.current().await, Ok(Some(fixtures::session())));
+}
+
+#[tokio::test]
+async fn remembers_nothing_while_provider_is_down() {
     let mut identity = MockIdentityProvider::new();
     let down = ProviderUnavailable("connection refused".into());
     let answer = down.clone();
     identity.expect_authorization_url().returning(move |_, _| Err(answer.clone()));
-    let begun = run(identity, &CountingRandomness::default(), a_stranger(), Screen::LogIn).await;
-    assert_eq!(begun, Err(BeginLoginError::Provider(down)));
+    let (random, attempts) = (CountingRandomness::default(), no_loop());
+    let outcome = run(&identity, &random, &logged_out(), &attempts, request()).await;
+    assert_eq!(outcome, Err(BeginLoginError::Provider(down)));
 }
 
 #[tokio::test]
-async fn a_store_that_is_down_is_said_so() {
-    let down = SessionsUnavailable("gone".into());
-    let answer = down.clone();
+async fn stops_loop_before_anything_is_sent_or_stored() {
+    let browser = InMemoryBrowser::default();
+    let now = ManualClock::default().now();
+    for _ in 0..2 {
+        let mut guard = browser.loop_guard().await;
+        guard.record_success(now - TimeDelta::seconds(1));
+        browser.set_loop_guard(&guard).await;
+        assert!(begin(&provider(), &browser, request()).await.is_ok());
+    }
+    let mut guard = browser.loop_guard().await;
+    guard.record_success(now);
+    browser.set_loop_guard(&guard).await;
+    let outcome = begin(&MockIdentityProvider::new(), &browser, request()).await;
+    assert_eq!(outcome, Err(BeginLoginError::Loop));
+}
+
+#[tokio::test]
+async fn unfinished_logins_are_no_loop() {
+    let browser = InMemoryBrowser::default();
+    for _ in 0..50 {
+        assert!(begin(&provider(), &browser, request()).await.is_ok());
+    }
+    assert!(browser.loop_guard().await.is_empty());
+}
+
+#[tokio::test]
+async fn reports_store_outage() {
+    let random = CountingRandomness::default();
     let mut sessions = MockSessionStore::new();
-    sessions.expect_current().returning(move || Err(answer.clone()));
-    let begun = run(a_provider(), &CountingRandomness::default(), sessions, Screen::LogIn).await;
-    assert_eq!(begun, Err(BeginLoginError::Sessions(down.clone())));
+    sessions.expect_current().returning(|| Err(down()));
+    let outcome = run(&provider(), &random, &sessions, &no_loop(), request()).await;
+    assert_eq!(outcome, Err(BeginLoginError::Sessions(down())));
 
-    let answer = down.clone();
-    let mut sessions = a_stranger();
-    sessions.expect_remember().returning(move |_| Err(answer.clone()));
-    let begun = run(a_provider(), &CountingRandomness::default(), sessions, Screen::LogIn).await;
-    assert_eq!(begun, Err(BeginLoginError::Sessions(down)));
+    let mut attempts = no_loop();
+    attempts.expect_remember().returning(|_| Err(down()));
+    let outcome = run(&provider(), &random, &logged_out(), &attempts, request()).await;
+    assert_eq!(outcome, Err(BeginLoginError::Sessions(down())));
 }
 
 #[tokio::test]
-async fn without_chance_nobody_is_sent_anywhere() {
+async fn reports_missing_randomness() {
     let none = RandomnessUnavailable("no entropy".into());
     let answer = none.clone();
     let mut randomness = MockRandomness::new();
     randomness.expect_bytes().returning(move || Err(answer.clone()));
-    let begun = run(MockIdentityProvider::new(), &randomness, a_stranger(), Screen::LogIn).await;
-    assert_eq!(begun, Err(BeginLoginError::Randomness(none)));
+    let identity = MockIdentityProvider::new();
+    let outcome = run(&identity, &randomness, &logged_out(), &no_loop(), request()).await;
+    assert_eq!(outcome, Err(BeginLoginError::Randomness(none)));
+}
+
+#[tokio::test]
+async fn attempt_can_be_taken_by_its_state() {
+    let browser = InMemoryBrowser::default();
+    let outcome = begin(&provider(), &browser, request()).await;
+    let Ok(BeginLoginOutcome::AtProvider(url)) = outcome else { panic!("{outcome:?}") };
+    let state = State::new(url.rsplit('&').next().unwrap());
+    assert!(browser.take(&state).await.unwrap().is_some());
 }

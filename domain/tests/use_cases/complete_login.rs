@@ -1,48 +1,55 @@
 use chrono::TimeDelta;
 use portico_contracts::{
-    fakes::{CountingRandomness, InMemorySessions, ManualClock},
+    fakes::{CountingRandomness, InMemoryBrowser, ManualClock},
     fixtures,
 };
-use portico_domain::ports::Clock;
 use portico_domain::{
     model::{
         AuthorizationCode, AuthorizationResponse, Callback, LoginAttempt, NextPage,
         ProviderRefusal, Session, SessionId, State,
     },
     ports::{
-        MockIdentityProvider, MockSessionStore, MockUserRepository, RedeemError, SessionStore,
-        SessionsUnavailable, UsersUnavailable,
+        Clock, LoginAttempts, MockIdentityProvider, MockLoginAttempts, MockSessionStore,
+        MockUserRepository, RedeemError, SaveSessionError, SessionStore, SessionsUnavailable,
+        UsersUnavailable,
     },
     use_cases::{CompleteLogin, LoginError},
 };
 
-fn a_code() -> Callback {
+fn code() -> Callback {
     Callback {
         state: State::new("state"),
         outcome: Ok(AuthorizationResponse { code: AuthorizationCode::new("code"), issuer: None }),
     }
 }
 
-fn a_provider() -> MockIdentityProvider {
+fn provider() -> MockIdentityProvider {
     let mut identity = MockIdentityProvider::new();
     identity.expect_redeem().returning(|_, _| Ok(fixtures::identity()));
     identity
 }
 
-fn a_repository() -> MockUserRepository {
+/// A repository that answers, and expects no log-in.
+fn idle_users() -> MockUserRepository {
     let mut users = MockUserRepository::new();
-    users.expect_record_login().returning(|_, _, _, _| Ok(fixtures::user()));
+    users.expect_check().returning(|| Ok(()));
     users
 }
 
-fn an_attempt_of(clock: &ManualClock) -> LoginAttempt {
+fn users() -> MockUserRepository {
+    let mut users = idle_users();
+    users.expect_record_login().returning(|_, _, _| Ok(fixtures::user()));
+    users
+}
+
+fn attempt_at(clock: &ManualClock) -> LoginAttempt {
     LoginAttempt { started_at: clock.now(), ..fixtures::attempt("state", "/protected?a=b") }
 }
 
-async fn sessions_with_an_attempt(clock: &ManualClock) -> InMemorySessions {
-    let sessions = InMemorySessions::default();
-    sessions.remember(&an_attempt_of(clock)).await.unwrap();
-    sessions
+async fn browser_with_attempt(clock: &ManualClock) -> InMemoryBrowser {
+    let browser = InMemoryBrowser::default();
+    browser.remember(&attempt_at(clock)).await.unwrap();
+    browser
 }
 
 async fn run(
@@ -50,18 +57,29 @@ async fn run(
     users: MockUserRepository,
     clock: &ManualClock,
     sessions: &dyn SessionStore,
+    attempts: &dyn LoginAttempts,
     callback: Callback,
 ) -> Result<NextPage, LoginError> {
     let randomness = CountingRandomness::default();
     let login =
         CompleteLogin { identity: &identity, users: &users, clock, randomness: &randomness };
-    login.run(sessions, callback, "Firefox on Linux").await
+    login.run(sessions, attempts, callback, "Firefox on Linux").await
+}
+
+async fn complete(
+    identity: MockIdentityProvider,
+    users: MockUserRepository,
+    clock: &ManualClock,
+    browser: &InMemoryBrowser,
+    callback: Callback,
+) -> Result<NextPage, LoginError> {
+    run(identity, users, clock, browser, browser, callback).await
 }
 
 #[tokio::test]
-async fn a_person_with_a_good_code_is_signed_in_and_goes_on() {
+async fn good_code_starts_session_and_leads_to_the_page() {
     let clock = ManualClock::default();
-    let sessions = sessions_with_an_attempt(&clock).await;
+    let browser = browser_with_attempt(&clock).await;
     let mut identity = MockIdentityProvider::new();
     identity
         .expect_redeem()
@@ -70,96 +88,95 @@ async fn a_person_with_a_good_code_is_signed_in_and_goes_on() {
             response.code.expose() == "code" && attempt.state.expose() == "state"
         })
         .returning(|_, _| Ok(fixtures::identity()));
-    let mut users = MockUserRepository::new();
+    let mut users = idle_users();
     let now = clock.now();
     users
         .expect_record_login()
         .once()
-        .withf(move |issuer, subject, _, at| {
-            issuer == fixtures::ISSUER && subject == "user-1" && *at == now
+        .withf(move |subject, profile, at| {
+            *subject == fixtures::subject()
+                && *profile == fixtures::identity().profile()
+                && *at == now
         })
-        .returning(|_, _, _, _| Ok(fixtures::user()));
+        .returning(|_, _, _| Ok(fixtures::user()));
 
-    let next = run(identity, users, &clock, &sessions, a_code()).await.unwrap();
+    let next = complete(identity, users, &clock, &browser, code()).await.unwrap();
     assert_eq!(next.as_str(), "/protected?a=b");
-    let session = sessions.current().await.unwrap().unwrap();
+    let session = browser.current().await.unwrap().unwrap();
     let id = SessionId::new([0; 32]);
     assert_eq!(session, Session { id, ..fixtures::session_at(now) });
+    assert!(!browser.loop_guard().await.is_empty(), "the success is recorded");
 }
 
 #[tokio::test]
-async fn an_unknown_state_signs_nobody_in() {
+async fn refuses_unknown_state_and_keeps_other_attempts() {
     let clock = ManualClock::default();
-    let sessions = sessions_with_an_attempt(&clock).await;
-    let callback = Callback { state: State::new("another"), ..a_code() };
-    let next = run(a_provider(), a_repository(), &clock, &sessions, callback).await;
+    let browser = browser_with_attempt(&clock).await;
+    let callback = Callback { state: State::new("another"), ..code() };
+    let next = complete(provider(), users(), &clock, &browser, callback).await;
     assert_eq!(next, Err(LoginError::NoAttempt));
-    assert_eq!(sessions.current().await, Ok(None));
-    // The attempt of that other tab is still good.
-    assert!(run(a_provider(), a_repository(), &clock, &sessions, a_code()).await.is_ok());
+    assert_eq!(browser.current().await, Ok(None));
+    assert!(complete(provider(), users(), &clock, &browser, code()).await.is_ok());
 }
 
 #[tokio::test]
-async fn a_replayed_state_is_good_for_nothing() {
+async fn refuses_replayed_state() {
     let clock = ManualClock::default();
-    let sessions = sessions_with_an_attempt(&clock).await;
-    run(a_provider(), a_repository(), &clock, &sessions, a_code()).await.unwrap();
-    sessions.end().await.unwrap();
-    let replay =
-        run(MockIdentityProvider::new(), MockUserRepository::new(), &clock, &sessions, a_code());
+    let browser = browser_with_attempt(&clock).await;
+    complete(provider(), users(), &clock, &browser, code()).await.unwrap();
+    browser.end().await.unwrap();
+    let replay = complete(MockIdentityProvider::new(), idle_users(), &clock, &browser, code());
     assert_eq!(replay.await, Err(LoginError::NoAttempt));
-    assert_eq!(sessions.current().await, Ok(None));
+    assert_eq!(browser.current().await, Ok(None));
 }
 
 #[tokio::test]
-async fn a_repeated_callback_of_a_signed_in_person_leads_to_the_profile() {
+async fn repeated_callback_of_logged_in_visitor_leads_to_profile() {
     let clock = ManualClock::default();
-    let sessions = sessions_with_an_attempt(&clock).await;
-    run(a_provider(), a_repository(), &clock, &sessions, a_code()).await.unwrap();
-    let again =
-        run(MockIdentityProvider::new(), MockUserRepository::new(), &clock, &sessions, a_code());
+    let browser = browser_with_attempt(&clock).await;
+    complete(provider(), users(), &clock, &browser, code()).await.unwrap();
+    let again = complete(MockIdentityProvider::new(), idle_users(), &clock, &browser, code());
     assert_eq!(again.await, Ok(NextPage::profile()));
 }
 
 #[tokio::test]
-async fn an_expired_attempt_signs_nobody_in() {
+async fn refuses_expired_attempt() {
     let clock = ManualClock::default();
-    let sessions = sessions_with_an_attempt(&clock).await;
+    let browser = browser_with_attempt(&clock).await;
     clock.advance(TimeDelta::minutes(10));
-    let late =
-        run(MockIdentityProvider::new(), MockUserRepository::new(), &clock, &sessions, a_code());
+    let late = complete(MockIdentityProvider::new(), idle_users(), &clock, &browser, code());
     assert_eq!(late.await, Err(LoginError::Expired));
-    assert_eq!(sessions.current().await, Ok(None));
+    assert_eq!(browser.current().await, Ok(None));
 }
 
 #[tokio::test]
-async fn an_error_of_the_provider_uses_the_attempt_up() {
+async fn error_response_uses_up_the_attempt() {
     let clock = ManualClock::default();
-    let sessions = sessions_with_an_attempt(&clock).await;
+    let browser = browser_with_attempt(&clock).await;
     let refusal = ProviderRefusal {
         error: "access_denied".into(),
         description: Some("no".into()),
         issuer: None,
     };
-    let callback = Callback { outcome: Err(refusal.clone()), ..a_code() };
+    let callback = Callback { outcome: Err(refusal.clone()), ..code() };
     let mut identity = MockIdentityProvider::new();
     identity.expect_verify_issuer().once().returning(|_| Ok(()));
-    let next = run(identity, MockUserRepository::new(), &clock, &sessions, callback);
+    let next = complete(identity, idle_users(), &clock, &browser, callback);
     assert_eq!(next.await, Err(LoginError::Refused(refusal)));
-    assert_eq!(sessions.take_attempt(&State::new("state")).await, Ok(None));
+    assert_eq!(browser.take(&State::new("state")).await, Ok(None));
 }
 
 #[tokio::test]
-async fn an_error_of_someone_else_is_not_taken_for_the_providers() {
+async fn refuses_error_response_of_another_issuer() {
     let clock = ManualClock::default();
-    let sessions = sessions_with_an_attempt(&clock).await;
+    let browser = browser_with_attempt(&clock).await;
     let issuer = Some("https://evil.example".to_owned());
     let refusal = ProviderRefusal {
         error: "access_denied".into(),
         description: None,
         issuer: issuer.clone(),
     };
-    let callback = Callback { outcome: Err(refusal), ..a_code() };
+    let callback = Callback { outcome: Err(refusal), ..code() };
     let error = RedeemError::WrongIssuer("evil".into());
     let answer = error.clone();
     let mut identity = MockIdentityProvider::new();
@@ -167,12 +184,12 @@ async fn an_error_of_someone_else_is_not_taken_for_the_providers() {
         .expect_verify_issuer()
         .withf(move |named| *named == issuer)
         .returning(move |_| Err(answer.clone()));
-    let next = run(identity, MockUserRepository::new(), &clock, &sessions, callback);
+    let next = complete(identity, idle_users(), &clock, &browser, callback);
     assert_eq!(next.await, Err(LoginError::Redeem(error)));
 }
 
 #[tokio::test]
-async fn whatever_is_wrong_with_the_code_signs_nobody_in() {
+async fn starts_no_session_when_code_cannot_be_redeemed() {
     for error in [
         RedeemError::WrongIssuer("https://evil.example".into()),
         RedeemError::CodeRejected("invalid_grant".into()),
@@ -182,50 +199,74 @@ async fn whatever_is_wrong_with_the_code_signs_nobody_in() {
         RedeemError::ProviderTimeout("10 s".into()),
     ] {
         let clock = ManualClock::default();
-        let sessions = sessions_with_an_attempt(&clock).await;
+        let browser = browser_with_attempt(&clock).await;
         let mut identity = MockIdentityProvider::new();
         let answer = error.clone();
         identity.expect_redeem().returning(move |_, _| Err(answer.clone()));
-        let next = run(identity, MockUserRepository::new(), &clock, &sessions, a_code()).await;
+        let next = complete(identity, idle_users(), &clock, &browser, code()).await;
         assert_eq!(next, Err(LoginError::Redeem(error)));
-        assert_eq!(sessions.current().await, Ok(None));
+        assert_eq!(browser.current().await, Ok(None));
+        assert!(browser.loop_guard().await.is_empty(), "nothing succeeded");
     }
 }
 
 #[tokio::test]
-async fn without_the_repository_nobody_is_signed_in() {
+async fn user_storage_outage_spends_neither_attempt_nor_code() {
     let clock = ManualClock::default();
-    let sessions = sessions_with_an_attempt(&clock).await;
+    let browser = browser_with_attempt(&clock).await;
     let mut users = MockUserRepository::new();
     let down = UsersUnavailable("disk full".into());
     let answer = down.clone();
-    users.expect_record_login().returning(move |_, _, _, _| Err(answer.clone()));
-    let next = run(a_provider(), users, &clock, &sessions, a_code()).await;
+    users.expect_check().returning(move || Err(answer.clone()));
+    let next = complete(MockIdentityProvider::new(), users, &clock, &browser, code()).await;
     assert_eq!(next, Err(LoginError::Users(down)));
-    assert_eq!(sessions.current().await, Ok(None));
+    assert!(complete(provider(), self::users(), &clock, &browser, code()).await.is_ok());
 }
 
 #[tokio::test]
-async fn a_store_that_is_down_is_said_so_at_every_step() {
+async fn starts_no_session_when_login_cannot_be_recorded() {
     let clock = ManualClock::default();
-    let down = SessionsUnavailable("gone".into());
-
-    let mut at_the_attempt = MockSessionStore::new();
+    let browser = browser_with_attempt(&clock).await;
+    let mut users = idle_users();
+    let down = UsersUnavailable("disk full".into());
     let answer = down.clone();
-    at_the_attempt.expect_take_attempt().returning(move |_| Err(answer.clone()));
+    users.expect_record_login().returning(move |_, _, _| Err(answer.clone()));
+    let next = complete(provider(), users, &clock, &browser, code()).await;
+    assert_eq!(next, Err(LoginError::Users(down)));
+    assert_eq!(browser.current().await, Ok(None));
+}
 
-    let mut at_the_visitor = MockSessionStore::new();
-    let answer = down.clone();
-    at_the_visitor.expect_take_attempt().returning(|_| Ok(None));
-    at_the_visitor.expect_current().returning(move || Err(answer.clone()));
+#[tokio::test]
+async fn reports_store_outage_at_every_step() {
+    let clock = ManualClock::default();
+    let down = || SessionsUnavailable("gone".into());
 
-    let mut at_the_start = MockSessionStore::new();
-    let (answer, attempt) = (down.clone(), an_attempt_of(&clock));
-    at_the_start.expect_take_attempt().returning(move |_| Ok(Some(attempt.clone())));
-    at_the_start.expect_start().returning(move |_| Err(answer.clone()));
+    let mut attempts = MockLoginAttempts::new();
+    attempts.expect_take().returning(move |_| Err(down()));
+    let sessions = MockSessionStore::new();
+    let next = run(provider(), users(), &clock, &sessions, &attempts, code()).await;
+    assert_eq!(next, Err(LoginError::Sessions(down())));
 
-    for sessions in [at_the_attempt, at_the_visitor, at_the_start] {
-        let next = run(a_provider(), a_repository(), &clock, &sessions, a_code()).await;
-        assert_eq!(next, Err(LoginError::Sessions(down.clone())));
+    let mut attempts = MockLoginAttempts::new();
+    attempts.expect_take().returning(|_| Ok(None));
+    let mut sessions = MockSessionStore::new();
+    sessions.expect_current().returning(move || Err(down()));
+    let next = run(provider(), users(), &clock, &sessions, &attempts, code()).await;
+    assert_eq!(next, Err(LoginError::Sessions(down())));
+}
+
+#[tokio::test]
+async fn tells_too_large_session_from_store_outage() {
+    let clock = ManualClock::default();
+    for error in [
+        SaveSessionError::TooLarge { bytes: 50_000, max_bytes: 31_000 },
+        SaveSessionError::Unavailable(SessionsUnavailable("gone".into())),
+    ] {
+        let browser = browser_with_attempt(&clock).await;
+        let mut sessions = MockSessionStore::new();
+        let answer = error.clone();
+        sessions.expect_start().returning(move |_| Err(answer.clone()));
+        let next = run(provider(), users(), &clock, &sessions, &browser, code()).await;
+        assert_eq!(next, Err(LoginError::Save(error)));
     }
 }

@@ -1,61 +1,54 @@
-use portico_contracts::sessions::Instance;
 use portico_contracts::{
     fakes::{InMemoryProvider, InMemorySite},
     fixtures::{self, ISSUER},
-    sessions::{Cookies, Visitor},
+    sessions::{Browser, Cookies, Instance},
 };
 use portico_domain::{
-    model::Session,
     ports::SessionStore,
     use_cases::{FrontChannelLogout, FrontChannelLogoutError},
 };
 
-async fn signed_in(site: &InMemorySite, sid: &str) -> Box<dyn Visitor> {
-    let visitor = site.visitor(Cookies::new()).await;
-    let provider_session_id = Some(sid.to_owned());
-    visitor.start(&Session { provider_session_id, ..fixtures::session() }).await.unwrap();
-    visitor
+async fn logged_in(site: &InMemorySite, sid: &str) -> Box<dyn Browser> {
+    let browser = site.browser(Cookies::new()).await;
+    let mut session = fixtures::session();
+    session.identity.provider_session_id = Some(sid.to_owned());
+    browser.start(&session).await.unwrap();
+    browser
 }
 
 async fn run(
     site: &InMemorySite,
-    visitor: &dyn Visitor,
+    sessions: &dyn SessionStore,
     [iss, sid]: [&str; 2],
-    may_revoke: bool,
 ) -> Result<(), FrontChannelLogoutError> {
-    let (identity, registry) = (InMemoryProvider::default(), site.registry());
-    let sessions: &dyn SessionStore = visitor;
-    let end = FrontChannelLogout { identity: &identity, sessions, registry: &*registry };
-    end.run(iss, sid, || may_revoke).await
+    let identity = InMemoryProvider::default();
+    FrontChannelLogout { identity: &identity, sessions, registry: site }.run(iss, sid).await
 }
 
 #[tokio::test]
-async fn the_session_in_the_browser_ends_and_no_other() {
+async fn ends_session_of_the_browser_only() {
     let site = InMemorySite::default();
-    let (one, other) = (signed_in(&site, "one").await, signed_in(&site, "other").await);
-    assert_eq!(run(&site, &*one, [ISSUER, "one"], false).await, Ok(()));
+    let (one, other) = (logged_in(&site, "one").await, logged_in(&site, "other").await);
+    assert_eq!(run(&site, &*one, [ISSUER, "one"]).await, Ok(()));
     assert_eq!(one.current().await, Ok(None));
     assert!(other.current().await.unwrap().is_some());
 }
 
 #[tokio::test]
-async fn a_session_whose_cookies_stay_behind_ends_all_the_same_within_reason() {
+async fn ends_session_whose_cookies_were_not_sent() {
     let site = InMemorySite::default();
-    let one = signed_in(&site, "one").await;
-    let frame = site.visitor(Cookies::new()).await;
-    let refused = run(&site, &*frame, [ISSUER, "one"], false).await;
-    assert_eq!(refused, Err(FrontChannelLogoutError::TooMany));
-    assert!(one.current().await.unwrap().is_some());
-    assert_eq!(run(&site, &*frame, [ISSUER, "one"], true).await, Ok(()));
+    let one = logged_in(&site, "one").await;
+    let frame = site.browser(Cookies::new()).await;
+    assert_eq!(run(&site, &*frame, [ISSUER, "one"]).await, Ok(()));
     assert_eq!(one.current().await, Ok(None));
 }
 
 #[tokio::test]
-async fn another_issuer_or_another_name_ends_nothing() {
+async fn refuses_other_issuer_and_ignores_unknown_session() {
     let site = InMemorySite::default();
-    let one = signed_in(&site, "one").await;
-    let refused = run(&site, &*one, ["https://attacker.example/", "one"], true).await;
+    let one = logged_in(&site, "one").await;
+    let refused = run(&site, &*one, ["https://attacker.example/", "one"]).await;
     assert!(matches!(refused, Err(FrontChannelLogoutError::Issuer(_))), "{refused:?}");
-    assert_eq!(run(&site, &*one, [ISSUER, "another"], true).await, Ok(()));
+    assert_eq!(run(&site, &*one, [ISSUER, "another"]).await, Ok(()));
     assert!(one.current().await.unwrap().is_some());
 }

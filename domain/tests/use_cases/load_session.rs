@@ -2,7 +2,7 @@ use chrono::TimeDelta;
 use portico_contracts::{fakes::ManualClock, fixtures};
 use portico_domain::ports::Clock;
 use portico_domain::{
-    model::{Change, Lifetimes, Session},
+    model::{Lifetimes, Session, SessionChange},
     ports::{MockSessionStore, SessionsUnavailable},
     use_cases::LoadSession,
 };
@@ -18,14 +18,14 @@ async fn run(
 }
 
 #[tokio::test]
-async fn a_stranger_is_nobody() {
+async fn new_browser_has_no_session() {
     let mut sessions = MockSessionStore::new();
     sessions.expect_current().returning(|| Ok(None));
     assert_eq!(run(&ManualClock::default(), &sessions).await, Ok(None));
 }
 
 #[tokio::test]
-async fn a_person_who_was_just_here_is_known_without_writing() {
+async fn recent_visit_is_not_recorded_again() {
     let clock = ManualClock::default();
     let mut sessions = MockSessionStore::new();
     sessions.expect_current().returning(|| Ok(Some(fixtures::session())));
@@ -34,10 +34,10 @@ async fn a_person_who_was_just_here_is_known_without_writing() {
 }
 
 #[tokio::test]
-async fn a_person_who_comes_back_is_noted() {
+async fn records_visit() {
     let clock = ManualClock::default();
     clock.advance(TimeDelta::seconds(60));
-    let change = Change::Seen(clock.now());
+    let change = SessionChange::Seen(clock.now());
     let expected = fixtures::session().with(change.clone());
     let answer = expected.clone();
     let mut sessions = MockSessionStore::new();
@@ -51,7 +51,7 @@ async fn a_person_who_comes_back_is_noted() {
 }
 
 #[tokio::test]
-async fn a_session_that_ended_meanwhile_is_no_session() {
+async fn session_that_ended_meanwhile_is_absent() {
     let clock = ManualClock::default();
     clock.advance(TimeDelta::hours(1));
     let mut sessions = MockSessionStore::new();
@@ -62,17 +62,17 @@ async fn a_session_that_ended_meanwhile_is_no_session() {
 }
 
 #[tokio::test]
-async fn a_visit_that_cannot_be_noted_is_a_visit_all_the_same() {
+async fn keeps_session_when_visit_cannot_be_recorded() {
     let clock = ManualClock::default();
     clock.advance(TimeDelta::hours(1));
     let mut sessions = MockSessionStore::new();
     sessions.expect_current().returning(|| Ok(Some(fixtures::session())));
-    sessions.expect_update().returning(|_| Err(SessionsUnavailable("gone".into())));
+    sessions.expect_update().returning(|_| Err(SessionsUnavailable("gone".into()).into()));
     assert!(run(&clock, &sessions).await.unwrap().is_some());
 }
 
 #[tokio::test]
-async fn a_store_that_is_down_is_said_so() {
+async fn reports_store_outage() {
     let down = SessionsUnavailable("gone".into());
     let answer = down.clone();
     let mut sessions = MockSessionStore::new();

@@ -3,6 +3,7 @@
 mod back_channel_logout;
 mod begin_login;
 mod complete_login;
+mod delete_user;
 mod front_channel_logout;
 mod load_session;
 mod log_out;

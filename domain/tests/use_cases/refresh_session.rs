@@ -1,144 +1,191 @@
-use portico_contracts::{fakes::InMemorySessions, fixtures};
-use portico_domain::{
-    model::{AccessToken, Change, RefreshToken, RefreshedTokens, Session, Tokens},
-    ports::{
-        MockIdentityProvider, MockSessionStore, RefreshError, SessionStore, SessionsUnavailable,
-        Turn,
-    },
-    use_cases::{RefreshFailed, RefreshSession},
-};
 use std::sync::Arc;
+
+use async_trait::async_trait;
+use futures_util::FutureExt;
+use portico_contracts::{fakes::InMemoryBrowser, fixtures};
+use portico_domain::{
+    model::{AccessToken, RefreshToken, RefreshedTokens, Session, SessionChange},
+    ports::{
+        MockIdentityProvider, MockSessionStore, RefreshError, Renewal, SaveSessionError,
+        SessionStore, SessionsUnavailable, TokenRenewal,
+    },
+    use_cases::{RefreshSession, RefreshSessionError},
+};
 
 fn session() -> Session {
     let mut session = fixtures::session();
-    session.tokens.refresh_token = Some(RefreshToken::new("refresh-token"));
+    session.identity.tokens.refresh_token = Some(RefreshToken::new("refresh-token"));
     session
 }
 
 fn refreshed() -> RefreshedTokens {
-    let access_token = AccessToken::new("newer");
-    RefreshedTokens { tokens: Tokens { access_token, ..session().tokens }, permissions: None }
+    let mut tokens = session().identity.tokens;
+    tokens.access_token = AccessToken::new("newer");
+    tokens.refresh_token = Some(RefreshToken::new("rotated"));
+    RefreshedTokens { tokens, permissions: None }
 }
 
 fn newer_session() -> Session {
-    session().with(Change::RefreshedTokens(refreshed()))
+    session().with(SessionChange::Refreshed(refreshed()))
 }
 
-fn a_provider(answer: Result<RefreshedTokens, RefreshError>) -> MockIdentityProvider {
+fn provider(answer: Result<RefreshedTokens, RefreshError>) -> MockIdentityProvider {
     let mut identity = MockIdentityProvider::new();
     let answer = move |_: &Session| answer.clone();
     identity.expect_refresh().once().withf(|given| *given == session()).returning(answer);
     identity
 }
 
-async fn a_signed_in_person() -> InMemorySessions {
-    let sessions = InMemorySessions::default();
-    sessions.start(&session()).await.unwrap();
-    sessions
+async fn logged_in() -> InMemoryBrowser {
+    let browser = InMemoryBrowser::default();
+    browser.start(&session()).await.unwrap();
+    browser
 }
 
 async fn run(
     identity: MockIdentityProvider,
     sessions: &dyn SessionStore,
-) -> Result<Session, RefreshFailed> {
+) -> Result<Session, RefreshSessionError> {
     RefreshSession { identity: &identity }.run(sessions, &session()).await
 }
 
 #[tokio::test]
-async fn a_session_goes_on_with_newer_tokens_and_the_next_may_refresh_again() {
-    let sessions = a_signed_in_person().await;
-    assert_eq!(run(a_provider(Ok(refreshed())), &sessions).await, Ok(newer_session()));
-    assert_eq!(sessions.current().await, Ok(Some(newer_session())));
-    assert_eq!(sessions.take_turn().await, Ok(Turn::Yours(newer_session())));
+async fn saves_newer_tokens_and_can_refresh_again() {
+    let browser = logged_in().await;
+    assert_eq!(run(provider(Ok(refreshed())), &browser).await, Ok(newer_session()));
+    assert_eq!(browser.current().await, Ok(Some(newer_session())));
+    let mut identity = MockIdentityProvider::new();
+    identity.expect_refresh().once().returning(|session| {
+        let mut tokens = session.tokens().clone();
+        tokens.access_token = AccessToken::new("newest");
+        Ok(RefreshedTokens { tokens, permissions: None })
+    });
+    let refresh = RefreshSession { identity: &identity };
+    let newest = refresh.run(&browser, &newer_session()).await.unwrap();
+    assert_eq!(newest.tokens().access_token, AccessToken::new("newest"));
 }
 
 #[tokio::test]
-async fn what_another_request_refreshed_is_not_refreshed_again() {
-    let sessions = a_signed_in_person().await;
-    sessions.update(&Change::RefreshedTokens(refreshed())).await.unwrap();
+async fn uses_tokens_that_another_request_renewed() {
+    let browser = logged_in().await;
+    browser.update(&SessionChange::Refreshed(refreshed())).await.unwrap();
     for _ in 0..2 {
-        assert_eq!(run(MockIdentityProvider::new(), &sessions).await, Ok(newer_session()));
+        assert_eq!(run(MockIdentityProvider::new(), &browser).await, Ok(newer_session()));
     }
+}
+
+#[tokio::test]
+async fn does_not_retry_failure_of_another_request() {
     let mut waited = MockSessionStore::new();
-    waited.expect_take_turn().returning(|| Ok(Turn::Over(Some(newer_session()))));
-    assert_eq!(run(MockIdentityProvider::new(), &waited).await, Ok(newer_session()));
+    waited.expect_refresh().returning(|_, _| Ok(Some(session())));
+    let failed = run(MockIdentityProvider::new(), &waited).await;
+    assert_eq!(failed, Err(RefreshSessionError::FailedElsewhere));
 }
 
 #[tokio::test]
-async fn another_requests_failure_is_not_tried_again_at_once() {
-    let sessions = a_signed_in_person().await;
-    sessions.take_turn().await.unwrap();
-    let failed = run(MockIdentityProvider::new(), &sessions).await;
-    assert_eq!(failed, Err(RefreshFailed::Unavailable(None)));
-    assert_eq!(sessions.current().await, Ok(Some(session())));
-}
-
-#[tokio::test]
-async fn a_session_that_the_provider_refuses_or_lies_about_is_over() {
+async fn ends_session_that_the_provider_refuses_or_lies_about() {
     for error in
         [RefreshError::Refused("invalid_grant".into()), RefreshError::InvalidIdentity("sub".into())]
     {
-        let sessions = a_signed_in_person().await;
-        let ended = run(a_provider(Err(error.clone())), &sessions).await;
-        assert_eq!(ended, Err(RefreshFailed::Ended(error.to_string())));
-        assert_eq!(sessions.current().await, Ok(None));
+        let browser = logged_in().await;
+        let ended = run(provider(Err(error.clone())), &browser).await;
+        assert_eq!(ended, Err(RefreshSessionError::Ended(error.to_string())));
+        assert_eq!(browser.current().await, Ok(None));
     }
 }
 
 #[tokio::test]
-async fn a_provider_that_is_down_ends_no_session() {
+async fn keeps_session_while_provider_is_down() {
     for error in
         [RefreshError::ProviderFault("500".into()), RefreshError::ProviderTimeout("10 s".into())]
     {
-        let sessions = a_signed_in_person().await;
-        let failed = run(a_provider(Err(error.clone())), &sessions).await;
-        assert_eq!(failed, Err(RefreshFailed::Unavailable(Some(error))));
-        assert_eq!(sessions.take_turn().await, Ok(Turn::Yours(session())));
+        let browser = logged_in().await;
+        let failed = run(provider(Err(error.clone())), &browser).await;
+        assert_eq!(failed, Err(RefreshSessionError::Unavailable(error)));
+        assert_eq!(browser.current().await, Ok(Some(session())));
+        assert_eq!(run(provider(Ok(refreshed())), &browser).await, Ok(newer_session()));
     }
 }
 
+/// The user logs out while the provider answers: nobody will use the new refresh token.
 #[tokio::test]
-async fn a_refresh_brings_no_ended_session_back() {
-    let sessions = Arc::new(a_signed_in_person().await);
-    let at_the_provider = sessions.clone();
+async fn revokes_new_token_of_session_that_ended_meanwhile() {
+    let browser = Arc::new(logged_in().await);
+    let in_provider = browser.clone();
     let mut identity = MockIdentityProvider::new();
     identity.expect_refresh().returning(move |_| {
-        // The person logs out while the provider answers.
-        let _ = at_once(at_the_provider.end());
+        in_provider.end().now_or_never().unwrap().unwrap();
         Ok(refreshed())
     });
-    let ended = run(identity, &*sessions).await;
-    assert!(matches!(ended, Err(RefreshFailed::Ended(_))));
-    assert_eq!(sessions.current().await, Ok(None));
+    identity.expect_revoke().once().withf(|token, _| token.expose() == "rotated").return_const(());
+    let ended = run(identity, &*browser).await;
+    assert!(matches!(ended, Err(RefreshSessionError::Ended(_))));
+    assert_eq!(browser.current().await, Ok(None));
 }
 
-/// The answer of a future that waits for nothing.
-fn at_once<T>(future: impl Future<Output = T>) -> T {
-    let mut future = std::pin::pin!(future);
-    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
-    match future.as_mut().poll(&mut context) {
-        std::task::Poll::Ready(answer) => answer,
-        std::task::Poll::Pending => panic!("it waits"),
+#[tokio::test]
+async fn does_not_refresh_ended_session() {
+    let ended = run(MockIdentityProvider::new(), &InMemoryBrowser::default()).await;
+    assert!(matches!(ended, Err(RefreshSessionError::Ended(_))));
+}
+
+#[tokio::test]
+async fn reports_errors_of_the_store() {
+    for error in [
+        SaveSessionError::Unavailable(SessionsUnavailable("gone".into())),
+        SaveSessionError::TooLarge { bytes: 2, max_bytes: 1 },
+    ] {
+        let answer = error.clone();
+        let mut sessions = MockSessionStore::new();
+        sessions.expect_refresh().returning(move |_, _| Err(answer.clone()));
+        let failed = run(MockIdentityProvider::new(), &sessions).await;
+        assert_eq!(failed, Err(RefreshSessionError::Save(error)));
+    }
+}
+
+/// What the store is told to do with the session.
+struct Recorder(InMemoryBrowser, std::sync::Mutex<Vec<Renewal>>);
+
+#[async_trait]
+impl SessionStore for Recorder {
+    async fn current(&self) -> Result<Option<Session>, SessionsUnavailable> {
+        self.0.current().await
+    }
+
+    async fn start(&self, session: &Session) -> Result<(), SaveSessionError> {
+        self.0.start(session).await
+    }
+
+    async fn update(&self, change: &SessionChange) -> Result<Option<Session>, SaveSessionError> {
+        self.0.update(change).await
+    }
+
+    async fn refresh<'a>(
+        &self,
+        stale: &Session,
+        renewal: &'a (dyn TokenRenewal + 'a),
+    ) -> Result<Option<Session>, SaveSessionError> {
+        let result = renewal.renew(stale).await;
+        self.1.lock().unwrap().push(result);
+        Ok(Some(stale.clone()))
+    }
+
+    async fn end(&self) -> Result<(), SessionsUnavailable> {
+        self.0.end().await
     }
 }
 
 #[tokio::test]
-async fn a_session_that_ended_before_is_not_refreshed() {
-    let ended = run(MockIdentityProvider::new(), &InMemorySessions::default()).await;
-    assert!(matches!(ended, Err(RefreshFailed::Ended(_))));
-}
-
-#[tokio::test]
-async fn a_store_that_is_down_is_said_so_at_every_step() {
-    let down = || SessionsUnavailable("gone".into());
-    let mut at_the_turn = MockSessionStore::new();
-    at_the_turn.expect_take_turn().returning(move || Err(down()));
-    let failed = run(MockIdentityProvider::new(), &at_the_turn).await;
-    assert_eq!(failed, Err(RefreshFailed::Sessions(down())));
-
-    let mut at_the_change = MockSessionStore::new();
-    at_the_change.expect_take_turn().returning(|| Ok(Turn::Yours(session())));
-    at_the_change.expect_update().returning(move |_| Err(down()));
-    let failed = run(a_provider(Ok(refreshed())), &at_the_change).await;
-    assert_eq!(failed, Err(RefreshFailed::Sessions(down())));
+async fn each_outcome_decides_what_becomes_of_the_session() {
+    for (answer, expected) in [
+        (Ok(refreshed()), Renewal::Refreshed(refreshed())),
+        (Err(RefreshError::Refused("no".into())), Renewal::End),
+        (Err(RefreshError::InvalidIdentity("no".into())), Renewal::End),
+        (Err(RefreshError::ProviderFault("no".into())), Renewal::Unchanged),
+        (Err(RefreshError::ProviderTimeout("no".into())), Renewal::Unchanged),
+    ] {
+        let recorder = Recorder(logged_in().await, std::sync::Mutex::default());
+        let _ = run(provider(answer), &recorder).await;
+        assert_eq!(*recorder.1.lock().unwrap(), [expected]);
+    }
 }

@@ -1,43 +1,44 @@
-use chrono::{DateTime, TimeDelta};
+use chrono::{DateTime, TimeDelta, Utc};
 use portico_contracts::fixtures;
 use portico_domain::model::{
-    AccessToken, Change, InvalidSessionId, Lifetimes, Permission, RefreshedTokens, Revocation,
-    Session, SessionId, Tokens,
+    AccessToken, Claims, InvalidSessionId, Lifetimes, Permission, RefreshedTokens, Revocation,
+    SessionChange, SessionId, Subject,
 };
+use serde_json::json;
 
 const LIFETIMES: Lifetimes =
     Lifetimes { rolling: TimeDelta::seconds(100), absolute: TimeDelta::seconds(250) };
 
-#[test]
-fn a_session_ends_when_nobody_comes_or_when_it_is_old() {
-    let start = DateTime::UNIX_EPOCH;
-    let at = |seconds| start + TimeDelta::seconds(seconds);
-    let session = fixtures::session();
+fn at(seconds: i64) -> DateTime<Utc> {
+    DateTime::UNIX_EPOCH + TimeDelta::seconds(seconds)
+}
 
+#[test]
+fn session_expires_without_visits_and_at_its_absolute_lifetime() {
+    let session = fixtures::session();
     assert!(LIFETIMES.allow(&session, at(99)));
     assert!(!LIFETIMES.allow(&session, at(100)));
 
-    let session = session.with(Change::Seen(at(200)));
+    let session = session.with(SessionChange::Seen(at(200)));
     assert!(LIFETIMES.allow(&session, at(249)));
     assert!(!LIFETIMES.allow(&session, at(250)));
 }
 
 #[test]
-fn a_session_from_the_future_is_refused() {
-    let session = fixtures::session_at(DateTime::UNIX_EPOCH + TimeDelta::hours(1));
-    assert!(!LIFETIMES.allow(&session, DateTime::UNIX_EPOCH));
+fn refuses_session_from_the_future() {
+    let session = fixtures::session_at(at(3_600));
+    assert!(!LIFETIMES.allow(&session, at(0)));
 }
 
 #[test]
-fn a_visit_is_noted_once_in_a_while() {
+fn visit_is_recorded_once_in_a_while() {
     let session = fixtures::session();
-    let at = |seconds| DateTime::UNIX_EPOCH + TimeDelta::seconds(seconds);
     assert!(!LIFETIMES.visit_is_due(&session, at(9)));
     assert!(LIFETIMES.visit_is_due(&session, at(10)));
 }
 
 #[test]
-fn a_person_has_the_permissions_that_were_told_and_no_others() {
+fn user_has_exactly_the_granted_permissions() {
     let session = fixtures::session();
     assert!(session.has(&Permission::new("read:messages")));
     assert!(!session.has(&Permission::new("read:admin-messages")));
@@ -45,35 +46,58 @@ fn a_person_has_the_permissions_that_were_told_and_no_others() {
 }
 
 #[test]
-fn a_visit_is_never_undone_by_an_earlier_one() {
-    let at = |seconds| DateTime::UNIX_EPOCH + TimeDelta::seconds(seconds);
-    let session = fixtures::session().with(Change::Seen(at(9))).with(Change::Seen(at(8)));
+fn earlier_visit_does_not_replace_later_one() {
+    let session = fixtures::session();
+    let session = session.with(SessionChange::Seen(at(9))).with(SessionChange::Seen(at(8)));
     assert_eq!(session.seen_at, at(9));
 }
 
 #[test]
-fn a_refresh_changes_the_tokens_and_what_is_permitted_if_it_says_so() {
-    let tokens = Tokens { access_token: AccessToken::new("newer"), ..fixtures::session().tokens };
+fn refresh_replaces_tokens_and_permissions_if_given() {
+    let mut expected = fixtures::session();
+    expected.identity.tokens.access_token = AccessToken::new("newer");
     let refreshed = |permissions| {
-        let refreshed = RefreshedTokens { tokens: tokens.clone(), permissions };
-        fixtures::session().with(Change::RefreshedTokens(refreshed))
+        let tokens = expected.identity.tokens.clone();
+        let refreshed = RefreshedTokens { tokens, permissions };
+        fixtures::session().with(SessionChange::Refreshed(refreshed))
     };
-    assert_eq!(refreshed(None), Session { tokens: tokens.clone(), ..fixtures::session() });
-    assert!(refreshed(Some(Vec::new())).permissions.is_empty());
+    assert_eq!(refreshed(None), expected);
+    assert!(refreshed(Some(Vec::new())).identity.permissions.is_empty());
 }
 
 #[test]
-fn tokens_end_when_they_say_so_and_else_when_nobody_knows() {
-    let mut tokens = fixtures::session().tokens;
-    let now = DateTime::UNIX_EPOCH;
-    assert!(!tokens.expires_within(TimeDelta::days(1), now));
-    tokens.access_token_expires_at = Some(now + TimeDelta::seconds(31));
-    assert!(!tokens.expires_within(TimeDelta::seconds(30), now));
-    assert!(tokens.expires_within(TimeDelta::seconds(31), now));
+fn renewal_is_due_in_last_30_seconds_or_last_third_of_lifetime() {
+    let mut tokens = fixtures::identity().tokens;
+    assert!(!tokens.renewal_is_due(at(1_000_000)), "nobody knows when it expires");
+    for (lifetime, due) in [(3_600, 3_570), (90, 60), (60, 40), (3, 2), (0, 0)] {
+        tokens.access_token_expires_at = Some(at(lifetime));
+        assert!(!tokens.renewal_is_due(at(due - 1)), "{lifetime} s");
+        assert!(tokens.renewal_is_due(at(due)), "{lifetime} s");
+        assert!(tokens.renewal_is_due(at(lifetime + 10)), "{lifetime} s");
+    }
 }
 
 #[test]
-fn an_id_is_read_as_it_was_written_and_nothing_else_is_one() {
+fn authentication_is_recent_within_max_age_and_leeway() {
+    let mut identity = fixtures::identity();
+    assert!(!identity.authenticated_within(TimeDelta::days(1), at(0)), "it has no auth_time");
+    for (auth_time, age, recent) in [
+        (json!(1_000), 100 + 60, true),
+        (json!(1_000), 100 + 61, false),
+        (json!(1_000.5), 100 + 60, true),
+        (json!(1_000), -10, true),
+        (json!("1000"), 0, false),
+        (json!(null), 0, false),
+    ] {
+        let claims = json!({ "auth_time": auth_time });
+        identity.claims = Claims::new(claims.as_object().unwrap());
+        let is_recent = identity.authenticated_within(TimeDelta::seconds(100), at(1_000 + age));
+        assert_eq!(is_recent, recent, "{claims} {age}");
+    }
+}
+
+#[test]
+fn session_id_survives_text() {
     let id = SessionId::new([7; 32]);
     assert_eq!(id.to_string().parse(), Ok(id));
     for text in ["", "a", "BwcHBwcHBwcHBwcHBwcHB", "BwcHBwcHBwcHBwcHBwcHBwc", "../../etc/passwd"] {
@@ -82,42 +106,42 @@ fn an_id_is_read_as_it_was_written_and_nothing_else_is_one() {
 }
 
 #[test]
-fn a_revocation_means_the_sessions_that_it_names_and_no_others() {
-    let session = fixtures::session();
-    let Session { issuer, subject, id, .. } = session.clone();
-    let sid = session.provider_session_id.clone().unwrap();
-    let another = || "another".to_owned();
-    let one = |issuer: &String, subject: &String, id| {
-        let (issuer, subject) = (issuer.clone(), subject.clone());
-        Revocation::Session { issuer, subject, id }
+fn revocation_covers_only_the_sessions_that_it_names() {
+    let mut session = fixtures::session();
+    let Subject { issuer, subject } = session.subject().clone();
+    let sid = session.identity.provider_session_id.clone().unwrap();
+    let (id, other_id) = (session.id, SessionId::new([9; 32]));
+    let one = |issuer: &str, subject: &str, id| Revocation::Session {
+        subject: Subject::new(issuer, subject),
+        id,
     };
-    let all = |issuer: &String, subject: &String, except| {
-        let (issuer, subject) = (issuer.clone(), subject.clone());
-        Revocation::Person { issuer, subject, except }
+    let all = |issuer: &str, subject: &str, except| Revocation::User {
+        subject: Subject::new(issuer, subject),
+        except,
     };
-    let at = |issuer: &String, sid: &String, subject: Option<&String>| {
-        let (issuer, sid) = (issuer.clone(), sid.clone());
-        Revocation::ProviderSession { issuer, sid, subject: subject.cloned() }
+    let of = |issuer: &str, sid: &str, subject: Option<&str>| Revocation::ProviderSession {
+        issuer: issuer.into(),
+        sid: sid.into(),
+        subject: subject.map(str::to_owned),
     };
-    let other_id = SessionId::new([9; 32]);
     for (revocation, covers) in [
         (one(&issuer, &subject, id), true),
         (one(&issuer, &subject, other_id), false),
-        (one(&issuer, &another(), id), false),
-        (one(&another(), &subject, id), false),
+        (one(&issuer, "another", id), false),
+        (one("another", &subject, id), false),
         (all(&issuer, &subject, None), true),
         (all(&issuer, &subject, Some(other_id)), true),
         (all(&issuer, &subject, Some(id)), false),
-        (all(&issuer, &another(), None), false),
-        (all(&another(), &subject, None), false),
-        (at(&issuer, &sid, None), true),
-        (at(&issuer, &sid, Some(&subject)), true),
-        (at(&issuer, &sid, Some(&another())), false),
-        (at(&issuer, &another(), None), false),
-        (at(&another(), &sid, None), false),
+        (all(&issuer, "another", None), false),
+        (all("another", &subject, None), false),
+        (of(&issuer, &sid, None), true),
+        (of(&issuer, &sid, Some(&subject)), true),
+        (of(&issuer, &sid, Some("another")), false),
+        (of(&issuer, "another", None), false),
+        (of("another", &sid, None), false),
     ] {
         assert_eq!(revocation.covers(&session), covers, "{revocation:?}");
     }
-    let without_sid = Session { provider_session_id: None, ..session };
-    assert!(!at(&issuer, &sid, None).covers(&without_sid));
+    session.identity.provider_session_id = None;
+    assert!(!of(&issuer, &sid, None).covers(&session));
 }
