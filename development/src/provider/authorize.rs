@@ -78,8 +78,8 @@ fn authorize(
         None if request.silent => {
             Ok(request.refuse(provider, "login_required", "Nobody is signed in."))
         }
-        _ if request.sign_up => Ok(login::sign_up_page(&request)),
-        _ => Ok(login::log_in_page(&request)),
+        _ if request.sign_up => Ok(login::sign_up_page(provider, &request)),
+        _ => Ok(login::log_in_page(provider, &request)),
     }
 }
 

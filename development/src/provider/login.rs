@@ -17,7 +17,7 @@ use super::{
     sign_ins::SignIn,
 };
 use crate::{
-    accounts::{Account, SignUpError},
+    accounts::{Account, PASSWORD, SignUpError},
     parameters::Parameters,
 };
 
@@ -56,7 +56,7 @@ fn log_in(
         Some(account) => sign_in(provider, jar, request, account),
         None => {
             let message = "Wrong email or password.";
-            Ok(Sent::WrongPassword(page("development/login", &request, &form, message)))
+            Ok(Sent::WrongPassword(page(provider, "development/login", &request, &form, message)))
         }
     }
 }
@@ -76,7 +76,7 @@ fn sign_up(
     match provider.accounts.sign_up(&random()?, email, password, name) {
         Ok(account) => sign_in(provider, jar, request, account),
         Err(error) => {
-            let page = page("development/signup", &request, &form, &error.to_string());
+            let page = page(provider, "development/signup", &request, &form, &error.to_string());
             Ok(match error {
                 SignUpError::Taken => Sent::Taken(page),
                 SignUpError::NoEmail | SignUpError::NoPassword => Sent::Incomplete(page),
@@ -98,23 +98,26 @@ fn sign_in(
 }
 
 /// The form to log in.
-pub(super) fn log_in_page(request: &AuthorizationRequest) -> Reply {
-    Reply::Page(page("development/login", request, &Parameters::default(), ""))
+pub(super) fn log_in_page(provider: &Provider, request: &AuthorizationRequest) -> Reply {
+    Reply::Page(page(provider, "development/login", request, &Parameters::default(), ""))
 }
 
 /// The form to sign up.
-pub(super) fn sign_up_page(request: &AuthorizationRequest) -> Reply {
-    Reply::Page(page("development/signup", request, &Parameters::default(), ""))
+pub(super) fn sign_up_page(provider: &Provider, request: &AuthorizationRequest) -> Reply {
+    Reply::Page(page(provider, "development/signup", request, &Parameters::default(), ""))
 }
 
 /// A form, with what was filled in before; never the password.
 fn page(
+    provider: &Provider,
     name: &'static str,
     request: &AuthorizationRequest,
     filled: &Parameters,
     message: &str,
 ) -> Template {
     let plain = request.parameters.without(&["prompt", "screen_hint"]);
+    // A hidden field of such a name would come before the visible one.
+    let fields = request.parameters.without(&FIELDS);
     let email = filled.get("email").or(request.login_hint.as_deref());
     Template::render(
         name,
@@ -122,7 +125,9 @@ fn page(
             email: email.unwrap_or_default(),
             name: filled.get("name").unwrap_or_default(),
             message,
-            fields: request.parameters.pairs(),
+            accounts: provider.accounts.with_well_known_password(),
+            well_known_password: PASSWORD,
+            fields: fields.pairs(),
             log_in: plain.clone().with("prompt", "login").to_query(),
             sign_up: plain.with("prompt", "create").to_query(),
             cancel: request.parameters.to_query(),
