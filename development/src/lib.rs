@@ -1,23 +1,26 @@
-//! The outside world in a box, for development and tests: an OpenID provider and a messages API,
-//! each on 127.0.0.1 only.
+//! An OpenID provider and a messages API for development and tests, each on 127.0.0.1 only.
 //!
-//! [`World`] starts both, stops and restarts each, counts what is asked of them, and has them
-//! misbehave ([`Fault`]). Nothing is kept on disk: accounts, sessions and keys live as long as
-//! the `World`. The site speaks to it with the same adapters as to any provider.
+//! [`World`] starts both, stops and restarts each, counts their requests, and switches faults on
+//! ([`Fault`]). Nothing is stored on disk: accounts, sessions and keys live as long as the
+//! `World`. The site talks to them through the same adapters as to any provider.
 //!
-//! Both servers are Rocket instances and share the process's logger. Where none is set before
-//! [`World::start`], Rocket sets its own, silenced.
+//! Modules depend on each other in one direction: `settings` and `error`, `model` (the state),
+//! `web` (guards and fairings), `endpoints` and `messages_api`, `server` (one Rocket instance),
+//! `servers` (both).
+//!
+//! Both servers are Rocket instances and share the process's logger. If none is set before
+//! [`World::start`], Rocket installs its own, with output switched off.
 
-mod accounts;
-mod api;
-mod faults;
-mod hits;
-mod keys;
-mod logout_token;
-mod parameters;
-mod provider;
+mod endpoints;
+mod error;
+mod messages_api;
+mod model;
 mod server;
-mod world;
+mod servers;
+mod settings;
+mod web;
 
-pub use faults::{Fault, Faults};
-pub use world::{Client, World, WorldError, WorldSettings};
+pub use error::WorldError;
+pub use model::faults::{Fault, Faults};
+pub use servers::World;
+pub use settings::{Client, WorldSettings};

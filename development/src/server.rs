@@ -14,10 +14,10 @@ use rocket::{
 };
 use tokio::{sync::oneshot, task::JoinHandle};
 
-use super::world::WorldError;
+use crate::error::WorldError;
 
 /// A server that runs until it is stopped or dropped.
-pub(super) struct Server {
+pub(crate) struct Server {
     port: u16,
     shutdown: Shutdown,
     task: JoinHandle<Result<(), WorldError>>,
@@ -26,7 +26,7 @@ pub(super) struct Server {
 impl Server {
     /// Launches what `build` makes of the configuration. `on_port` learns the port before the
     /// first request is answered. With `next_free`, a taken port leads to the next one.
-    pub(super) async fn start(
+    pub(crate) async fn start(
         mut port: u16,
         next_free: bool,
         templates: &Path,
@@ -82,12 +82,12 @@ impl Server {
         }
     }
 
-    pub(super) fn port(&self) -> u16 {
+    pub(crate) fn port(&self) -> u16 {
         self.port
     }
 
     /// Stops accepting, closes what is open, and returns when the port is free.
-    pub(super) async fn stop(mut self) {
+    pub(crate) async fn stop(mut self) {
         self.shutdown.clone().notify();
         // How it ended no longer matters: a request that outlived the time limits is cut off.
         let _ = (&mut self.task).await;

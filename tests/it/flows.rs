@@ -67,6 +67,22 @@ async fn the_whole_guide_from_sign_up_to_a_second_login() {
 }
 
 #[tokio::test]
+async fn test_accounts_log_in_with_one_button() {
+    let site = Site::start().await;
+    for (email, status) in [(USER, StatusCode::FORBIDDEN), (ADMIN, StatusCode::OK)] {
+        let person = site.person();
+        let form = person.visit("/login?next=%2Fadmin").await;
+        assert_eq!(
+            form.select("button[type=submit]").iter().filter(|it| *it == "Log In").count(),
+            1
+        );
+        let admin = person.submit(&form, &format!("Continue as {email}"), &[]).await;
+        assert_eq!((admin.url.path(), admin.status), ("/admin", status), "{}", admin.text());
+        assert!(person.visit("/profile").await.text().contains(email));
+    }
+}
+
+#[tokio::test]
 async fn a_stranger_is_sent_to_login_and_back_with_the_query() {
     let site = Site::start().await;
     let person = site.person();

@@ -94,6 +94,21 @@ async fn the_keyboard_is_enough() {
 
 #[tokio::test]
 #[cfg_attr(not(browser), ignore = "Chromium is missing: apt-get install chromium chromium-driver")]
+async fn test_account_logs_in_by_keyboard_without_script() {
+    let site = Site::start().await;
+    let browser = Browser::without_scripts().await;
+    browser.look(320, false).await;
+    goto(&browser, &site, "/login?next=%2Fadmin").await;
+    browser.wait_for_text("Password").await;
+    browser.tab_to("Continue as admin@example.com").await;
+    browser.press(ENTER).await;
+    browser.wait_for_text("This is an admin message.").await;
+    assert_eq!(browser.url().await.path(), "/admin");
+    assert_quiet(&browser).await;
+}
+
+#[tokio::test]
+#[cfg_attr(not(browser), ignore = "Chromium is missing: apt-get install chromium chromium-driver")]
 async fn nothing_needs_a_script() {
     let site = Site::start().await;
     let browser = Browser::without_scripts().await;

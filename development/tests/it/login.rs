@@ -20,6 +20,40 @@ async fn a_stranger_sees_the_form_and_comes_back_with_a_code() {
 }
 
 #[tokio::test]
+async fn log_in_page_offers_accounts_with_well_known_password() {
+    let world = World::start(settings()).await.unwrap();
+    let mut browser = Browser::of(&world);
+    for (password, email) in
+        [("secret of mine", "mine@example.com"), ("portico", "ours@example.com")]
+    {
+        let filled = [("email", email), ("password", password)];
+        browser.fill_in("/signup", &[], &filled).await.back();
+    }
+    let mut browser = Browser::of(&world);
+    let page = browser.authorize(&[]).await.text;
+    assert_eq!(page.matches(">Log In</button>").count(), 1, "{page}");
+    assert_eq!(page.matches(r#"type="password""#).count(), 1, "{page}");
+    for offered in ["user@example.com", "admin@example.com", "ours@example.com"] {
+        assert!(page.contains(&format!(">Continue as {offered}</button>")), "{offered} in {page}");
+    }
+    assert!(!page.contains("mine@example.com"), "{page}");
+
+    let page = browser.fill_in("/login", &[], &[("email", "x@example.com")]).await;
+    assert_eq!(page.status, 401);
+    assert!(page.text.contains(">Continue as user@example.com</button>"), "{}", page.text);
+    let page = browser.authorize(&[("prompt", "create")]).await.text;
+    assert!(!page.contains("Continue as"), "{page}");
+}
+
+#[tokio::test]
+async fn authorization_request_cannot_fill_in_log_in_form() {
+    let world = World::start(settings()).await.unwrap();
+    let mut browser = Browser::of(&world);
+    let page = browser.authorize(&[("email", "x@example.com"), ("name", "X")]).await.text;
+    assert!(!page.contains("x@example.com"), "{page}");
+}
+
+#[tokio::test]
 async fn a_second_login_passes_straight_through_until_the_log_out() {
     let world = World::start(settings()).await.unwrap();
     let mut browser = Browser::of(&world);

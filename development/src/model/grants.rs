@@ -7,54 +7,54 @@ use std::{
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::accounts::Account;
+use super::accounts::Account;
 
 /// How long a code is good for.
-pub(super) const CODE_LIFETIME: TimeDelta = TimeDelta::seconds(60);
+pub(crate) const CODE_LIFETIME: TimeDelta = TimeDelta::seconds(60);
 
 /// How long an access token is good for.
-pub(super) const TOKEN_LIFETIME: TimeDelta = TimeDelta::hours(1);
+pub(crate) const TOKEN_LIFETIME: TimeDelta = TimeDelta::hours(1);
 
 /// What one login entitles the client to.
 #[derive(Clone)]
-pub(super) struct Grant {
+pub(crate) struct Grant {
     /// Names the grant; everything issued from it falls together.
-    pub(super) id: String,
-    pub(super) account: Arc<Account>,
-    pub(super) scope: Vec<String>,
-    pub(super) audience: Option<String>,
-    pub(super) nonce: Option<String>,
-    pub(super) auth_time: DateTime<Utc>,
+    pub(crate) id: String,
+    pub(crate) account: Arc<Account>,
+    pub(crate) scope: Vec<String>,
+    pub(crate) audience: Option<String>,
+    pub(crate) nonce: Option<String>,
+    pub(crate) auth_time: DateTime<Utc>,
     /// `None` once refreshed: the sign-in may be gone by then.
-    pub(super) sid: Option<String>,
+    pub(crate) sid: Option<String>,
 }
 
 impl Grant {
-    pub(super) fn has(&self, scope: &str) -> bool {
+    pub(crate) fn has(&self, scope: &str) -> bool {
         self.scope.iter().any(|granted| granted == scope)
     }
 }
 
 /// A code, and what the request for it said.
-pub(super) struct Code {
-    pub(super) grant: Grant,
-    pub(super) redirect_uri: String,
+pub(crate) struct AuthorizationCode {
+    pub(crate) grant: Grant,
+    pub(crate) redirect_uri: String,
     /// The PKCE code challenge, S256.
-    pub(super) challenge: String,
-    pub(super) expires: DateTime<Utc>,
+    pub(crate) challenge: String,
+    pub(crate) expires: DateTime<Utc>,
 }
 
 /// What became of a code.
-pub(super) enum Redeemed {
-    Good(Box<Code>),
+pub(crate) enum Redemption {
+    Good(Box<AuthorizationCode>),
     /// It had been redeemed before; everything issued from it is now revoked.
     Again,
     Unknown,
 }
 
 #[derive(Default)]
-struct Issued {
-    codes: HashMap<String, Code>,
+struct IssuedTokens {
+    codes: HashMap<String, AuthorizationCode>,
     /// The codes redeemed, and the grants they stood for.
     redeemed: HashMap<String, String>,
     access: HashMap<String, (Grant, DateTime<Utc>)>,
@@ -63,7 +63,7 @@ struct Issued {
     rotated: HashMap<String, String>,
 }
 
-impl Issued {
+impl IssuedTokens {
     fn revoke(&mut self, grant: &str) {
         self.access.retain(|_, (issued, _)| issued.id != grant);
         self.refresh.retain(|_, issued| issued.id != grant);
@@ -72,47 +72,47 @@ impl Issued {
 
 /// All of it.
 #[derive(Default)]
-pub(super) struct Grants(Mutex<Issued>);
+pub(crate) struct Grants(Mutex<IssuedTokens>);
 
 impl Grants {
-    pub(super) fn add_code(&self, code: String, meaning: Code) {
+    pub(crate) fn add_code(&self, code: String, meaning: AuthorizationCode) {
         self.lock().codes.insert(code, meaning);
     }
 
     /// Takes the code away, whatever comes of it: a code is good for one try.
-    pub(super) fn redeem(&self, code: &str) -> Redeemed {
+    pub(crate) fn redeem(&self, code: &str) -> Redemption {
         let mut issued = self.lock();
         if let Some(meaning) = issued.codes.remove(code) {
             issued.redeemed.insert(code.into(), meaning.grant.id.clone());
-            return Redeemed::Good(Box::new(meaning));
+            return Redemption::Good(Box::new(meaning));
         }
         match issued.redeemed.get(code).cloned() {
             Some(grant) => {
                 issued.revoke(&grant);
-                Redeemed::Again
+                Redemption::Again
             }
-            None => Redeemed::Unknown,
+            None => Redemption::Unknown,
         }
     }
 
-    pub(super) fn add_access(&self, token: String, grant: Grant, expires: DateTime<Utc>) {
+    pub(crate) fn add_access(&self, token: String, grant: Grant, expires: DateTime<Utc>) {
         self.lock().access.insert(token, (grant, expires));
     }
 
     /// The grant of an access token that is still good.
-    pub(super) fn of_access(&self, token: &str, now: DateTime<Utc>) -> Option<Grant> {
+    pub(crate) fn of_access(&self, token: &str, now: DateTime<Utc>) -> Option<Grant> {
         let mut issued = self.lock();
         issued.access.retain(|_, (_, expires)| *expires > now);
         issued.access.get(token).map(|(grant, _)| grant.clone())
     }
 
-    pub(super) fn add_refresh(&self, token: String, grant: Grant) {
+    pub(crate) fn add_refresh(&self, token: String, grant: Grant) {
         self.lock().refresh.insert(token, grant);
     }
 
     /// The grant of a refresh token, which `keep` may refuse to use up. One used before revokes
     /// its grant (RFC 9700, section 4.14.2).
-    pub(super) fn take_refresh(
+    pub(crate) fn take_refresh(
         &self,
         token: &str,
         keep: impl FnOnce(&Grant) -> bool,
@@ -131,7 +131,7 @@ impl Grants {
     }
 
     /// The token and whatever came of its grant.
-    pub(super) fn revoke(&self, token: &str) {
+    pub(crate) fn revoke(&self, token: &str) {
         let mut issued = self.lock();
         let refresh = issued.refresh.get(token).map(|grant| grant.id.clone());
         let access = issued.access.get(token).map(|(grant, _)| grant.id.clone());
@@ -140,7 +140,7 @@ impl Grants {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Issued> {
+    fn lock(&self) -> MutexGuard<'_, IssuedTokens> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -5,25 +5,29 @@ use std::sync::{Arc, Mutex, PoisonError};
 use subtle::ConstantTimeEq;
 
 /// The permission that only the admin has.
-pub(super) const READ_ADMIN_MESSAGES: &str = "read:admin-messages";
+pub(crate) const READ_ADMIN_MESSAGES: &str = "read:admin-messages";
 
 /// The password of the accounts that are there from the start.
-pub(super) const PASSWORD: &str = "portico";
+pub(crate) const PASSWORD: &str = "portico";
 
 /// One person. No `Debug`: it would show the password.
-pub(super) struct Account {
-    pub(super) subject: String,
-    pub(super) email: String,
-    pub(super) name: String,
-    pub(super) email_verified: bool,
-    pub(super) permissions: Vec<String>,
+pub(crate) struct Account {
+    pub(crate) subject: String,
+    pub(crate) email: String,
+    pub(crate) name: String,
+    pub(crate) email_verified: bool,
+    pub(crate) permissions: Vec<String>,
     password: String,
 }
 
 impl Account {
+    fn has_password(&self, password: &str) -> bool {
+        self.password.as_bytes().ct_eq(password.as_bytes()).into()
+    }
+
     /// The first letters of the first and the last name, for the picture. The e-mail's where the
     /// name has none.
-    pub(super) fn initials(&self) -> String {
+    pub(crate) fn initials(&self) -> String {
         let letter = |word: &str| word.chars().find(char::is_ascii_alphanumeric);
         let mut words = self.name.split_whitespace().filter_map(letter);
         let first = words.next().or_else(|| letter(&self.email)).unwrap_or('x');
@@ -34,7 +38,7 @@ impl Account {
 
 /// Why nobody can sign up like this; the text is for the visitor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum SignUpError {
+pub(crate) enum SignUpError {
     #[error("Enter an email address, such as name@example.com.")]
     NoEmail,
     #[error("Choose a password.")]
@@ -44,11 +48,11 @@ pub(super) enum SignUpError {
 }
 
 /// All of them.
-pub(super) struct Accounts(Mutex<Vec<Arc<Account>>>);
+pub(crate) struct Accounts(Mutex<Vec<Arc<Account>>>);
 
 impl Accounts {
     /// The two that are there from the start.
-    pub(super) fn seeded() -> Self {
+    pub(crate) fn seeded() -> Self {
         let account = |name: &str, email: &str, subject: &str, permissions| {
             Arc::new(Account {
                 subject: subject.into(),
@@ -71,14 +75,13 @@ impl Accounts {
     }
 
     /// `None` when e-mail or password is wrong, without telling which.
-    pub(super) fn log_in(&self, email: &str, password: &str) -> Option<Arc<Account>> {
+    pub(crate) fn log_in(&self, email: &str, password: &str) -> Option<Arc<Account>> {
         let account = self.find(email)?;
-        let right: bool = account.password.as_bytes().ct_eq(password.as_bytes()).into();
-        right.then_some(account)
+        account.has_password(password).then_some(account)
     }
 
     /// Adds an account without permissions. `id` makes its subject.
-    pub(super) fn sign_up(
+    pub(crate) fn sign_up(
         &self,
         id: &str,
         email: &str,
@@ -108,6 +111,14 @@ impl Accounts {
         });
         accounts.push(Arc::clone(&account));
         Ok(account)
+    }
+
+    /// The e-mail addresses of the accounts whose password is [`PASSWORD`], in the order in which
+    /// the accounts were made.
+    pub(crate) fn with_well_known_password(&self) -> Vec<String> {
+        let accounts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let well_known = accounts.iter().filter(|account| account.has_password(PASSWORD));
+        well_known.map(|account| account.email.clone()).collect()
     }
 
     fn find(&self, email: &str) -> Option<Arc<Account>> {

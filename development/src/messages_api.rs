@@ -22,18 +22,24 @@ use rocket::{
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
 
-use super::{
-    accounts::READ_ADMIN_MESSAGES,
-    faults::{Fault, Faults},
-    keys::Jws,
-    provider::{Bearer, headers},
+use crate::{
+    model::{
+        accounts::READ_ADMIN_MESSAGES,
+        faults::{Fault, Faults},
+        jws::Jws,
+    },
+    web::{bearer::BearerToken, headers::headers},
 };
 
 /// Keys are asked for again this often at most when a token names an unknown one.
 const REFETCH_EVERY: Duration = Duration::from_secs(5);
 
 /// The API, ready to launch.
-pub(super) fn rocket(config: Figment, verifier: Verifier, faults: Arc<Faults>) -> Rocket<Build> {
+pub(crate) fn rocket(
+    config: Figment,
+    verifier: AccessTokenVerifier,
+    faults: Arc<Faults>,
+) -> Rocket<Build> {
     rocket::custom(config)
         .manage(verifier)
         .manage(faults)
@@ -43,47 +49,47 @@ pub(super) fn rocket(config: Figment, verifier: Verifier, faults: Arc<Faults>) -
 }
 
 #[get("/public")]
-async fn public(faults: &State<Arc<Faults>>) -> Answer {
+async fn public(faults: &State<Arc<Faults>>) -> ApiResponse {
     message(faults, "This is a public message.").await
 }
 
 #[get("/protected")]
 async fn protected(
-    bearer: Bearer<'_>,
-    verifier: &State<Verifier>,
+    bearer: BearerToken<'_>,
+    verifier: &State<AccessTokenVerifier>,
     faults: &State<Arc<Faults>>,
-) -> Result<Answer, Answer> {
+) -> Result<ApiResponse, ApiResponse> {
     verifier.admit(&bearer).await?;
     Ok(message(faults, "This is a protected message.").await)
 }
 
 #[get("/admin")]
 async fn admin(
-    bearer: Bearer<'_>,
-    verifier: &State<Verifier>,
+    bearer: BearerToken<'_>,
+    verifier: &State<AccessTokenVerifier>,
     faults: &State<Arc<Faults>>,
-) -> Result<Answer, Answer> {
+) -> Result<ApiResponse, ApiResponse> {
     let claims = verifier.admit(&bearer).await?;
     let permissions = claims["permissions"].as_array();
     if !permissions.is_some_and(|all| all.contains(&READ_ADMIN_MESSAGES.into())) {
         let refusal =
             json!({ "message": "Permission denied", "error": "insufficient_permissions" });
-        return Err(Answer::Json(Status::Forbidden, refusal));
+        return Err(ApiResponse::Json(Status::Forbidden, refusal));
     }
     Ok(message(faults, "This is an admin message.").await)
 }
 
 #[catch(404)]
-fn not_found() -> Answer {
+fn not_found() -> ApiResponse {
     refusal(Status::NotFound, "Not Found")
 }
 
 #[catch(default)]
-fn failed(status: Status, _: &Request<'_>) -> Answer {
+fn failed(status: Status, _: &Request<'_>) -> ApiResponse {
     refusal(status, status.reason_lossy())
 }
 
-async fn message(faults: &Faults, text: &str) -> Answer {
+async fn message(faults: &Faults, text: &str) -> ApiResponse {
     faults
         .wait(|fault| match fault {
             Fault::ApiSlow(delay) => Some(delay),
@@ -94,21 +100,21 @@ async fn message(faults: &Faults, text: &str) -> Answer {
         return refusal(Status::InternalServerError, "Internal Server Error");
     }
     if faults.has(Fault::ApiHtml) {
-        return Answer::Html("<!doctype html><title>Not what you asked for</title>");
+        return ApiResponse::Html("<!doctype html><title>Not what you asked for</title>");
     }
-    Answer::Json(Status::Ok, json!({ "text": text }))
+    ApiResponse::Json(Status::Ok, json!({ "text": text }))
 }
 
-fn refusal(status: Status, message: &str) -> Answer {
-    Answer::Json(status, json!({ "message": message }))
+fn refusal(status: Status, message: &str) -> ApiResponse {
+    ApiResponse::Json(status, json!({ "message": message }))
 }
 
-enum Answer {
+enum ApiResponse {
     Json(Status, Value),
     Html(&'static str),
 }
 
-impl<'r> Responder<'r, 'static> for Answer {
+impl<'r> Responder<'r, 'static> for ApiResponse {
     fn respond_to(self, request: &'r Request<'_>) -> response::Result<'static> {
         match self {
             Self::Json(status, json) => {
@@ -120,26 +126,26 @@ impl<'r> Responder<'r, 'static> for Answer {
 }
 
 /// Believes access tokens of one issuer, meant for one audience.
-pub(super) struct Verifier {
+pub(crate) struct AccessTokenVerifier {
     issuer: String,
     audience: String,
     http: HttpClient,
-    keys: Mutex<Cache>,
+    keys: Mutex<CachedKeys>,
 }
 
 #[derive(Default)]
-struct Cache {
+struct CachedKeys {
     keys: Option<CoreJsonWebKeySet>,
     refetched: Option<Instant>,
 }
 
-impl Verifier {
-    pub(super) fn new(issuer: String, audience: String, http: HttpClient) -> Self {
+impl AccessTokenVerifier {
+    pub(crate) fn new(issuer: String, audience: String, http: HttpClient) -> Self {
         Self { issuer, audience, http, keys: Mutex::default() }
     }
 
     /// The token's claims, or the refusal to answer with.
-    async fn admit(&self, bearer: &Bearer<'_>) -> Result<Value, Answer> {
+    async fn admit(&self, bearer: &BearerToken<'_>) -> Result<Value, ApiResponse> {
         let token =
             bearer.0.ok_or_else(|| refusal(Status::Unauthorized, "Requires authentication"))?;
         let bad = || refusal(Status::Unauthorized, "Bad credentials");
@@ -157,7 +163,7 @@ impl Verifier {
     }
 
     /// The provider's key of this name; `None` when it has none.
-    async fn key(&self, kid: Option<&str>) -> Result<Option<CoreJsonWebKey>, Answer> {
+    async fn key(&self, kid: Option<&str>) -> Result<Option<CoreJsonWebKey>, ApiResponse> {
         let Some(kid) = kid else { return Ok(None) };
         let find = |keys: &CoreJsonWebKeySet| {
             let named = |key: &&CoreJsonWebKey| key.key_id().is_some_and(|id| id.as_str() == kid);

@@ -8,10 +8,12 @@ use rocket_dyn_templates::{Template, context};
 use serde_json::json;
 use url::{Url, form_urlencoded};
 
-use super::{Provider, http::OwnPage};
-use crate::{faults::Fault, logout_token::logout_token};
+use crate::{
+    model::{faults::Fault, logout_token::logout_token, provider::Provider},
+    web::same_origin::SameOrigin,
+};
 
-pub(super) fn routes() -> Vec<Route> {
+pub(crate) fn routes() -> Vec<Route> {
     routes![page, choose, rotate, log_out]
 }
 
@@ -37,7 +39,7 @@ const CHOICES: [(&str, Fault, &str); 14] = [
 ];
 
 #[derive(rocket::FromForm)]
-struct Chosen<'r> {
+struct FaultForm<'r> {
     fault: &'r str,
 }
 
@@ -58,9 +60,9 @@ fn show(provider: &Provider, message: &str) -> Template {
 /// One fault at a time, or none: that anything else is on, only tests know.
 #[post("/misbehave", data = "<chosen>")]
 fn choose(
-    _own: OwnPage,
+    _origin: SameOrigin,
     provider: &State<Arc<Provider>>,
-    chosen: Form<Chosen<'_>>,
+    chosen: Form<FaultForm<'_>>,
 ) -> Result<Redirect, Status> {
     let fault = CHOICES.into_iter().find(|(name, ..)| *name == chosen.fault);
     if fault.is_none() && chosen.fault != "behave" {
@@ -74,7 +76,7 @@ fn choose(
 }
 
 #[post("/misbehave/rotate")]
-async fn rotate(_own: OwnPage, provider: &State<Arc<Provider>>) -> Result<Template, Status> {
+async fn rotate(_origin: SameOrigin, provider: &State<Arc<Provider>>) -> Result<Template, Status> {
     provider.keys.rotate().await.map_err(|_| Status::InternalServerError)?;
     Ok(show(provider, "The next token is signed with a new key."))
 }
@@ -82,14 +84,14 @@ async fn rotate(_own: OwnPage, provider: &State<Arc<Provider>>) -> Result<Templa
 /// Ends every sign-in here, and tells the application (OpenID Connect Back-Channel Logout,
 /// section 2.5).
 #[post("/misbehave/log-out")]
-async fn log_out(_own: OwnPage, provider: &State<Arc<Provider>>) -> Template {
-    let ended = provider.sign_ins.end_all();
+async fn log_out(_origin: SameOrigin, provider: &State<Arc<Provider>>) -> Template {
+    let ended = provider.sessions.end_all();
     if ended.is_empty() {
         return show(provider, "Nobody is signed in here.");
     }
     let mut answers = Vec::new();
-    for sign_in in ended {
-        let claims = json!({ "sid": sign_in.sid, "sub": sign_in.account.subject });
+    for session in ended {
+        let claims = json!({ "sid": session.sid, "sub": session.account.subject });
         let status = match logout_token(provider, &json!({}), &claims) {
             Some(token) => tell(provider, &token).await,
             None => None,

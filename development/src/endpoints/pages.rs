@@ -9,14 +9,14 @@ use rocket::{
 };
 use rocket_dyn_templates::{Template, context};
 
-use super::Provider;
-use crate::accounts::PASSWORD;
+use super::response::error_page;
+use crate::model::{accounts::PASSWORD, provider::Provider};
 
-pub(super) fn routes() -> Vec<Route> {
+pub(crate) fn routes() -> Vec<Route> {
     routes![front, style, picture]
 }
 
-pub(super) fn catchers() -> Vec<Catcher> {
+pub(crate) fn catchers() -> Vec<Catcher> {
     catchers![failed]
 }
 
@@ -33,14 +33,14 @@ fn style() -> (ContentType, &'static str) {
 
 /// Initials in a circle.
 #[get("/picture/<file>")]
-fn picture(file: &str) -> Option<Picture> {
+fn picture(file: &str) -> Option<AccountPicture> {
     let initials = file.strip_suffix(".svg")?;
     // What comes from outside goes into the picture only when it is nothing but initials.
     if !(1..=2).contains(&initials.len()) || !initials.bytes().all(|b| b.is_ascii_alphanumeric()) {
         return None;
     }
     let hue = initials.bytes().fold(0_u32, |sum, byte| sum * 31 + u32::from(byte)) % 360;
-    Some(Picture {
+    Some(AccountPicture {
         svg: format!(
             r##"<svg xmlns="http://www.w3.org/2000/svg" width="96" height="96" viewBox="0 0 96 96"><rect width="96" height="96" fill="hsl({hue} 45% 40%)"/><text x="48" y="48" dy=".35em" text-anchor="middle" font-family="sans-serif" font-size="40" fill="#fff">{initials}</text></svg>"##
         ),
@@ -50,7 +50,7 @@ fn picture(file: &str) -> Option<Picture> {
 }
 
 #[derive(rocket::Responder)]
-struct Picture {
+struct AccountPicture {
     svg: String,
     kind: ContentType,
     /// The site shows it too.
@@ -64,10 +64,5 @@ fn failed(status: Status, _: &Request<'_>) -> Template {
         404 => "There is no such page here.",
         _ => status.reason_lossy(),
     };
-    error(status.code, message)
-}
-
-/// The page that says what went wrong.
-pub(super) fn error(status: u16, message: &str) -> Template {
-    Template::render("development/error", context! { status, message })
+    error_page(status.code, message)
 }

@@ -7,38 +7,49 @@ use rocket_dyn_templates::{Template, context};
 use serde_json::json;
 use url::Url;
 
-use super::{Provider, authorize::Reply, pages};
-use crate::parameters::Parameters;
+use super::response::{BrowserResponse, error_page};
+use crate::{
+    model::provider::Provider,
+    web::{parameters::Parameters, session_cookie},
+};
 
-pub(super) fn routes() -> Vec<Route> {
+pub(crate) fn routes() -> Vec<Route> {
     routes![by_query, by_form]
 }
 
 #[get("/end-session")]
-fn by_query(provider: &State<Arc<Provider>>, jar: &CookieJar<'_>, asked: Parameters) -> Reply {
-    end_session(provider, jar, &asked).unwrap_or_else(refused)
+fn by_query(
+    provider: &State<Arc<Provider>>,
+    jar: &CookieJar<'_>,
+    parameters: Parameters,
+) -> BrowserResponse {
+    end_session(provider, jar, &parameters).unwrap_or_else(refused)
 }
 
-#[post("/end-session", data = "<asked>")]
-fn by_form(provider: &State<Arc<Provider>>, jar: &CookieJar<'_>, asked: Parameters) -> Reply {
-    end_session(provider, jar, &asked).unwrap_or_else(refused)
+#[post("/end-session", data = "<parameters>")]
+fn by_form(
+    provider: &State<Arc<Provider>>,
+    jar: &CookieJar<'_>,
+    parameters: Parameters,
+) -> BrowserResponse {
+    end_session(provider, jar, &parameters).unwrap_or_else(refused)
 }
 
-fn refused(message: &'static str) -> Reply {
-    Reply::BadRequest(pages::error(400, message))
+fn refused(message: &'static str) -> BrowserResponse {
+    BrowserResponse::BadRequest(error_page(400, message))
 }
 
 /// Everything is checked before anything ends.
 fn end_session(
     provider: &Provider,
     jar: &CookieJar<'_>,
-    asked: &Parameters,
-) -> Result<Reply, &'static str> {
-    if asked.repeated() {
+    parameters: &Parameters,
+) -> Result<BrowserResponse, &'static str> {
+    if parameters.repeated() {
         return Err("A parameter came twice.");
     }
     let client = &provider.client;
-    let hint = match asked.get("id_token_hint") {
+    let hint = match parameters.get("id_token_hint") {
         // An expired token is as good a hint as any.
         Some(token) => {
             let claims = provider.keys.read(token).ok_or("The id_token_hint is not ours.")?;
@@ -48,16 +59,16 @@ fn end_session(
         }
         None => None,
     };
-    if asked.get("client_id").is_some_and(|id| id != client.id) {
+    if parameters.get("client_id").is_some_and(|id| id != client.id) {
         return Err("The application that sent you here is not known (client_id).");
     }
-    let back = match asked.get("post_logout_redirect_uri") {
-        Some(_) if hint.is_none() && asked.get("client_id").is_none() => {
+    let back = match parameters.get("post_logout_redirect_uri") {
+        Some(_) if hint.is_none() && parameters.get("client_id").is_none() => {
             return Err("post_logout_redirect_uri needs an id_token_hint or a client_id.");
         }
         Some(address) if address == client.post_logout_redirect_uri => {
             let mut back = Url::parse(address).map_err(|_| "That address is none.")?;
-            if let Some(state) = asked.get("state") {
+            if let Some(state) = parameters.get("state") {
                 back.query_pairs_mut().append_pair("state", state);
             }
             Some(back)
@@ -68,12 +79,15 @@ fn end_session(
         }
         None => None,
     };
-    provider.sign_ins.end(jar, hint.as_ref().and_then(|claims| claims["sid"].as_str()));
+    session_cookie::end_session(&provider.sessions, jar);
+    if let Some(sid) = hint.as_ref().and_then(|claims| claims["sid"].as_str()) {
+        provider.sessions.end_by_sid(sid);
+    }
     Ok(match back {
-        Some(back) => Reply::Redirect(Redirect::to(String::from(back))),
+        Some(back) => BrowserResponse::Redirect(Redirect::to(String::from(back))),
         None => {
             let site = provider.site();
-            Reply::Page(Template::render("development/logged_out", context! { site }))
+            BrowserResponse::Page(Template::render("development/logged_out", context! { site }))
         }
     })
 }

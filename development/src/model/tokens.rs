@@ -9,47 +9,47 @@ use openidconnect::{
         CoreGenderClaim, CoreHmacKey, CoreJweContentEncryptionAlgorithm, CoreJwsSigningAlgorithm,
     },
 };
-use rocket::http::Status;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::{
-    Provider,
-    grants::{Grant, TOKEN_LIFETIME},
-    random,
-};
-use crate::{
     faults::Fault,
-    keys::{changed, encode, forged, header, sign, sign_as},
+    grants::{Grant, TOKEN_LIFETIME},
+    internal_error::InternalError,
+    jws::{changed, encode, forged, header, sign, sign_as},
+    provider::Provider,
+    random::random,
 };
-
-const FAILED: Status = Status::InternalServerError;
 
 /// Claims that `openidconnect` has no field for.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) struct More {
+pub(crate) struct ExtraClaims {
     #[serde(skip_serializing_if = "Option::is_none")]
     sid: Option<String>,
     permissions: Vec<String>,
 }
 
-impl AdditionalClaims for More {}
+impl AdditionalClaims for ExtraClaims {}
 
-impl More {
-    pub(super) fn of(grant: &Grant) -> Self {
+impl ExtraClaims {
+    pub(crate) fn of(grant: &Grant) -> Self {
         Self { sid: grant.sid.clone(), permissions: grant.account.permissions.clone() }
     }
 }
 
-type Token =
-    IdToken<More, CoreGenderClaim, CoreJweContentEncryptionAlgorithm, CoreJwsSigningAlgorithm>;
+type SignedIdToken = IdToken<
+    ExtraClaims,
+    CoreGenderClaim,
+    CoreJweContentEncryptionAlgorithm,
+    CoreJwsSigningAlgorithm,
+>;
 
 /// A JWT (RFC 9068) when an audience was asked for; else opaque, good for userinfo only.
-pub(super) fn access_token(
+pub(crate) fn access_token(
     provider: &Provider,
     grant: &Grant,
     now: DateTime<Utc>,
-) -> Result<String, Status> {
+) -> Result<String, InternalError> {
     let Some(audience) = &grant.audience else { return random() };
     let claims = json!({
         "iss": provider.issuer(),
@@ -63,22 +63,22 @@ pub(super) fn access_token(
         "exp": (now + access_token_lifetime(provider)).timestamp(),
         "jti": random()?,
     });
-    let key = provider.keys.current().ok_or(FAILED)?;
-    sign(&key, "at+jwt", &claims).ok_or(FAILED)
+    let key = provider.keys.current().ok_or(InternalError::Signing)?;
+    sign(&key, "at+jwt", &claims).ok_or(InternalError::Signing)
 }
 
 /// How long access tokens last now.
-pub(super) fn access_token_lifetime(provider: &Provider) -> TimeDelta {
+pub(crate) fn access_token_lifetime(provider: &Provider) -> TimeDelta {
     provider.faults.short_access_tokens().unwrap_or(TOKEN_LIFETIME)
 }
 
 /// The ID token (OpenID Connect Core, section 2), with the faults that are on.
-pub(super) fn id_token(
+pub(crate) fn id_token(
     provider: &Provider,
     grant: &Grant,
     access: &str,
     now: DateTime<Utc>,
-) -> Result<String, Status> {
+) -> Result<String, InternalError> {
     let claims = id_token_claims(provider, grant, now)?;
     let faults = &provider.faults;
     let access = AccessToken::new(access.into());
@@ -86,18 +86,21 @@ pub(super) fn id_token(
     let hashed = (!faults.has(Fault::WrongAccessTokenHash)).then_some(&access);
     if faults.has(Fault::Hs256) {
         let key = CoreHmacKey::new(provider.client.secret.as_bytes());
-        let token = Token::new(claims, &key, CoreJwsSigningAlgorithm::HmacSha256, hashed, None);
-        return token.map(|token| token.to_string()).map_err(|_| FAILED);
+        let token =
+            SignedIdToken::new(claims, &key, CoreJwsSigningAlgorithm::HmacSha256, hashed, None);
+        return token.map(|token| token.to_string()).map_err(|_| InternalError::Signing);
     }
-    let key = provider.keys.current().ok_or(FAILED)?;
+    let key = provider.keys.current().ok_or(InternalError::Signing)?;
     let algorithm = CoreJwsSigningAlgorithm::RsaSsaPkcs1V15Sha256;
-    let token = Token::new(claims, &*key, algorithm, hashed, None).map_err(|_| FAILED)?.to_string();
+    let token = SignedIdToken::new(claims, &*key, algorithm, hashed, None)
+        .map_err(|_| InternalError::Signing)?
+        .to_string();
     if faults.has(Fault::AlgNone) {
-        let claims = token.split('.').nth(1).ok_or(FAILED)?;
+        let claims = token.split('.').nth(1).ok_or(InternalError::Signing)?;
         return Ok(format!("{}.{claims}.", encode(&json!({ "alg": "none" }))));
     }
     if faults.has(Fault::FlippedSignature) {
-        return forged(&token).ok_or(FAILED);
+        return forged(&token).ok_or(InternalError::Signing);
     }
     if let Some(text) =
         faults.find(|fault| if let Fault::NoJwt(text) = fault { Some(text) } else { None })
@@ -112,15 +115,15 @@ pub(super) fn id_token(
         _ => None,
     });
     if let Some((head, claims)) = change {
-        let usual = provider.keys.read(&token).ok_or(FAILED)?;
+        let usual = provider.keys.read(&token).ok_or(InternalError::Signing)?;
         let head = changed(header(&key, "JWT"), &head);
-        return sign_as(&key, &head, &changed(usual, &claims)).ok_or(FAILED);
+        return sign_as(&key, &head, &changed(usual, &claims)).ok_or(InternalError::Signing);
     }
     Ok(token)
 }
 
 /// The JSON of a fault, which is written in code.
-pub(super) fn parsed(json: &str) -> Value {
+pub(crate) fn parsed(json: &str) -> Value {
     serde_json::from_str(json).unwrap_or_default()
 }
 
@@ -128,7 +131,7 @@ fn id_token_claims(
     provider: &Provider,
     grant: &Grant,
     now: DateTime<Utc>,
-) -> Result<IdTokenClaims<More, CoreGenderClaim>, Status> {
+) -> Result<IdTokenClaims<ExtraClaims, CoreGenderClaim>, InternalError> {
     let other = "someone-else";
     let on = |fault| provider.faults.has(fault);
     let issuer = if on(Fault::WrongIssuer) { "http://issuer.example" } else { provider.issuer() };
@@ -137,12 +140,12 @@ fn id_token_claims(
     let issued = if on(Fault::IssuedInTheFuture) { now + TimeDelta::hours(1) } else { now };
     let nonce = grant.nonce.clone().map(Nonce::new);
     let mut claims = IdTokenClaims::new(
-        IssuerUrl::new(issuer.into()).map_err(|_| FAILED)?,
+        IssuerUrl::new(issuer.into()).map_err(|_| InternalError::Signing)?,
         vec![Audience::new(audience.into())],
         expires,
         issued,
         person(provider, grant),
-        More::of(grant),
+        ExtraClaims::of(grant),
     )
     .set_auth_time(Some(grant.auth_time))
     .set_nonce(if on(Fault::WrongNonce) { Some(Nonce::new(other.into())) } else { nonce });
@@ -162,7 +165,7 @@ fn id_token_claims(
 }
 
 /// Who it is, as far as the scope tells (OpenID Connect Core, section 5.4).
-pub(super) fn person(provider: &Provider, grant: &Grant) -> StandardClaims<CoreGenderClaim> {
+pub(crate) fn person(provider: &Provider, grant: &Grant) -> StandardClaims<CoreGenderClaim> {
     let account = &grant.account;
     let mut claims = StandardClaims::new(SubjectIdentifier::new(account.subject.clone()));
     if grant.has("profile") {

@@ -1,6 +1,6 @@
 //! Provider and API together.
 
-use std::{fmt, path::PathBuf, sync::Arc};
+use std::{fmt, sync::Arc};
 
 use portico_adapters::{
     http::{HttpClient, Limits},
@@ -9,66 +9,15 @@ use portico_adapters::{
 use serde_json::Value;
 use tokio::sync::Mutex;
 
-use super::{
-    api,
-    faults::Faults,
-    hits::Hits,
-    keys::Keys,
-    logout_token,
-    provider::{self, Provider},
+use crate::{
+    endpoints,
+    error::WorldError,
+    messages_api::{self, AccessTokenVerifier},
+    model::{faults::Faults, keys::SigningKeys, logout_token::logout_token, provider::Provider},
     server::Server,
+    settings::WorldSettings,
+    web::count_requests::count_requests,
 };
-
-/// What the world is to be like.
-#[derive(Clone, Debug)]
-pub struct WorldSettings {
-    /// The provider's port; 0 for any that is free.
-    pub provider_port: u16,
-    /// The API's port; 0 for any that is free.
-    pub api_port: u16,
-    /// A taken port leads to the next free one instead of an error.
-    pub next_free: bool,
-    /// The one client that the provider knows.
-    pub client: Client,
-    /// The API's identifier, the `aud` of its access tokens.
-    pub audience: String,
-    /// The folder that holds `development/`, the provider's pages.
-    pub template_dir: PathBuf,
-}
-
-/// The relying party, as it is registered at the provider.
-#[derive(Clone)]
-pub struct Client {
-    /// The `client_id`.
-    pub id: String,
-    /// The `client_secret`; `Debug` hides it.
-    pub secret: String,
-    /// The absolute address to return to after a login; compared exactly.
-    pub redirect_uri: String,
-    /// The absolute address to return to after a log-out; compared exactly.
-    pub post_logout_redirect_uri: String,
-}
-
-impl fmt::Debug for Client {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Client")
-            .field("id", &self.id)
-            .field("redirect_uri", &self.redirect_uri)
-            .field("post_logout_redirect_uri", &self.post_logout_redirect_uri)
-            .finish_non_exhaustive()
-    }
-}
-
-/// Why the world does not start.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum WorldError {
-    /// Another program listens on this port of 127.0.0.1.
-    #[error("port {0} of 127.0.0.1 is taken")]
-    PortTaken(u16),
-    /// Anything else: no randomness, no templates, no keys.
-    #[error("the development provider does not start: {0}")]
-    Start(String),
-}
 
 /// An OpenID provider and a messages API on loopback. Both end when it is dropped.
 pub struct World {
@@ -92,7 +41,7 @@ impl World {
         let start = |error: &dyn fmt::Display| WorldError::Start(error.to_string());
         let tls = tls::client_config(None).map_err(|error| start(&error))?;
         let api_http = HttpClient::new(tls, Limits::default()).map_err(|error| start(&error))?;
-        let keys = Keys::new().await?;
+        let keys = SigningKeys::new().await?;
         let provider = Arc::new(Provider::new(
             settings.client.clone(),
             settings.audience.clone(),
@@ -150,7 +99,7 @@ impl World {
     /// were given back. 0 for other names. The API
     /// asks for discovery and keys too.
     pub fn hits(&self, endpoint: &str) -> usize {
-        self.provider.hits.of(endpoint)
+        self.provider.request_counts.of(endpoint)
     }
 
     /// Signs with a new key from now on. The one before stays in the key set, older ones leave.
@@ -165,7 +114,7 @@ impl World {
     /// section 2.4), with these members of its header and these claims changed; null takes one
     /// away. It names nobody unless a claim is `sub` or `sid`. `None` when it cannot be signed.
     pub fn logout_token(&self, header: &Value, claims: &Value) -> Option<String> {
-        logout_token::logout_token(&self.provider, header, claims)
+        logout_token(&self.provider, header, claims)
     }
 
     /// Stops the provider: connections to it are refused. Stopping twice is not an error.
@@ -216,8 +165,8 @@ impl World {
         let provider = Arc::clone(&self.provider);
         let on_port = move |port| provider.set_port(port);
         let build = |config| {
-            let hits = Hits::fairing(&self.provider.hits);
-            provider::rocket(config, Arc::clone(&self.provider)).attach(hits)
+            let count = count_requests(&self.provider.request_counts);
+            endpoints::rocket(config, Arc::clone(&self.provider)).attach(count)
         };
         let templates = &self.settings.template_dir;
         Server::start(self.provider_port, next_free, templates, build, on_port).await
@@ -225,13 +174,13 @@ impl World {
 
     async fn launch_api(&self, next_free: bool) -> Result<Server, WorldError> {
         let build = |config| {
-            let guard = api::Verifier::new(
+            let verifier = AccessTokenVerifier::new(
                 self.issuer.clone(),
                 self.settings.audience.clone(),
                 self.api_http.clone(),
             );
-            let hits = Hits::fairing(&self.provider.hits);
-            api::rocket(config, guard, Arc::clone(&self.provider.faults)).attach(hits)
+            let count = count_requests(&self.provider.request_counts);
+            messages_api::rocket(config, verifier, Arc::clone(&self.provider.faults)).attach(count)
         };
         let templates = &self.settings.template_dir;
         Server::start(self.api_port, next_free, templates, build, |_| {}).await

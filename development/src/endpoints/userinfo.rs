@@ -13,38 +13,47 @@ use rocket::{
 };
 use serde_json::{Value, json};
 
-use super::{
-    Provider,
-    http::Bearer,
-    tokens::{More, parsed, person},
-};
 use crate::{
-    faults::Fault,
-    keys::{changed, forged, sign},
+    model::{
+        faults::Fault,
+        jws::{changed, forged, sign},
+        provider::Provider,
+        tokens::{ExtraClaims, parsed, person},
+    },
+    web::bearer::BearerToken,
 };
 
-pub(super) fn routes() -> Vec<Route> {
+pub(crate) fn routes() -> Vec<Route> {
     routes![by_get, by_post]
 }
 
 #[derive(Responder)]
-enum Claims {
-    Plain(Box<Json<UserInfoClaims<More, CoreGenderClaim>>>),
+enum UserinfoResponse {
+    Plain(Box<Json<UserInfoClaims<ExtraClaims, CoreGenderClaim>>>),
     Page(RawHtml<&'static str>),
     Signed((ContentType, String)),
 }
 
 #[get("/userinfo")]
-async fn by_get(bearer: Bearer<'_>, provider: &State<Arc<Provider>>) -> Result<Claims, Refused> {
+async fn by_get(
+    bearer: BearerToken<'_>,
+    provider: &State<Arc<Provider>>,
+) -> Result<UserinfoResponse, BearerChallenge> {
     userinfo(bearer, provider).await
 }
 
 #[post("/userinfo")]
-async fn by_post(bearer: Bearer<'_>, provider: &State<Arc<Provider>>) -> Result<Claims, Refused> {
+async fn by_post(
+    bearer: BearerToken<'_>,
+    provider: &State<Arc<Provider>>,
+) -> Result<UserinfoResponse, BearerChallenge> {
     userinfo(bearer, provider).await
 }
 
-async fn userinfo(bearer: Bearer<'_>, provider: &Provider) -> Result<Claims, Refused> {
+async fn userinfo(
+    bearer: BearerToken<'_>,
+    provider: &Provider,
+) -> Result<UserinfoResponse, BearerChallenge> {
     provider
         .faults
         .wait(|fault| match fault {
@@ -52,16 +61,18 @@ async fn userinfo(bearer: Bearer<'_>, provider: &Provider) -> Result<Claims, Ref
             _ => None,
         })
         .await;
-    let token = bearer.0.ok_or(Refused("Bearer"))?;
+    let token = bearer.0.ok_or(BearerChallenge("Bearer"))?;
     let known = provider.grants.of_access(token, provider.now());
     let grant = known.filter(|_| !provider.faults.has(Fault::UserinfoRefuses));
-    let grant = grant.ok_or(Refused("Bearer error=\"invalid_token\""))?;
-    let mut claims = UserInfoClaims::new(person(provider, &grant), More::of(&grant));
+    let grant = grant.ok_or(BearerChallenge("Bearer error=\"invalid_token\""))?;
+    let mut claims = UserInfoClaims::new(person(provider, &grant), ExtraClaims::of(&grant));
     if provider.faults.has(Fault::UserinfoWrongSubject) {
         claims.set_subject(SubjectIdentifier::new("dev|someone-else".into()));
     }
     if provider.faults.has(Fault::UserinfoHtml) {
-        return Ok(Claims::Page(RawHtml("<!doctype html><title>Not what you asked for</title>")));
+        return Ok(UserinfoResponse::Page(RawHtml(
+            "<!doctype html><title>Not what you asked for</title>",
+        )));
     }
     let signed = provider.faults.find(|fault| match fault {
         Fault::UserinfoSigned(change) => Some((parsed(change), false)),
@@ -69,17 +80,17 @@ async fn userinfo(bearer: Bearer<'_>, provider: &Provider) -> Result<Claims, Ref
         _ => None,
     });
     match signed {
-        None => Ok(Claims::Plain(Box::new(Json(claims)))),
+        None => Ok(UserinfoResponse::Plain(Box::new(Json(claims)))),
         Some((change, wrong)) => signed_claims(provider, &claims, &change, wrong)
-            .map(|token| Claims::Signed((ContentType::new("application", "jwt"), token)))
-            .ok_or(Refused("Bearer")),
+            .map(|token| UserinfoResponse::Signed((ContentType::new("application", "jwt"), token)))
+            .ok_or(BearerChallenge("Bearer")),
     }
 }
 
 /// Section 5.3.2: with `iss` and `aud`.
 fn signed_claims(
     provider: &Provider,
-    claims: &UserInfoClaims<More, CoreGenderClaim>,
+    claims: &UserInfoClaims<ExtraClaims, CoreGenderClaim>,
     change: &Value,
     wrong: bool,
 ) -> Option<String> {
@@ -91,9 +102,9 @@ fn signed_claims(
 }
 
 /// 401, with the challenge to answer (RFC 6750, section 3).
-struct Refused(&'static str);
+struct BearerChallenge(&'static str);
 
-impl<'r> Responder<'r, 'static> for Refused {
+impl<'r> Responder<'r, 'static> for BearerChallenge {
     fn respond_to(self, _: &'r Request<'_>) -> response::Result<'static> {
         response::Response::build()
             .status(Status::Unauthorized)

@@ -108,21 +108,21 @@ impl Faults {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
-    pub(super) fn are_off(&self) -> bool {
+    pub(crate) fn are_off(&self) -> bool {
         self.all().is_empty()
     }
 
     /// What the first fault that `pick` knows says.
-    pub(super) fn find<T>(&self, pick: impl FnMut(Fault) -> Option<T>) -> Option<T> {
+    pub(crate) fn find<T>(&self, pick: impl FnMut(Fault) -> Option<T>) -> Option<T> {
         self.all().into_iter().find_map(pick)
     }
 
-    pub(super) fn has(&self, fault: Fault) -> bool {
+    pub(crate) fn has(&self, fault: Fault) -> bool {
         self.all().contains(&fault)
     }
 
     /// How long access tokens last, where that is misbehaviour.
-    pub(super) fn short_access_tokens(&self) -> Option<TimeDelta> {
+    pub(crate) fn short_access_tokens(&self) -> Option<TimeDelta> {
         self.all().into_iter().find_map(|fault| match fault {
             Fault::ShortAccessTokens(seconds) => Some(TimeDelta::seconds(seconds.into())),
             _ => None,
@@ -130,7 +130,7 @@ impl Faults {
     }
 
     /// Waits as long as the first fault that `delay` knows says; not at all without one.
-    pub(super) async fn wait(&self, delay: fn(Fault) -> Option<Duration>) {
+    pub(crate) async fn wait(&self, delay: fn(Fault) -> Option<Duration>) {
         if let Some(delay) = self.all().into_iter().find_map(delay) {
             tokio::time::sleep(delay).await;
         }

@@ -1,105 +1,38 @@
-//! The authorization endpoint (OpenID Connect Core, section 3.1.2).
+//! Authorization requests and the responses to them (OpenID Connect Core, section 3.1.2).
 
 use std::sync::Arc;
 
-use chrono::TimeDelta;
-use rocket::{
-    Responder, Route, State, get,
-    http::{CookieJar, Status},
-    post,
-    response::Redirect,
-    routes,
-};
+use chrono::{DateTime, TimeDelta, Utc};
+use rocket::response::Redirect;
 use rocket_dyn_templates::{Template, context};
 use serde_json::Value;
 use url::Url;
 
 use super::{
-    Provider,
     discovery::SCOPES,
-    grants::{CODE_LIFETIME, Code, Grant},
-    login, pages, random,
-    sign_ins::SignIn,
-    tokens::parsed,
+    response::{BrowserResponse, error_page},
 };
-use crate::{faults::Fault, parameters::Parameters};
-
-pub(super) fn routes() -> Vec<Route> {
-    routes![by_query, by_form, cancel]
-}
-
-#[get("/authorize")]
-fn by_query(
-    provider: &State<Arc<Provider>>,
-    jar: &CookieJar<'_>,
-    parameters: Parameters,
-) -> Result<Reply, Status> {
-    authorize(provider, jar, &parameters)
-}
-
-#[post("/authorize", data = "<parameters>")]
-fn by_form(
-    provider: &State<Arc<Provider>>,
-    jar: &CookieJar<'_>,
-    parameters: Parameters,
-) -> Result<Reply, Status> {
-    authorize(provider, jar, &parameters)
-}
-
-/// Where the link `Cancel` of the forms leads.
-#[get("/cancel")]
-fn cancel(provider: &State<Arc<Provider>>, parameters: Parameters) -> Reply {
-    match AuthorizationRequest::parse(provider, &parameters) {
-        Ok(request) => request.refuse(provider, "access_denied", "The visitor cancelled."),
-        Err(reply) => *reply,
-    }
-}
-
-fn authorize(
-    provider: &Provider,
-    jar: &CookieJar<'_>,
-    parameters: &Parameters,
-) -> Result<Reply, Status> {
-    let request = match AuthorizationRequest::parse(provider, parameters) {
-        Ok(request) => request,
-        Err(reply) => return Ok(*reply),
-    };
-    let error = provider.faults.find(|fault| match fault {
-        Fault::AuthorizationError(error) => Some(error),
-        _ => None,
-    });
-    if let Some(error) = error {
-        return Ok(request.refuse(provider, error, "So it was chosen."));
-    }
-    let now = provider.now();
-    let fresh = |sign_in: &SignIn| request.max_age.is_none_or(|age| now - sign_in.since < age);
-    match provider.sign_ins.of(jar).filter(fresh) {
-        Some(sign_in) if !request.wants_form => request.grant(provider, &sign_in),
-        None if request.silent => {
-            Ok(request.refuse(provider, "login_required", "Nobody is signed in."))
-        }
-        _ if request.sign_up => Ok(login::sign_up_page(&request)),
-        _ => Ok(login::log_in_page(&request)),
-    }
-}
+use crate::{
+    model::{
+        faults::Fault,
+        grants::{AuthorizationCode, CODE_LIFETIME, Grant},
+        internal_error::InternalError,
+        provider::Provider,
+        random::random,
+        sessions::ProviderSession,
+        tokens::parsed,
+    },
+    web::parameters::{Parameters, is_unreserved},
+};
 
 /// What an authorization response may hold.
 const RESPONSE: [&str; 4] = ["code", "state", "iss", "error"];
 
-/// What the endpoint answers.
-#[derive(Responder)]
-pub(super) enum Reply {
-    Redirect(Redirect),
-    Page(Template),
-    #[response(status = 400)]
-    BadRequest(Template),
-}
-
 /// An authorization request of our client, found to be in order.
-pub(super) struct AuthorizationRequest {
+pub(crate) struct AuthorizationRequest {
     /// As it came: the forms carry it along.
-    pub(super) parameters: Parameters,
-    pub(super) login_hint: Option<String>,
+    pub(crate) parameters: Parameters,
+    pub(crate) login_hint: Option<String>,
     redirect_uri: Url,
     by_form: bool,
     state: Option<String>,
@@ -108,17 +41,20 @@ pub(super) struct AuthorizationRequest {
     challenge: String,
     audience: Option<String>,
     max_age: Option<TimeDelta>,
-    /// `prompt=none`: answer without a page.
-    silent: bool,
-    /// A form is to be shown even to someone signed in.
-    wants_form: bool,
-    sign_up: bool,
+    /// `prompt=none`: respond without a page.
+    pub(crate) silent: bool,
+    /// The form is shown even to a user with a session.
+    pub(crate) wants_form: bool,
+    pub(crate) sign_up: bool,
 }
 
 impl AuthorizationRequest {
     /// Client and address are compared first, exactly: before that, nothing is redirected.
-    pub(super) fn parse(provider: &Provider, parameters: &Parameters) -> Result<Self, Box<Reply>> {
-        let page = |message| Box::new(Reply::BadRequest(pages::error(400, message)));
+    pub(crate) fn parse(
+        provider: &Provider,
+        parameters: &Parameters,
+    ) -> Result<Self, Box<BrowserResponse>> {
+        let page = |message| Box::new(BrowserResponse::BadRequest(error_page(400, message)));
         if parameters.get("client_id") != Some(provider.client.id.as_str()) {
             return Err(page("The application that sent you here is not known (client_id)."));
         }
@@ -173,7 +109,7 @@ impl AuthorizationRequest {
             Some(("invalid_request", "response_mode must be query or form_post."))
         } else if !request.scope.iter().any(|scope| scope == "openid") {
             Some(("invalid_scope", "scope must contain openid."))
-        } else if challenge.len() != 43 || !challenge.bytes().all(unreserved) {
+        } else if challenge.len() != 43 || !challenge.bytes().all(is_unreserved) {
             Some(("invalid_request", "PKCE is required: code_challenge."))
         } else if parameters.get("code_challenge_method") != Some("S256") {
             Some(("invalid_request", "PKCE is required: code_challenge_method must be S256."))
@@ -192,18 +128,27 @@ impl AuthorizationRequest {
         }
     }
 
+    /// Whether `max_age` allows a log-in without a new authentication.
+    pub(crate) fn accepts(&self, session: &ProviderSession, now: DateTime<Utc>) -> bool {
+        self.max_age.is_none_or(|age| now - session.authenticated_at < age)
+    }
+
     /// Back to the client with a code.
-    pub(super) fn grant(self, provider: &Provider, sign_in: &SignIn) -> Result<Reply, Status> {
+    pub(crate) fn grant(
+        self,
+        provider: &Provider,
+        session: &ProviderSession,
+    ) -> Result<BrowserResponse, InternalError> {
         let code = random()?;
-        let meaning = Code {
+        let meaning = AuthorizationCode {
             grant: Grant {
                 id: random()?,
-                account: Arc::clone(&sign_in.account),
+                account: Arc::clone(&session.account),
                 scope: self.scope.clone(),
                 audience: self.audience.clone(),
                 nonce: self.nonce.clone(),
-                auth_time: sign_in.since,
-                sid: Some(sign_in.sid.clone()),
+                auth_time: session.authenticated_at,
+                sid: Some(session.sid.clone()),
             },
             redirect_uri: provider.client.redirect_uri.clone(),
             challenge: self.challenge.clone(),
@@ -214,12 +159,21 @@ impl AuthorizationRequest {
     }
 
     /// Back to the client with an error (OpenID Connect Core, section 3.1.2.6).
-    fn refuse(&self, provider: &Provider, error: &str, description: &str) -> Reply {
+    pub(crate) fn refuse(
+        &self,
+        provider: &Provider,
+        error: &str,
+        description: &str,
+    ) -> BrowserResponse {
         let fields = vec![("error", error.into()), ("error_description", description.into())];
         self.answer(provider, fields)
     }
 
-    fn answer(&self, provider: &Provider, mut fields: Vec<(&'static str, String)>) -> Reply {
+    fn answer(
+        &self,
+        provider: &Provider,
+        mut fields: Vec<(&'static str, String)>,
+    ) -> BrowserResponse {
         if let Some(state) = &self.state {
             fields.push(("state", state.clone()));
         }
@@ -239,7 +193,7 @@ impl AuthorizationRequest {
         }
         if self.by_form {
             let action = self.redirect_uri.as_str();
-            return Reply::Page(Template::render(
+            return BrowserResponse::Page(Template::render(
                 "development/form_post",
                 context! {
                     action, fields,
@@ -248,11 +202,6 @@ impl AuthorizationRequest {
         }
         let mut address = self.redirect_uri.clone();
         address.query_pairs_mut().extend_pairs(&fields);
-        Reply::Redirect(Redirect::to(String::from(address)))
+        BrowserResponse::Redirect(Redirect::to(String::from(address)))
     }
-}
-
-/// The characters of a PKCE challenge or verifier (RFC 7636, section 4).
-pub(super) fn unreserved(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"-._~".contains(&byte)
 }

@@ -25,14 +25,13 @@ use rocket::{
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::Provider;
-use crate::{faults::Fault, keys::changed};
+use crate::model::{faults::Fault, jws::changed, provider::Provider};
 
-pub(super) const SCOPES: [&str; 4] = ["openid", "profile", "email", "offline_access"];
+pub(crate) const SCOPES: [&str; 4] = ["openid", "profile", "email", "offline_access"];
 
 /// Metadata that `openidconnect` has no field for.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-struct More {
+struct ExtraMetadata {
     code_challenge_methods_supported: Vec<String>,
     prompt_values_supported: Vec<String>,
     authorization_response_iss_parameter_supported: bool,
@@ -41,10 +40,10 @@ struct More {
     backchannel_logout_session_supported: bool,
 }
 
-impl AdditionalProviderMetadata for More {}
+impl AdditionalProviderMetadata for ExtraMetadata {}
 
-type Metadata = ProviderMetadata<
-    LogoutProviderMetadata<More>,
+type ProviderMetadataWithExtras = ProviderMetadata<
+    LogoutProviderMetadata<ExtraMetadata>,
     CoreAuthDisplay,
     CoreClientAuthMethod,
     CoreClaimName,
@@ -58,7 +57,7 @@ type Metadata = ProviderMetadata<
     CoreSubjectIdentifierType,
 >;
 
-pub(super) fn routes() -> Vec<Route> {
+pub(crate) fn routes() -> Vec<Route> {
     routes![configuration, jwks, no_icon]
 }
 
@@ -69,7 +68,7 @@ fn no_icon() -> Status {
 }
 
 #[derive(Responder)]
-enum Answer {
+enum DiscoveryResponse {
     Metadata(Json<Value>),
     Html(RawHtml<&'static str>),
     Broken(RawJson<String>),
@@ -78,22 +77,24 @@ enum Answer {
 }
 
 #[get("/.well-known/openid-configuration?<moved>")]
-fn configuration(provider: &State<Arc<Provider>>, moved: bool) -> Answer {
+fn configuration(provider: &State<Arc<Provider>>, moved: bool) -> DiscoveryResponse {
     let on = |fault| provider.faults.has(fault);
     if on(Fault::DiscoveryHtml) {
-        return Answer::Html(RawHtml("<!doctype html><title>Not what you asked for</title>"));
+        return DiscoveryResponse::Html(RawHtml(
+            "<!doctype html><title>Not what you asked for</title>",
+        ));
     }
     if on(Fault::DiscoveryRedirects) && !moved {
         let there = "/.well-known/openid-configuration?moved=true";
-        return Answer::Elsewhere(Box::new(Redirect::to(there)));
+        return DiscoveryResponse::Elsewhere(Box::new(Redirect::to(there)));
     }
     let metadata = metadata(provider).ok().and_then(|it| serde_json::to_value(it).ok());
     let Some(mut metadata) = metadata.filter(|_| !on(Fault::DiscoveryFails)) else {
-        return Answer::Failed(Status::InternalServerError);
+        return DiscoveryResponse::Failed(Status::InternalServerError);
     };
     if on(Fault::DiscoveryBroken) {
         let text = metadata.to_string();
-        return Answer::Broken(RawJson(text.chars().take(text.len() / 2).collect()));
+        return DiscoveryResponse::Broken(RawJson(text.chars().take(text.len() / 2).collect()));
     }
     if on(Fault::NoJwksUri) {
         metadata = changed(metadata, &json!({ "jwks_uri": null }));
@@ -105,7 +106,7 @@ fn configuration(provider: &State<Arc<Provider>>, moved: bool) -> Answer {
     if let Some(end) = end {
         metadata["issuer"] = format!("{}{end}", provider.issuer()).into();
     }
-    Answer::Metadata(Json(metadata))
+    DiscoveryResponse::Metadata(Json(metadata))
 }
 
 #[get("/jwks")]
@@ -113,13 +114,13 @@ fn jwks(provider: &State<Arc<Provider>>) -> Json<CoreJsonWebKeySet> {
     Json(provider.keys.public())
 }
 
-fn metadata(provider: &Provider) -> Result<Metadata, url::ParseError> {
+fn metadata(provider: &Provider) -> Result<ProviderMetadataWithExtras, url::ParseError> {
     let wrong = provider.faults.has(Fault::DiscoveryWrongIssuer);
     let issuer = if wrong { "http://issuer.example" } else { provider.issuer() };
     let log_out = !provider.faults.has(Fault::NoEndSessionEndpoint);
     let end_session = EndSessionUrl::new(provider.endpoint("/end-session"))?;
     let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
-    let metadata = Metadata::new(
+    let metadata = ProviderMetadataWithExtras::new(
         IssuerUrl::new(issuer.into())?,
         AuthUrl::new(provider.endpoint("/authorize"))?,
         JsonWebKeySetUrl::new(provider.endpoint("/jwks"))?,
@@ -128,7 +129,7 @@ fn metadata(provider: &Provider) -> Result<Metadata, url::ParseError> {
         vec![CoreJwsSigningAlgorithm::RsaSsaPkcs1V15Sha256],
         LogoutProviderMetadata {
             end_session_endpoint: log_out.then_some(end_session),
-            additional_metadata: More {
+            additional_metadata: ExtraMetadata {
                 code_challenge_methods_supported: words(&["S256"]),
                 prompt_values_supported: words(&["none", "login", "create"]),
                 authorization_response_iss_parameter_supported: true,

@@ -11,7 +11,7 @@ use url::form_urlencoded;
 /// Names and values in the order they came. An empty value counts as absent (RFC 6749,
 /// section 3.1).
 #[derive(Clone, Default)]
-pub(super) struct Parameters(Vec<(String, String)>);
+pub(crate) struct Parameters(Vec<(String, String)>);
 
 impl Parameters {
     fn parse(text: &str) -> Self {
@@ -20,12 +20,12 @@ impl Parameters {
     }
 
     /// The value, or `None` when it is absent or empty.
-    pub(super) fn get(&self, name: &str) -> Option<&str> {
+    pub(crate) fn get(&self, name: &str) -> Option<&str> {
         self.0.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
     /// A name that came twice, which RFC 6749 forbids.
-    pub(super) fn repeated(&self) -> bool {
+    pub(crate) fn repeated(&self) -> bool {
         self.0
             .iter()
             .enumerate()
@@ -33,23 +33,23 @@ impl Parameters {
     }
 
     /// Those without the names given.
-    pub(super) fn without(&self, names: &[&str]) -> Self {
+    pub(crate) fn without(&self, names: &[&str]) -> Self {
         let kept = self.0.iter().filter(|(name, _)| !names.contains(&name.as_str()));
         Self(kept.cloned().collect())
     }
 
     /// Those and one more.
-    pub(super) fn with(mut self, name: &str, value: &str) -> Self {
+    pub(crate) fn with(mut self, name: &str, value: &str) -> Self {
         self.0.push((name.into(), value.into()));
         self
     }
 
-    pub(super) fn pairs(&self) -> &[(String, String)] {
+    pub(crate) fn pairs(&self) -> &[(String, String)] {
         &self.0
     }
 
     /// As a query, without the question mark.
-    pub(super) fn to_query(&self) -> String {
+    pub(crate) fn to_query(&self) -> String {
         form_urlencoded::Serializer::new(String::new()).extend_pairs(&self.0).finish()
     }
 }
@@ -78,4 +78,9 @@ impl<'r> FromData<'r> for Parameters {
             Err(_) => DataOutcome::Error((Status::BadRequest, ())),
         }
     }
+}
+
+/// Whether the byte may occur in a PKCE challenge or verifier (RFC 7636, section 4).
+pub(crate) fn is_unreserved(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"-._~".contains(&byte)
 }

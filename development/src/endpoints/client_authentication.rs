@@ -1,0 +1,118 @@
+//! How the client authenticates, and the errors of the endpoints at which it does (RFC 6749,
+//! sections 2.3 and 5.2).
+
+use std::convert::Infallible;
+
+use base64::{Engine, prelude::BASE64_STANDARD};
+use rocket::{
+    Request, async_trait,
+    http::{ContentType, Header, Status},
+    request::{FromRequest, Outcome},
+    response::{self, Responder},
+};
+use serde_json::json;
+use subtle::ConstantTimeEq;
+use url::form_urlencoded;
+
+use crate::{
+    model::{internal_error::InternalError, provider::Provider},
+    web::parameters::Parameters,
+};
+
+/// The client names itself in the header or in the body, never in both (section 2.3).
+pub(crate) fn authenticate(
+    provider: &Provider,
+    basic: &BasicCredentials,
+    form: &Parameters,
+) -> Result<(), TokenError> {
+    let body = (form.get("client_id"), form.get("client_secret"));
+    let (id, secret) = match (basic, body) {
+        (BasicCredentials::Given(..), (_, Some(_))) => {
+            return Err(TokenError::new("invalid_request", "The client named itself twice."));
+        }
+        (BasicCredentials::Given(id, _), (Some(other), None)) if id != other => {
+            return Err(TokenError::new("invalid_request", "The client named itself twice."));
+        }
+        (BasicCredentials::Given(id, secret), _) => (id.as_str(), secret.as_str()),
+        (BasicCredentials::Absent, (Some(id), Some(secret))) => (id, secret),
+        _ => return Err(TokenError::Client),
+    };
+    let same = |one: &str, other: &str| one.as_bytes().ct_eq(other.as_bytes());
+    let known = same(id, &provider.client.id) & same(secret, &provider.client.secret);
+    if known.into() { Ok(()) } else { Err(TokenError::Client) }
+}
+
+/// The client's name and secret by HTTP Basic, form-encoded each (section 2.3.1).
+pub(crate) enum BasicCredentials {
+    Given(String, String),
+    Malformed,
+    Absent,
+}
+
+#[async_trait]
+impl<'r> FromRequest<'r> for BasicCredentials {
+    type Error = Infallible;
+
+    async fn from_request(request: &'r Request<'_>) -> Outcome<Self, Infallible> {
+        let Some(header) = request.headers().get_one("Authorization") else {
+            return Outcome::Success(Self::Absent);
+        };
+        let decoded = || {
+            let (scheme, value) = header.split_once(' ')?;
+            let value = BASE64_STANDARD.decode(value.trim()).ok()?;
+            let (id, secret) = std::str::from_utf8(&value).ok()?.split_once(':')?;
+            let basic = scheme.eq_ignore_ascii_case("basic");
+            basic.then(|| Some(Self::Given(form_decoded(id)?, form_decoded(secret)?))).flatten()
+        };
+        Outcome::Success(decoded().unwrap_or(Self::Malformed))
+    }
+}
+
+/// Undoes the form-encoding of a single value. `None` where a bare `&` or `=` shows that it
+/// never was encoded.
+fn form_decoded(value: &str) -> Option<String> {
+    if value.contains(['&', '=']) {
+        return None;
+    }
+    let mut pairs = form_urlencoded::parse(value.as_bytes());
+    Some(pairs.next().map(|(name, _)| name.into_owned()).unwrap_or_default())
+}
+
+/// Why there are no tokens (section 5.2).
+pub(crate) enum TokenError {
+    Because(&'static str, &'static str),
+    Client,
+    Failed,
+}
+
+impl TokenError {
+    pub(crate) fn new(error: &'static str, why: &'static str) -> Self {
+        Self::Because(error, why)
+    }
+
+    pub(crate) fn invalid_grant(why: &'static str) -> Self {
+        Self::Because("invalid_grant", why)
+    }
+}
+
+impl From<InternalError> for TokenError {
+    fn from(_: InternalError) -> Self {
+        Self::Failed
+    }
+}
+
+impl<'r> Responder<'r, 'static> for TokenError {
+    fn respond_to(self, request: &'r Request<'_>) -> response::Result<'static> {
+        let (status, error, why) = match self {
+            Self::Because(error, why) => (Status::BadRequest, error, why),
+            Self::Client => (Status::Unauthorized, "invalid_client", "Unknown client or secret."),
+            Self::Failed => (Status::InternalServerError, "server_error", "Something broke."),
+        };
+        let body = json!({ "error": error, "error_description": why });
+        let mut response = (status, (ContentType::JSON, body.to_string())).respond_to(request)?;
+        if status == Status::Unauthorized {
+            response.set_header(Header::new("WWW-Authenticate", "Basic realm=\"token\""));
+        }
+        Ok(response)
+    }
+}

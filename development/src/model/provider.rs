@@ -1,0 +1,74 @@
+//! The provider's state: one client, accounts, sessions, grants and keys, all in memory.
+
+use std::sync::{Arc, OnceLock};
+
+use chrono::{DateTime, Utc};
+use portico_adapters::{http::HttpClient, system::SystemClock};
+use portico_domain::ports::Clock;
+use url::Url;
+
+use super::{
+    accounts::Accounts, faults::Faults, grants::Grants, keys::SigningKeys,
+    request_counts::RequestCounts, sessions::ProviderSessions,
+};
+use crate::settings::Client;
+
+/// The state of the provider, which outlives a stop of its server.
+pub(crate) struct Provider {
+    issuer: OnceLock<String>,
+    pub(crate) client: Client,
+    pub(crate) audience: String,
+    pub(crate) accounts: Accounts,
+    pub(crate) sessions: ProviderSessions,
+    pub(crate) grants: Grants,
+    pub(crate) keys: SigningKeys,
+    pub(crate) faults: Arc<Faults>,
+    pub(crate) request_counts: Arc<RequestCounts>,
+    /// For requests to the client, such as logout tokens.
+    pub(crate) http: HttpClient,
+}
+
+impl Provider {
+    pub(crate) fn new(
+        client: Client,
+        audience: String,
+        keys: SigningKeys,
+        http: HttpClient,
+    ) -> Self {
+        Self {
+            issuer: OnceLock::new(),
+            client,
+            audience,
+            accounts: Accounts::seeded(),
+            sessions: ProviderSessions::default(),
+            grants: Grants::default(),
+            keys,
+            faults: Arc::default(),
+            request_counts: Arc::default(),
+            http,
+        }
+    }
+
+    /// Fixes the issuer, which a restart on the same port does not change.
+    pub(crate) fn set_port(&self, port: u16) {
+        self.issuer.get_or_init(|| format!("http://127.0.0.1:{port}"));
+    }
+
+    /// Without a slash at its end. Empty before the first start.
+    pub(crate) fn issuer(&self) -> &str {
+        self.issuer.get().map(String::as_str).unwrap_or_default()
+    }
+
+    pub(crate) fn endpoint(&self, path: &str) -> String {
+        format!("{}{path}", self.issuer())
+    }
+
+    pub(crate) fn now(&self) -> DateTime<Utc> {
+        SystemClock.now()
+    }
+
+    /// The address of the client's front page.
+    pub(crate) fn site(&self) -> Option<String> {
+        Url::parse(&self.client.redirect_uri).ok()?.join("/").ok().map(Into::into)
+    }
+}
