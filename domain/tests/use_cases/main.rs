@@ -1,4 +1,5 @@
 //! The use cases and the session model, against mocks and fakes of the ports.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests fail by panicking")]
 
 mod back_channel_logout;
 mod begin_login;

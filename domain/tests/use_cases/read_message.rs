@@ -157,7 +157,7 @@ async fn reports_unavailable_renewal_and_keeps_session() {
         };
         let message = read.run(&browser, Some(&session()), Topic::Protected).await;
         assert_eq!(message, Err(ReadMessageError::RenewalUnavailable(Some(cause.clone()))));
-        assert_eq!(*reported.lock().unwrap(), [cause.clone()]);
+        assert_eq!(*reported.lock().unwrap(), std::slice::from_ref(&cause));
         assert_eq!(browser.current().await, Ok(Some(session())));
     }
 }
