@@ -5,12 +5,17 @@ use std::{error::Error, future::Future, pin::Pin, time::Duration};
 use openidconnect::AsyncHttpClient;
 use reqwest::redirect;
 use rustls::ClientConfig;
+use url::{Host, Url};
 
 /// Sends a request and reads the answer: in a limited time, up to a limited size, without
 /// following redirects (a token endpoint that redirects would have the secret sent elsewhere).
+///
+/// Uses the proxy that `HTTP_PROXY`, `HTTPS_PROXY` or `ALL_PROXY` names, with the exceptions of
+/// `NO_PROXY`, but never for a loopback address: a proxy would look for it on its own machine.
 #[derive(Clone, Debug)]
 pub struct HttpClient {
     client: reqwest::Client,
+    loopback: reqwest::Client,
     limits: Limits,
 }
 
@@ -38,17 +43,19 @@ impl HttpClient {
     /// # Errors
     /// [`HttpError::Unreachable`] when no client can be built from the TLS configuration.
     pub fn new(tls: ClientConfig, limits: Limits) -> Result<Self, HttpError> {
-        let client = reqwest::Client::builder()
-            .tls_backend_preconfigured(tls)
-            .connect_timeout(limits.connect)
-            .timeout(limits.total)
-            // Many servers hang up after 5 s, and a request on its way then is lost.
-            .pool_idle_timeout(Duration::from_secs(2))
-            .redirect(redirect::Policy::none())
-            .user_agent(concat!("portico/", env!("CARGO_PKG_VERSION")))
-            .build()
-            .map_err(HttpError::from)?;
-        Ok(Self { client, limits })
+        let builder = |tls| {
+            reqwest::Client::builder()
+                .tls_backend_preconfigured(tls)
+                .connect_timeout(limits.connect)
+                .timeout(limits.total)
+                // Many servers hang up after 5 s, and a request on its way then is lost.
+                .pool_idle_timeout(Duration::from_secs(2))
+                .redirect(redirect::Policy::none())
+                .user_agent(concat!("portico/", env!("CARGO_PKG_VERSION")))
+        };
+        let client = builder(tls.clone()).build()?;
+        let loopback = builder(tls).no_proxy().build()?;
+        Ok(Self { client, loopback, limits })
     }
 
     /// Sends the request and reads the whole answer, whatever its status. A GET is sent once more
@@ -61,9 +68,10 @@ impl HttpClient {
         request: http::Request<Vec<u8>>,
     ) -> Result<http::Response<Vec<u8>>, HttpError> {
         let request = reqwest::Request::try_from(request)?;
+        let client = if is_loopback(request.url()) { &self.loopback } else { &self.client };
         let again = request.try_clone().filter(|request| request.method() == http::Method::GET);
-        let mut answer = match (self.client.execute(request).await, again) {
-            (Err(error), Some(again)) if is_hang_up(&error) => self.client.execute(again).await?,
+        let mut answer = match (client.execute(request).await, again) {
+            (Err(error), Some(again)) if is_hang_up(&error) => client.execute(again).await?,
             (answer, _) => answer?,
         };
         let mut body = Vec::new();
@@ -77,6 +85,16 @@ impl HttpClient {
         *response.status_mut() = answer.status();
         *response.headers_mut() = std::mem::take(answer.headers_mut());
         Ok(response)
+    }
+}
+
+/// Whether the address is in 127.0.0.0/8, `::1` or `localhost` (RFC 6761, section 6.3).
+fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        Some(Host::Domain(name)) => name == "localhost",
+        None => false,
     }
 }
 
@@ -187,5 +205,30 @@ mod tests {
         let nobody = "http://127.0.0.1:1/?code=hunter2";
         let error = small.send(request(http::Method::GET, nobody)).await.unwrap_err();
         assert!(!format!("{error}{error:?}").contains("hunter2"), "{error:?}");
+    }
+
+    #[test]
+    fn tells_loopback_from_other_hosts() {
+        let is_loopback = |address: &str| is_loopback(&Url::parse(address).unwrap());
+        for address in [
+            "http://127.0.0.1:4041/",
+            "http://127.8.9.10/",
+            "http://2130706433/",
+            "http://[::1]:80/",
+            "http://localhost/",
+            "https://LOCALHOST:443/",
+        ] {
+            assert!(is_loopback(address), "{address}");
+        }
+        for address in [
+            "https://id.example/",
+            "http://128.0.0.1/",
+            "http://0.0.0.0/",
+            "http://[::2]/",
+            "http://localhost.example/",
+            "http://127.0.0.1.example/",
+        ] {
+            assert!(!is_loopback(address), "{address}");
+        }
     }
 }

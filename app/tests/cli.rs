@@ -187,3 +187,42 @@ fn without_settings_it_serves_and_a_taken_port_is_told_as_such() {
     assert_eq!(second.status.code(), Some(1));
     assert!(text(&second.stderr).contains("set ROCKET_PORT"), "{}", text(&second.stderr));
 }
+
+/// Accepts one connection and hands over the first line of its request.
+fn first_request_line(listener: TcpListener) -> std::thread::JoinHandle<String> {
+    std::thread::spawn(move || {
+        let (stream, _) = listener.accept().unwrap();
+        let mut line = String::new();
+        BufReader::new(stream).read_line(&mut line).unwrap();
+        line
+    })
+}
+
+#[test]
+fn asks_no_proxy_for_loopback() {
+    let folder = folder();
+    let nobody = "http://127.0.0.1:1";
+    let proxies = ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "all_proxy"];
+    let mut settings = vec![("ROCKET_PROFILE", "debug")];
+    settings.extend(proxies.map(|name| (name, nobody)));
+    let output = run(&folder, &["check"], &settings);
+    assert!(output.status.success(), "{}{}", text(&output.stdout), text(&output.stderr));
+}
+
+#[test]
+fn asks_proxy_for_other_hosts() {
+    let folder = folder();
+    let proxy = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("http://{}", proxy.local_addr().unwrap());
+    let asked = first_request_line(proxy);
+    let settings = [
+        ("ROCKET_PROFILE", "debug"),
+        ("HTTP_PROXY", &*address),
+        ("OIDC_ISSUER_URL", "http://id.example"),
+        ("OIDC_CLIENT_ID", "portico"),
+    ];
+    let output = run(&folder, &["check"], &settings);
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output.stdout));
+    let line = asked.join().unwrap();
+    assert!(line.starts_with("GET http://id.example/.well-known/"), "{line}");
+}

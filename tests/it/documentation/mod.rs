@@ -31,6 +31,9 @@ const FOLDERS: [&str; 10] = [
 /// Variables that only tests read.
 const OF_TESTS: [&str; 2] = ["PORTICO_TEST_REQUIRE", "TEST_DATABASE_URL"];
 
+/// Variables that the HTTP client reads.
+const OF_HTTP: [&str; 4] = ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"];
+
 fn root() -> &'static Path {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
 }
@@ -178,8 +181,12 @@ fn troubleshooting_quotes_what_the_site_says() {
 #[test]
 fn settings_in_backticks_exist() {
     let rocket = rocket_keys();
-    let known =
-        |key: &str| config::KEYS.contains(&key) || OF_TESTS.contains(&key) || rocket.contains(key);
+    let known = |key: &str| {
+        config::KEYS.contains(&key)
+            || OF_TESTS.contains(&key)
+            || OF_HTTP.contains(&key)
+            || rocket.contains(key)
+    };
     let is_setting = |key: &str| {
         key.contains('_')
             && key.chars().all(|letter| letter.is_ascii_uppercase() || "_0".contains(letter))
