@@ -51,8 +51,9 @@ pub(crate) async fn start(settings: &Settings) -> Result<(World, Client), Assemb
             log::warn!("port {wanted} is taken: the {what} listens on {got}");
         }
     }
-    log::warn!(
-        "people sign in at the DEVELOPMENT PROVIDER {}: user@example.com and admin@example.com, password portico",
+    log::info!(
+        "the development identity provider is at {}; log in as user@example.com or \
+         admin@example.com with the password portico",
         world.issuer(),
     );
     let client = Client {
