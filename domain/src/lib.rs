@@ -1,14 +1,14 @@
-//! Portico's inside: what it means to sign in, to be signed in and to sign out.
+//! The rules of logging in, being logged in and logging out, in plain Rust.
 //!
-//! - [`model`] holds the values: sessions, login attempts, claims, pages to go to next.
-//! - [`ports`] holds what the inside asks of the world: one trait and its errors a file.
-//! - [`use_cases`] holds what people do: one struct with one `run` a file.
+//! - [`model`]: sessions, log-in attempts, claims and other values, valid once constructed.
+//! - [`ports`]: what the domain needs of the outside, one trait with its errors a file.
+//! - [`use_cases`]: what the site does, one struct with one `run` a file.
 //!
 //! The feature `testing` adds a mock of each port. Fakes and the ports' contracts are in the crate
 //! `portico-contracts`.
 //!
-//! This crate knows no web framework, no database and no HTTP: a test reads the resolved
-//! dependency graph and fails when one of them comes in.
+//! This crate depends on no web framework, no database and no HTTP: a test reads that from the
+//! resolved dependency graph.
 
 pub mod model;
 pub mod ports;

@@ -1,12 +1,12 @@
-//! What a link to `/login` may ask of the provider.
+//! Parameters of the authorization request that a link to `/login` may set.
 
 use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
 
-/// All values together are at most this long, in bytes: they must fit into the attempt's cookie.
-const LONGEST: usize = 500;
+/// Size of all values together: they must fit into the cookie of the attempt.
+const MAX_BYTES: usize = 500;
 
-/// The names that may be passed through. Every other one is left out.
+/// The names that are passed on. Every other one is ignored.
 const ALLOWED: [&str; 8] = [
     "login_hint",
     "ui_locales",
@@ -18,25 +18,24 @@ const ALLOWED: [&str; 8] = [
     "acr_values",
 ];
 
-/// Checked parameters of an authorization request (OpenID Connect Core, section 3.1.2.1, and Auth0's
-/// own).
+/// Validated parameters (OpenID Connect Core, section 3.1.2.1, and those of Auth0).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AuthorizationParameters(Vec<(String, String)>);
 
-/// A parameter that is not passed on. Holds its name, never its value.
+/// A parameter that cannot be passed on: its name, never its value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidParameter {
     /// It is given more than once, which RFC 6749, section 3.1, forbids.
     #[error("{0} is given more than once")]
     Repeated(&'static str),
-    /// It is too long, has a control character, or is not what its definition asks for.
+    /// It is too long, contains a control character, or does not match its definition.
     #[error("{0} is malformed")]
     Malformed(&'static str),
 }
 
 impl AuthorizationParameters {
-    /// Takes the allowed ones from decoded pairs of a query. Empty ones count as absent, as
-    /// RFC 6749, section 3.1, wants.
+    /// The allowed parameters among the decoded pairs of a query. Empty ones count as absent
+    /// (RFC 6749, section 3.1).
     ///
     /// # Errors
     /// A [`InvalidParameter`] for the first allowed name whose value cannot be passed on.
@@ -58,38 +57,38 @@ impl AuthorizationParameters {
                 return Err(InvalidParameter::Malformed(name));
             }
             taken.push((name.to_owned(), value.to_owned()));
-            if taken.iter().map(|(_, value)| value.len()).sum::<usize>() > LONGEST {
+            if taken.iter().map(|(_, value)| value.len()).sum::<usize>() > MAX_BYTES {
                 return Err(InvalidParameter::Malformed(name));
             }
         }
         Ok(Self(taken))
     }
 
-    /// Whether the person has to sign in at the provider even with a session here.
+    /// Whether the user has to log in at the provider although a session exists here.
     pub fn require_login(&self) -> bool {
         // `none` only asks whether there is a session at the provider.
         let prompts = self.get("prompt").is_some_and(|prompt| prompt != "none");
         prompts || self.max_age().is_some() || self.get("acr_values").is_some()
     }
 
-    /// How long ago the person may have signed in at the provider. `None` where it does not matter.
+    /// How long ago the user may have authenticated. `None` where it was not requested.
     pub fn max_age(&self) -> Option<TimeDelta> {
         self.get("max_age")?.parse::<u32>().ok().map(|age| TimeDelta::seconds(age.into()))
     }
 
-    /// Names and values, as they go out.
+    /// Names and values.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
-    /// The value of an allowed name. `None` when it was not asked for.
+    /// The value of a parameter. `None` where it was not requested.
     pub fn get(&self, name: &str) -> Option<&str> {
         let found = self.0.iter().find(|(other, _)| *other == name);
         found.map(|(_, value)| value.as_str())
     }
 }
 
-/// Whether the value is what the definition of its name asks for.
+/// Whether the value matches the definition of its name.
 fn well_formed(name: &str, value: &str) -> bool {
     if value.chars().any(char::is_control) {
         return false;
@@ -107,7 +106,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn allowed_ones_are_taken_and_others_left_out() {
+    fn keeps_allowed_parameters_only() {
         let requested =
             AuthorizationParameters::parse([("max_age", "60"), ("state", "x")]).unwrap();
         assert_eq!(requested.get("max_age"), Some("60"));
@@ -115,8 +114,8 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_passed_on_is_refused() {
-        let long = "x".repeat(LONGEST + 1);
+    fn refuses_repeated_and_malformed_parameters() {
+        let long = "x".repeat(MAX_BYTES + 1);
         for (name, value) in [
             ("max_age", "-1"),
             ("max_age", "+1"),

@@ -1,4 +1,4 @@
-//! What the provider says about a person.
+//! The claims of the provider about a user.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -6,35 +6,35 @@ use serde_json::{Map, Value};
 /// The claims of a verified ID token with those of the userinfo endpoint merged over them
 /// (OpenID Connect Core, sections 2 and 5.3.2).
 ///
-/// Kept as JSON text, so that a page that does not show them does not pay for parsing them.
+/// Kept as JSON text: pages that do not show them need not parse them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Claims(String);
 
 impl Claims {
-    /// Takes the claims as the JSON object that they came as.
+    /// The claims of this JSON object.
     pub fn new(claims: &Map<String, Value>) -> Self {
         Self(serde_json::to_string(claims).unwrap_or_else(|_| "{}".into()))
     }
 
-    /// The claims as a JSON object; empty when the text is none.
+    /// The claims as a JSON object.
     pub fn to_map(&self) -> Map<String, Value> {
         serde_json::from_str(&self.0).unwrap_or_default()
     }
 
-    /// The claims as indented JSON, for people to read.
+    /// The claims as indented JSON, for display.
     pub fn pretty(&self) -> String {
         serde_json::to_string_pretty(&self.to_map()).unwrap_or_else(|_| "{}".into())
     }
 }
 
-/// The standard claims that Portico shows and keeps (OpenID Connect Core, section 5.1).
+/// The standard claims that the site shows and keeps (OpenID Connect Core, section 5.1).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Profile {
-    /// Full name, fit to be shown.
+    /// Full name.
     pub name: Option<String>,
     /// Casual name.
     pub nickname: Option<String>,
-    /// Address of a picture of the person: `http` or `https`, nothing else.
+    /// `http` or `https` address of a picture.
     pub picture: Option<String>,
     /// E-mail address.
     pub email: Option<String>,
@@ -43,7 +43,7 @@ pub struct Profile {
 }
 
 impl Profile {
-    /// Picks the standard claims out; an absent, empty or odd one is `None`.
+    /// The standard claims among these; an absent, empty or malformed one is `None`.
     pub fn from_claims(claims: &Map<String, Value>) -> Self {
         let text = |name: &str| {
             let value = claims.get(name)?.as_str()?.trim();
@@ -63,7 +63,7 @@ impl Profile {
         }
     }
 
-    /// What to call the person: name, nickname, e-mail address, or `None`.
+    /// Name, nickname or e-mail address, whichever comes first.
     pub fn display_name(&self) -> Option<&str> {
         self.name.as_deref().or(self.nickname.as_deref()).or(self.email.as_deref())
     }
@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn a_picture_that_is_no_web_address_is_left_out() {
+    fn leaves_out_picture_that_is_no_web_address() {
         assert_eq!(profile(json!({"picture": "javascript:alert(1)"})).picture, None);
         assert_eq!(profile(json!({"picture": "data:text/html,x"})).picture, None);
         let https = profile(json!({"picture": "HTTPS://example.com/a.png"}));
@@ -92,20 +92,20 @@ mod tests {
     }
 
     #[test]
-    fn claims_of_the_wrong_type_are_absent() {
-        let odd = profile(json!({"name": 7, "email": " ", "email_verified": "yes"}));
-        assert_eq!(odd, Profile::default());
+    fn malformed_claims_are_absent() {
+        let malformed = profile(json!({"name": 7, "email": " ", "email_verified": "yes"}));
+        assert_eq!(malformed, Profile::default());
     }
 
     #[test]
-    fn a_verified_email_may_be_said_in_text() {
+    fn accepts_text_for_email_verified() {
         assert_eq!(profile(json!({"email_verified": "true"})).email_verified, Some(true));
     }
 
     #[test]
-    fn a_person_without_a_name_is_called_by_the_next_best() {
-        let person = profile(json!({"nickname": "jo", "email": "jo@example.com"}));
-        assert_eq!(person.display_name(), Some("jo"));
+    fn display_name_falls_back_to_nickname_and_email() {
+        let named = profile(json!({"nickname": "jo", "email": "jo@example.com"}));
+        assert_eq!(named.display_name(), Some("jo"));
         assert_eq!(profile(json!({})).display_name(), None);
     }
 }

@@ -1,4 +1,4 @@
-//! The values that the use cases work on.
+//! The values of the use cases.
 
 mod authorization_parameters;
 mod claims;

@@ -1,35 +1,36 @@
-//! Where a person goes after signing in: always a page of this site.
+//! The page to go to after a log-in: always a page of this site.
 
 use std::fmt;
 
+use percent_encoding::percent_decode_str;
 use serde::{Deserialize, Serialize};
 
 /// Path and query of a page of this site, safe to put into a `Location` header.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NextPage(String);
 
-/// Longer ones would not fit into the login attempt's cookie. In bytes.
-const LONGEST: usize = 1_500;
+/// The cookie of a log-in attempt has no room for a longer one.
+const MAX_BYTES: usize = 1_500;
 
-/// Pages that are steps of signing in or out: going to one of them next would loop or sign out.
+/// Addresses that log in or out: going there next would loop or log out.
 const STEPS: [&str; 4] = ["/login", "/signup", "/callback", "/logout"];
 
 impl NextPage {
-    /// Accepts the path and query of a page of this site, and nothing that a browser could take
-    /// for another one: no scheme, no host, no backslash, no control character, plain or
-    /// percent-encoded. `None` for everything else.
+    /// The path and query of a page of this site. `None` for everything that a browser could take
+    /// for another address: with a scheme, host, backslash, dot segment or control character,
+    /// plain or percent-encoded.
     pub fn parse(text: &str) -> Option<Self> {
-        if text.len() > LONGEST || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        if text.len() > MAX_BYTES || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
             return None;
         }
-        // A fragment never reaches a server; dropping it would change the meaning unnoticed.
+        // Browsers do not send fragments; dropping one would silently change the address.
         let path = text.split('?').next().unwrap_or_default();
         if !path.starts_with('/') || text.contains('#') || text.contains('\\') {
             return None;
         }
         let decoded = percent_decoded(path)?;
         let hostile = decoded.contains("//") || decoded.contains('\\');
-        // A browser resolves dot segments, so that one could lead to a step in disguise.
+        // A browser resolves dot segments, which could lead to one of the steps.
         let dotted = decoded.split('/').any(|segment| matches!(segment, "." | ".."));
         let step = decoded.trim_end_matches('/');
         if hostile || dotted || decoded.chars().any(char::is_control) || STEPS.contains(&step) {
@@ -38,12 +39,12 @@ impl NextPage {
         Some(Self(text.to_owned()))
     }
 
-    /// Like [`NextPage::parse`], but the profile page where the text is absent or refused.
+    /// Like [`NextPage::parse`], with the profile page where the text is absent or refused.
     pub fn parse_or_profile(text: Option<&str>) -> Self {
         text.and_then(Self::parse).unwrap_or_else(Self::profile)
     }
 
-    /// The profile page, where people go who asked for nothing else.
+    /// The profile page: the default.
     pub fn profile() -> Self {
         Self("/profile".into())
     }
@@ -65,26 +66,16 @@ impl fmt::Display for NextPage {
     }
 }
 
-/// Undoes percent-encoding until nothing changes, so that `%255c` hides nothing either.
-/// `None` for broken escapes, and for bytes that are no UTF-8.
+/// Decodes until nothing is encoded any more, so that `%255c` hides nothing either. `None` for
+/// broken escapes, and for bytes that are no UTF-8.
 fn percent_decoded(path: &str) -> Option<String> {
     let mut current = path.to_owned();
     while current.contains('%') {
-        let mut bytes = Vec::with_capacity(current.len());
-        let mut rest = current.as_bytes();
-        while let [first, tail @ ..] = rest {
-            if *first == b'%' {
-                let digits = tail.get(..2)?;
-                let high = char::from(digits[0]).to_digit(16)?;
-                let low = char::from(digits[1]).to_digit(16)?;
-                bytes.push(u8::try_from(high * 16 + low).ok()?);
-                rest = &tail[2..];
-            } else {
-                bytes.push(*first);
-                rest = tail;
-            }
+        let decoded = percent_decode_str(&current).decode_utf8().ok()?.into_owned();
+        if decoded == current {
+            return None;
         }
-        current = String::from_utf8(bytes).ok()?;
+        current = decoded;
     }
     Some(current)
 }
@@ -94,7 +85,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pages_of_this_site_are_kept_with_their_query() {
+    fn keeps_pages_of_this_site_with_query() {
         for page in [
             "/",
             "/profile",
@@ -110,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_leads_off_this_site() {
+    fn refuses_addresses_of_other_sites() {
         for trick in [
             "",
             " ",
@@ -160,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn steps_of_signing_in_or_out_are_no_next_page() {
+    fn refuses_addresses_that_log_in_or_out() {
         for step in [
             "/login",
             "/login?next=/",
@@ -175,13 +166,13 @@ mod tests {
     }
 
     #[test]
-    fn a_page_too_long_to_remember_is_refused() {
-        assert!(NextPage::parse(&format!("/{}", "a".repeat(LONGEST - 1))).is_some());
-        assert!(NextPage::parse(&format!("/{}", "a".repeat(LONGEST))).is_none());
+    fn refuses_too_long_page() {
+        assert!(NextPage::parse(&format!("/{}", "a".repeat(MAX_BYTES - 1))).is_some());
+        assert!(NextPage::parse(&format!("/{}", "a".repeat(MAX_BYTES))).is_none());
     }
 
     #[test]
-    fn without_a_next_page_it_is_the_profile() {
+    fn profile_is_the_default() {
         assert_eq!(NextPage::parse_or_profile(None).as_str(), "/profile");
         assert_eq!(NextPage::parse_or_profile(Some("//x")).as_str(), "/profile");
         assert_eq!(NextPage::parse_or_profile(Some("/admin")).as_str(), "/admin");

@@ -1,4 +1,4 @@
-//! What a person may do.
+//! Permissions.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,12 +8,12 @@ use serde::{Deserialize, Serialize};
 pub struct Permission(String);
 
 impl Permission {
-    /// Takes the provider's name for it.
+    /// The permission with this name.
     pub fn new(name: impl Into<String>) -> Self {
         Self(name.into())
     }
 
-    /// The provider's name for it.
+    /// Its name at the provider.
     pub fn as_str(&self) -> &str {
         &self.0
     }

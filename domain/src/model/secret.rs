@@ -1,4 +1,4 @@
-//! Values that must not be seen: their `Debug` shows nothing and they compare in constant time.
+//! Secret values: `Debug` hides them, and they compare in constant time.
 
 use std::fmt;
 
@@ -9,18 +9,18 @@ macro_rules! secret {
     ($($(#[$doc:meta])* $name:ident;)+) => {$(
         $(#[$doc])*
         ///
-        /// `Debug` hides the value; `==` takes the same time wherever two values differ.
+        /// `Debug` hides the value; `==` takes constant time.
         #[derive(Clone, Serialize, Deserialize)]
         #[serde(transparent)]
         pub struct $name(String);
 
         impl $name {
-            /// Wraps the value as it came.
+            /// Wraps the value.
             pub fn new(value: impl Into<String>) -> Self {
                 Self(value.into())
             }
 
-            /// The value itself: for the wire and for sealing, never for a log or a page.
+            /// The value: for requests and for sealing, never for a log or a page.
             pub fn expose(&self) -> &str {
                 &self.0
             }
@@ -43,19 +43,19 @@ macro_rules! secret {
 }
 
 secret! {
-    /// Proves to a resource server what its bearer may do (RFC 6749, section 1.4).
+    /// Grants access to a resource server (RFC 6749, section 1.4).
     AccessToken;
-    /// What the provider says about the person, signed (OpenID Connect Core, section 2).
+    /// The signed claims of the provider about the user (OpenID Connect Core, section 2).
     IdToken;
     /// Renews an access token (RFC 6749, section 1.5).
     RefreshToken;
-    /// What the provider hands the browser for the relying party to redeem (RFC 6749, section 4.1.2).
+    /// Is redeemed for tokens (RFC 6749, section 4.1.2).
     AuthorizationCode;
-    /// Ties an ID token to one login attempt (OpenID Connect Core, section 3.1.2.1).
+    /// Binds an ID token to one log-in attempt (OpenID Connect Core, section 3.1.2.1).
     Nonce;
-    /// Ties a code to the one who asked for it (RFC 7636, section 4.1).
+    /// Binds a code to the client that requested it (RFC 7636, section 4.1).
     CodeVerifier;
-    /// Ties a callback to the browser that began the login (RFC 6749, section 10.12).
+    /// Binds a callback to the browser that began the log-in (RFC 6749, section 10.12).
     State;
 }
 
@@ -64,13 +64,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn debug_output_hides_the_value() {
-        let shown = format!("{:?}", AccessToken::new("eyJhbGciOi"));
-        assert_eq!(shown, "AccessToken(…)");
+    fn debug_hides_value() {
+        let text = format!("{:?}", AccessToken::new("eyJhbGciOi"));
+        assert_eq!(text, "AccessToken(…)");
     }
 
     #[test]
-    fn equal_means_the_same_value() {
+    fn compares_values() {
         assert_eq!(State::new("a"), State::new("a"));
         assert_ne!(State::new("a"), State::new("b"));
         assert_ne!(State::new("a"), State::new("aa"));

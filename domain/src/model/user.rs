@@ -49,6 +49,16 @@ impl Identity {
         Profile::from_claims(&self.claims.to_map())
     }
 
+    /// What to call the user: the claim `name`, else `preferred_username`, `nickname` or `email`, else
+    /// the subject.
+    pub fn display_name(&self) -> String {
+        let claims = self.claims.to_map();
+        let text = |name: &&str| claims.get(*name).and_then(Value::as_str).map(str::trim);
+        let names = ["name", "preferred_username", "nickname", "email"];
+        let found = names.iter().filter_map(text).find(|text| !text.is_empty());
+        found.unwrap_or(&self.subject.subject).to_owned()
+    }
+
     /// When the user last authenticated at the provider (`auth_time`). `None` where it does not
     /// say, or says it in another form than a number of seconds.
     pub fn authenticated_at(&self) -> Option<DateTime<Utc>> {

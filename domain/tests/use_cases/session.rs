@@ -97,6 +97,21 @@ fn authentication_is_recent_within_max_age_and_leeway() {
 }
 
 #[test]
+fn display_name_falls_back_to_the_subject() {
+    let mut identity = fixtures::identity();
+    for (claims, name) in [
+        (json!({"name": "Jo", "preferred_username": "jo"}), "Jo"),
+        (json!({"name": " ", "preferred_username": "jo", "email": "jo@example.com"}), "jo"),
+        (json!({"name": 7, "nickname": "joe", "email": "jo@example.com"}), "joe"),
+        (json!({"email": "jo@example.com"}), "jo@example.com"),
+        (json!({}), "user-1"),
+    ] {
+        identity.claims = Claims::new(claims.as_object().unwrap());
+        assert_eq!(identity.display_name(), name);
+    }
+}
+
+#[test]
 fn session_id_survives_text() {
     let id = SessionId::new([7; 32]);
     assert_eq!(id.to_string().parse(), Ok(id));

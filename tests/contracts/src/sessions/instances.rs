@@ -335,7 +335,7 @@ pub async fn reports_outage_without_ending_sessions(site: TestSite, server: &mut
     assert!(two.replay_guard.is_first_use("jti", two.site.clock().now()).await.is_err());
     assert!(two.replay_guard.was_used("jti").await.is_err());
     assert_ne!(registry.list(&Subject::new(ISSUER, "another")).await, Ok(Some(Vec::new())));
-    // An instance that starts now knows nobody, and says so.
+    // An instance that starts during the outage cannot read any session.
     let restarted = two.restarted(stolen.clone()).await;
     assert!(restarted.current().await.is_err());
     assert_eq!(restarted.cookies(), stolen);
