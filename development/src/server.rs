@@ -57,9 +57,11 @@ impl Server {
         });
         // Rocket hangs up after each answer but does not say so: a client that keeps the connection
         // would lose its next request.
-        let close = AdHoc::on_response("connection: close", |_, response| {
+        let close = AdHoc::on_response("whole responses on one connection each", |_, response| {
             Box::pin(async move {
                 response.set_raw_header("Connection", "close");
+                // Rocket sends 4,096 bytes at a time: a browser may paint half a page, then move it.
+                response.set_max_chunk_size(64 * 1024);
             })
         });
         let rocket = rocket
