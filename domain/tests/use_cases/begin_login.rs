@@ -6,11 +6,15 @@ use portico_contracts::{
 use portico_domain::{
     model::{AuthorizationParameters, LoginLoopGuard, NextPage, Screen, State},
     ports::{
-        Clock, LoginAttempts, MockIdentityProvider, MockLoginAttempts, MockRandomness,
-        MockSessionStore, ProviderUnavailable, Randomness, RandomnessUnavailable, SessionStore,
-        SessionsUnavailable,
+        Clock, LoginAttempts, MockIdentityProvider, MockLoginAttempts, MockSessionStore,
+        SessionStore,
     },
     use_cases::{BeginLogin, BeginLoginError, BeginLoginOutcome, LoginRequest},
+};
+use rstest::rstest;
+
+use crate::support::{
+    attempts_with, is_logged_in, no_randomness, provider_outage, randomness_outage, sessions_outage,
 };
 
 fn request() -> LoginRequest {
@@ -22,162 +26,217 @@ fn request() -> LoginRequest {
     }
 }
 
-async fn run(
-    identity: &MockIdentityProvider,
-    randomness: &dyn Randomness,
-    sessions: &dyn SessionStore,
-    attempts: &dyn LoginAttempts,
-    request: LoginRequest,
-) -> Result<BeginLoginOutcome, BeginLoginError> {
-    let clock = ManualClock::default();
-    BeginLogin { identity, clock: &clock, randomness }.run(sessions, attempts, request).await
+fn request_with(name: &str, value: &str) -> LoginRequest {
+    let parameters = AuthorizationParameters::parse([(name, value)]).unwrap();
+    LoginRequest { parameters, ..request() }
 }
 
-async fn begin(
-    identity: &MockIdentityProvider,
-    browser: &InMemoryBrowser,
-    request: LoginRequest,
-) -> Result<BeginLoginOutcome, BeginLoginError> {
-    run(identity, &CountingRandomness::default(), browser, browser, request).await
+/// Puts the screen and the `state` into the address.
+fn provider() -> MockIdentityProvider {
+    let mut identity = MockIdentityProvider::new();
+    identity.expect_authorization_url().returning(|attempt, screen| {
+        Ok(format!("https://id.example/{screen:?}/{}", attempt.state.expose()))
+    });
+    identity
 }
 
-fn logged_out() -> MockSessionStore {
+fn no_session() -> MockSessionStore {
     let mut sessions = MockSessionStore::new();
     sessions.expect_current().returning(|| Ok(None));
     sessions
 }
 
-fn no_loop() -> MockLoginAttempts {
-    let mut attempts = MockLoginAttempts::new();
-    attempts.expect_loop_guard().returning(LoginLoopGuard::default);
+fn some_session() -> MockSessionStore {
+    let mut sessions = MockSessionStore::new();
+    sessions.expect_current().returning(|| Ok(Some(fixtures::session())));
+    sessions
+}
+
+/// Of a browser that has come back this often without a session, after one more log-in that
+/// succeeded at the epoch.
+fn guard_after(returns: usize) -> LoginLoopGuard {
+    let now = ManualClock::default().now();
+    let mut guard = LoginLoopGuard::default();
+    for _ in 0..returns {
+        guard.record_success(now);
+        guard.record_return(now);
+    }
+    guard.record_success(now);
+    guard
+}
+
+async fn run(
+    identity: &MockIdentityProvider,
+    sessions: &dyn SessionStore,
+    attempts: &dyn LoginAttempts,
+    request: LoginRequest,
+) -> Result<BeginLoginOutcome, BeginLoginError> {
+    let (clock, randomness) = (ManualClock::default(), CountingRandomness::default());
+    let login = BeginLogin { identity, clock: &clock, randomness: &randomness };
+    login.run(sessions, attempts, request).await
+}
+
+fn is_at_provider(outcome: &Result<BeginLoginOutcome, BeginLoginError>) -> bool {
+    matches!(outcome, Ok(BeginLoginOutcome::AtProvider(_)))
+}
+
+#[rstest]
+#[case::log_in(Screen::LogIn)]
+#[case::sign_up(Screen::SignUp)]
+#[tokio::test]
+async fn sends_visitor_to_provider_and_remembers_attempt(#[case] screen: Screen) {
+    let browser = InMemoryBrowser::default();
+    let clock = ManualClock::default();
+    clock.advance(TimeDelta::seconds(5));
+    let identity = provider();
+    let randomness = CountingRandomness::default();
+    let login = BeginLogin { identity: &identity, clock: &clock, randomness: &randomness };
+    let request = LoginRequest { screen, ..request_with("login_hint", "jo") };
+    let begun = login.run(&browser, &browser, request.clone()).await;
+
+    let Ok(BeginLoginOutcome::AtProvider(url)) = begun else { panic!("{begun:?}") };
+    let state = url.strip_prefix(&format!("https://id.example/{screen:?}/")).unwrap();
+    let attempt = browser.take(&State::new(state)).await.unwrap().unwrap();
+    let values = [attempt.state.expose(), attempt.nonce.expose(), attempt.code_verifier.expose()];
+    assert!(values.iter().all(|value| value.len() == 43), "{values:?}");
+    assert!(values[0] != values[1] && values[1] != values[2] && values[2] != values[0]);
+    assert_eq!(attempt.next, request.next);
+    assert_eq!(attempt.requested, request.parameters);
+    assert_eq!(attempt.started_at, clock.now());
+}
+
+#[rstest]
+#[case::plain_link(request())]
+#[case::silent_check(request_with("prompt", "none"))]
+#[case::hint(request_with("login_hint", "jo"))]
+#[tokio::test]
+async fn leads_logged_in_visitor_straight_to_page(#[case] request: LoginRequest) {
+    let (identity, attempts) = (MockIdentityProvider::new(), MockLoginAttempts::new());
+    let begun = run(&identity, &some_session(), &attempts, request.clone()).await;
+    assert_eq!(begun, Ok(BeginLoginOutcome::AlreadyLoggedIn(request.next)));
+}
+
+#[rstest]
+#[case::renewal(LoginRequest { renew: true, ..request() })]
+#[case::prompt(request_with("prompt", "login"))]
+#[case::max_age(request_with("max_age", "0"))]
+#[case::acr_values(request_with("acr_values", "mfa"))]
+#[tokio::test]
+async fn sends_logged_in_visitor_to_provider_on_demand(#[case] request: LoginRequest) {
+    let browser = InMemoryBrowser::default();
+    browser.start(&fixtures::session()).await.unwrap();
+    // A loop guard that would refuse a browser without a session.
+    browser.set_loop_guard(&guard_after(2)).await;
+    let begun = run(&provider(), &browser, &browser, request).await;
+    assert!(is_at_provider(&begun), "{begun:?}");
+    assert!(is_logged_in(&browser).await);
+    assert_eq!(browser.loop_guard().await, guard_after(2));
+}
+
+#[tokio::test]
+async fn refuses_third_return_within_a_minute() {
+    let browser = InMemoryBrowser::default();
+    let (identity, randomness) = (provider(), CountingRandomness::default());
+    let clock = ManualClock::default();
+    let login = BeginLogin { identity: &identity, clock: &clock, randomness: &randomness };
+    let mut outcomes = Vec::new();
+    for _ in 0..4 {
+        let mut guard = browser.loop_guard().await;
+        guard.record_success(clock.now());
+        browser.set_loop_guard(&guard).await;
+        clock.advance(TimeDelta::seconds(5));
+        outcomes.push(login.run(&browser, &browser, request()).await);
+    }
+    assert!(outcomes[..2].iter().all(is_at_provider), "{outcomes:?}");
+    assert_eq!(outcomes[2..], [Err(BeginLoginError::Loop), Err(BeginLoginError::Loop)]);
+
+    // It is over after a minute.
+    clock.advance(LoginLoopGuard::WINDOW);
+    let begun = login.run(&browser, &browser, request()).await;
+    assert!(is_at_provider(&begun), "{begun:?}");
+}
+
+#[tokio::test]
+async fn begins_no_login_in_a_loop() {
+    let now = ManualClock::default().now();
+    let mut attempts = attempts_with(guard_after(2));
+    let mut expected = guard_after(2);
+    assert!(expected.record_return(now));
     attempts
-}
-
-fn provider() -> MockIdentityProvider {
-    let mut identity = MockIdentityProvider::new();
-    identity.expect_authorization_url().returning(|attempt, screen| {
-        Ok(format!("https://id.example/?{screen:?}&{}", attempt.state.expose()))
-    });
-    identity
-}
-
-fn down() -> SessionsUnavailable {
-    SessionsUnavailable("gone".into())
+        .expect_set_loop_guard()
+        .once()
+        .withf(move |guard| *guard == expected)
+        .returning(|_| ());
+    // Neither is the provider asked nor an attempt remembered.
+    let begun = run(&MockIdentityProvider::new(), &no_session(), &attempts, request()).await;
+    assert_eq!(begun, Err(BeginLoginError::Loop));
 }
 
 #[tokio::test]
-async fn sends_visitor_to_provider_and_remembers_attempt() {
-    for screen in [Screen::LogIn, Screen::SignUp] {
-        let mut attempts = no_loop();
-        attempts
-            .expect_remember()
-            .once()
-            .withf(|attempt| {
-                attempt.next.as_str() == "/protected?a=b"
-                    && attempt.state.expose().len() == 43
-                    && attempt.code_verifier.expose().len() == 43
-                    && attempt.state.expose() != attempt.nonce.expose()
-                    && attempt.nonce.expose() != attempt.code_verifier.expose()
-            })
-            .returning(|_| Ok(()));
-        let random = CountingRandomness::default();
-        let request = LoginRequest { screen, ..request() };
-        let outcome = run(&provider(), &random, &logged_out(), &attempts, request).await;
-        let Ok(BeginLoginOutcome::AtProvider(url)) = outcome else { panic!("{outcome:?}") };
-        assert!(url.starts_with(&format!("https://id.example/?{screen:?}&")));
+async fn unfinished_logins_in_many_tabs_are_no_loop() {
+    let browser = InMemoryBrowser::default();
+    browser.set_loop_guard(&guard_after(0)).await;
+    for _ in 0..30 {
+        let begun = run(&provider(), &browser, &browser, request()).await;
+        assert!(is_at_provider(&begun), "{begun:?}");
     }
 }
 
 #[tokio::test]
-async fn logged_in_visitor_goes_straight_to_the_page() {
-    let browser = InMemoryBrowser::default();
-    browser.start(&fixtures::session()).await.unwrap();
-    let outcome = begin(&MockIdentityProvider::new(), &browser, request()).await;
-    let next = NextPage::parse("/protected?a=b").unwrap();
-    assert_eq!(outcome, Ok(BeginLoginOutcome::AlreadyLoggedIn(next)));
+async fn saves_loop_guard_after_return() {
+    let mut attempts = attempts_with(guard_after(1));
+    let mut expected = guard_after(1);
+    expected.record_return(ManualClock::default().now());
+    attempts
+        .expect_set_loop_guard()
+        .once()
+        .withf(move |guard| *guard == expected)
+        .returning(|_| ());
+    attempts.expect_remember().once().returning(|_| Ok(()));
+    let begun = run(&provider(), &no_session(), &attempts, request()).await;
+    assert!(is_at_provider(&begun), "{begun:?}");
 }
 
 #[tokio::test]
-async fn logged_in_visitor_can_renew_or_must_authenticate_again() {
-    let browser = InMemoryBrowser::default();
-    browser.start(&fixtures::session()).await.unwrap();
-    let fresh = AuthorizationParameters::parse([("max_age", "60")]).unwrap();
-    for request in
-        [LoginRequest { renew: true, ..request() }, LoginRequest { parameters: fresh, ..request() }]
-    {
-        let outcome = begin(&provider(), &browser, request).await;
-        assert!(matches!(outcome, Ok(BeginLoginOutcome::AtProvider(_))), "{outcome:?}");
-    }
-    assert_eq!(browser.current().await, Ok(Some(fixtures::session())));
+async fn saves_no_unchanged_loop_guard() {
+    let mut attempts = attempts_with(LoginLoopGuard::default());
+    attempts.expect_remember().once().returning(|_| Ok(()));
+    let begun = run(&provider(), &no_session(), &attempts, request()).await;
+    assert!(is_at_provider(&begun), "{begun:?}");
 }
 
 #[tokio::test]
 async fn remembers_nothing_while_provider_is_down() {
     let mut identity = MockIdentityProvider::new();
-    let down = ProviderUnavailable("connection refused".into());
-    let answer = down.clone();
-    identity.expect_authorization_url().returning(move |_, _| Err(answer.clone()));
-    let (random, attempts) = (CountingRandomness::default(), no_loop());
-    let outcome = run(&identity, &random, &logged_out(), &attempts, request()).await;
-    assert_eq!(outcome, Err(BeginLoginError::Provider(down)));
+    identity.expect_authorization_url().returning(|_, _| Err(provider_outage()));
+    let attempts = attempts_with(LoginLoopGuard::default());
+    let begun = run(&identity, &no_session(), &attempts, request()).await;
+    assert_eq!(begun, Err(BeginLoginError::Provider(provider_outage())));
 }
 
 #[tokio::test]
-async fn stops_loop_before_anything_is_sent_or_stored() {
-    let browser = InMemoryBrowser::default();
-    let now = ManualClock::default().now();
-    for _ in 0..2 {
-        let mut guard = browser.loop_guard().await;
-        guard.record_success(now - TimeDelta::seconds(1));
-        browser.set_loop_guard(&guard).await;
-        assert!(begin(&provider(), &browser, request()).await.is_ok());
-    }
-    let mut guard = browser.loop_guard().await;
-    guard.record_success(now);
-    browser.set_loop_guard(&guard).await;
-    let outcome = begin(&MockIdentityProvider::new(), &browser, request()).await;
-    assert_eq!(outcome, Err(BeginLoginError::Loop));
-}
-
-#[tokio::test]
-async fn unfinished_logins_are_no_loop() {
-    let browser = InMemoryBrowser::default();
-    for _ in 0..50 {
-        assert!(begin(&provider(), &browser, request()).await.is_ok());
-    }
-    assert!(browser.loop_guard().await.is_empty());
-}
-
-#[tokio::test]
-async fn reports_store_outage() {
-    let random = CountingRandomness::default();
+async fn reports_session_that_cannot_be_read() {
     let mut sessions = MockSessionStore::new();
-    sessions.expect_current().returning(|| Err(down()));
-    let outcome = run(&provider(), &random, &sessions, &no_loop(), request()).await;
-    assert_eq!(outcome, Err(BeginLoginError::Sessions(down())));
-
-    let mut attempts = no_loop();
-    attempts.expect_remember().returning(|_| Err(down()));
-    let outcome = run(&provider(), &random, &logged_out(), &attempts, request()).await;
-    assert_eq!(outcome, Err(BeginLoginError::Sessions(down())));
+    sessions.expect_current().returning(|| Err(sessions_outage()));
+    let (identity, attempts) = (MockIdentityProvider::new(), MockLoginAttempts::new());
+    let begun = run(&identity, &sessions, &attempts, request()).await;
+    assert_eq!(begun, Err(BeginLoginError::Sessions(sessions_outage())));
 }
 
 #[tokio::test]
-async fn reports_missing_randomness() {
-    let none = RandomnessUnavailable("no entropy".into());
-    let answer = none.clone();
-    let mut randomness = MockRandomness::new();
-    randomness.expect_bytes().returning(move || Err(answer.clone()));
-    let identity = MockIdentityProvider::new();
-    let outcome = run(&identity, &randomness, &logged_out(), &no_loop(), request()).await;
-    assert_eq!(outcome, Err(BeginLoginError::Randomness(none)));
+async fn reports_attempt_that_cannot_be_remembered() {
+    let mut attempts = attempts_with(LoginLoopGuard::default());
+    attempts.expect_remember().returning(|_| Err(sessions_outage()));
+    let begun = run(&provider(), &no_session(), &attempts, request()).await;
+    assert_eq!(begun, Err(BeginLoginError::Sessions(sessions_outage())));
 }
 
 #[tokio::test]
-async fn attempt_can_be_taken_by_its_state() {
-    let browser = InMemoryBrowser::default();
-    let outcome = begin(&provider(), &browser, request()).await;
-    let Ok(BeginLoginOutcome::AtProvider(url)) = outcome else { panic!("{outcome:?}") };
-    let state = State::new(url.rsplit('&').next().unwrap());
-    assert!(browser.take(&state).await.unwrap().is_some());
+async fn begins_no_login_without_randomness() {
+    let (identity, attempts) =
+        (MockIdentityProvider::new(), attempts_with(LoginLoopGuard::default()));
+    let clock = ManualClock::default();
+    let login = BeginLogin { identity: &identity, clock: &clock, randomness: &no_randomness() };
+    let begun = login.run(&no_session(), &attempts, request()).await;
+    assert_eq!(begun, Err(BeginLoginError::Randomness(randomness_outage())));
 }

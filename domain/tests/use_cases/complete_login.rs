@@ -1,85 +1,107 @@
+use std::sync::Arc;
+
 use chrono::TimeDelta;
 use portico_contracts::{
-    fakes::{CountingRandomness, InMemoryBrowser, ManualClock},
+    Server,
+    fakes::{CountingRandomness, InMemoryBrowser, InMemoryUsers, ManualClock},
     fixtures,
 };
 use portico_domain::{
     model::{
-        AuthorizationCode, AuthorizationResponse, Callback, LoginAttempt, NextPage,
+        AuthorizationCode, AuthorizationResponse, Callback, LoginAttempt, LoginLoopGuard, NextPage,
         ProviderRefusal, Session, SessionId, State,
     },
     ports::{
-        Clock, LoginAttempts, MockIdentityProvider, MockLoginAttempts, MockSessionStore,
-        MockUserRepository, RedeemError, SaveSessionError, SessionStore, SessionsUnavailable,
-        UsersUnavailable,
+        Clock, IdentityProvider, LoginAttempts, MockIdentityProvider, MockLoginAttempts,
+        MockSessionStore, MockUserRepository, RedeemError, SaveSessionError, SessionStore,
+        UserRepository, UsersUnavailable,
     },
     use_cases::{CompleteLogin, LoginError},
 };
+use rstest::rstest;
 
-fn code() -> Callback {
-    Callback {
-        state: State::new("state"),
-        outcome: Ok(AuthorizationResponse { code: AuthorizationCode::new("code"), issuer: None }),
-    }
+use crate::support::{
+    is_logged_in, no_randomness, no_room, randomness_outage, sessions_outage, users_outage,
+};
+
+const DEVICE: &str = "Firefox on Linux";
+
+fn state() -> State {
+    State::new("state")
 }
 
-fn provider() -> MockIdentityProvider {
-    let mut identity = MockIdentityProvider::new();
-    identity.expect_redeem().returning(|_, _| Ok(fixtures::identity()));
-    identity
-}
-
-/// A repository that answers, and expects no log-in.
-fn idle_users() -> MockUserRepository {
-    let mut users = MockUserRepository::new();
-    users.expect_check().returning(|| Ok(()));
-    users
-}
-
-fn users() -> MockUserRepository {
-    let mut users = idle_users();
-    users.expect_record_login().returning(|_, _, _| Ok(fixtures::user()));
-    users
-}
-
-fn attempt_at(clock: &ManualClock) -> LoginAttempt {
+fn attempt(clock: &ManualClock) -> LoginAttempt {
     LoginAttempt { started_at: clock.now(), ..fixtures::attempt("state", "/protected?a=b") }
 }
 
-async fn browser_with_attempt(clock: &ManualClock) -> InMemoryBrowser {
-    let browser = InMemoryBrowser::default();
-    browser.remember(&attempt_at(clock)).await.unwrap();
-    browser
+fn callback_with_code() -> Callback {
+    let response = AuthorizationResponse { code: AuthorizationCode::new("code"), issuer: None };
+    Callback { state: state(), outcome: Ok(response) }
 }
 
-async fn run(
-    identity: MockIdentityProvider,
-    users: MockUserRepository,
-    clock: &ManualClock,
-    sessions: &dyn SessionStore,
-    attempts: &dyn LoginAttempts,
-    callback: Callback,
-) -> Result<NextPage, LoginError> {
-    let randomness = CountingRandomness::default();
-    let login =
-        CompleteLogin { identity: &identity, users: &users, clock, randomness: &randomness };
-    login.run(sessions, attempts, callback, "Firefox on Linux").await
+fn refusal(issuer: Option<&str>) -> ProviderRefusal {
+    ProviderRefusal {
+        error: "access_denied".into(),
+        description: Some("no".into()),
+        issuer: issuer.map(Into::into),
+    }
 }
 
-async fn complete(
-    identity: MockIdentityProvider,
-    users: MockUserRepository,
-    clock: &ManualClock,
-    browser: &InMemoryBrowser,
-    callback: Callback,
-) -> Result<NextPage, LoginError> {
-    run(identity, users, clock, browser, browser, callback).await
+/// Accepts one code.
+fn provider() -> MockIdentityProvider {
+    let mut identity = MockIdentityProvider::new();
+    identity.expect_redeem().once().returning(|_, _| Ok(fixtures::identity()));
+    identity
+}
+
+/// A browser that began a log-in, and a site with no users.
+struct Setup {
+    clock: ManualClock,
+    users: Arc<InMemoryUsers>,
+    browser: InMemoryBrowser,
+}
+
+impl Setup {
+    async fn new() -> Self {
+        let (clock, browser) = (ManualClock::default(), InMemoryBrowser::default());
+        clock.advance(TimeDelta::hours(1));
+        browser.remember(&attempt(&clock)).await.unwrap();
+        Self { clock, users: Arc::default(), browser }
+    }
+
+    async fn logged_in() -> Self {
+        let setup = Self::new().await;
+        setup.browser.start(&fixtures::session_at(setup.clock.now())).await.unwrap();
+        setup
+    }
+
+    async fn run(
+        &self,
+        identity: &dyn IdentityProvider,
+        callback: Callback,
+    ) -> Result<NextPage, LoginError> {
+        self.run_with_users(identity, &*self.users, callback).await
+    }
+
+    async fn run_with_users(
+        &self,
+        identity: &dyn IdentityProvider,
+        users: &dyn UserRepository,
+        callback: Callback,
+    ) -> Result<NextPage, LoginError> {
+        let (clock, randomness) = (&self.clock, &CountingRandomness::default());
+        let login = CompleteLogin { identity, users, clock, randomness };
+        login.run(&self.browser, &self.browser, callback, DEVICE).await
+    }
+
+    async fn has_attempt(&self) -> bool {
+        self.browser.take(&state()).await.unwrap().is_some()
+    }
 }
 
 #[tokio::test]
-async fn good_code_starts_session_and_leads_to_the_page() {
-    let clock = ManualClock::default();
-    let browser = browser_with_attempt(&clock).await;
+async fn logs_visitor_in_and_leads_to_requested_page() {
+    let setup = Setup::new().await;
     let mut identity = MockIdentityProvider::new();
     identity
         .expect_redeem()
@@ -88,185 +110,235 @@ async fn good_code_starts_session_and_leads_to_the_page() {
             response.code.expose() == "code" && attempt.state.expose() == "state"
         })
         .returning(|_, _| Ok(fixtures::identity()));
-    let mut users = idle_users();
-    let now = clock.now();
-    users
-        .expect_record_login()
-        .once()
-        .withf(move |subject, profile, at| {
-            *subject == fixtures::subject()
-                && *profile == fixtures::identity().profile()
-                && *at == now
-        })
-        .returning(|_, _, _| Ok(fixtures::user()));
+    setup.clock.advance(TimeDelta::seconds(5));
 
-    let next = complete(identity, users, &clock, &browser, code()).await.unwrap();
+    let next = setup.run(&identity, callback_with_code()).await.unwrap();
     assert_eq!(next.as_str(), "/protected?a=b");
-    let session = browser.current().await.unwrap().unwrap();
-    let id = SessionId::new([0; 32]);
-    assert_eq!(session, Session { id, ..fixtures::session_at(now) });
-    assert!(!browser.loop_guard().await.is_empty(), "the success is recorded");
+    let now = setup.clock.now();
+    let session = setup.browser.current().await.unwrap().unwrap();
+    assert_eq!(session, Session::new(SessionId::new([0; 32]), DEVICE, fixtures::identity(), now));
+    let user = setup.users.find(&fixtures::subject()).await.unwrap().unwrap();
+    assert_eq!((user.logins, user.last_login), (1, now));
+    assert_eq!(user.profile, fixtures::identity().profile());
 }
 
 #[tokio::test]
-async fn refuses_unknown_state_and_keeps_other_attempts() {
-    let clock = ManualClock::default();
-    let browser = browser_with_attempt(&clock).await;
-    let callback = Callback { state: State::new("another"), ..code() };
-    let next = complete(provider(), users(), &clock, &browser, callback).await;
-    assert_eq!(next, Err(LoginError::NoAttempt));
-    assert_eq!(browser.current().await, Ok(None));
-    assert!(complete(provider(), users(), &clock, &browser, code()).await.is_ok());
+async fn records_success_in_loop_guard() {
+    let setup = Setup::new().await;
+    let mut guard = LoginLoopGuard::default();
+    guard.record_success(setup.clock.now());
+    guard.record_return(setup.clock.now());
+    setup.browser.set_loop_guard(&guard).await;
+    setup.clock.advance(TimeDelta::seconds(5));
+
+    setup.run(&provider(), callback_with_code()).await.unwrap();
+    guard.record_success(setup.clock.now());
+    assert_eq!(setup.browser.loop_guard().await, guard);
+}
+
+#[tokio::test]
+async fn replaces_earlier_session() {
+    let setup = Setup::logged_in().await;
+    setup.run(&provider(), callback_with_code()).await.unwrap();
+    let session = setup.browser.current().await.unwrap().unwrap();
+    assert_eq!(session.id, SessionId::new([0; 32]));
+}
+
+#[tokio::test]
+async fn refuses_unknown_state_and_leaves_other_attempts() {
+    let setup = Setup::new().await;
+    let callback = Callback { state: State::new("another"), ..callback_with_code() };
+    let refused = setup.run(&MockIdentityProvider::new(), callback).await;
+    assert_eq!(refused, Err(LoginError::NoAttempt));
+    assert!(!is_logged_in(&setup.browser).await);
+    assert!(setup.run(&provider(), callback_with_code()).await.is_ok());
 }
 
 #[tokio::test]
 async fn refuses_replayed_state() {
-    let clock = ManualClock::default();
-    let browser = browser_with_attempt(&clock).await;
-    complete(provider(), users(), &clock, &browser, code()).await.unwrap();
-    browser.end().await.unwrap();
-    let replay = complete(MockIdentityProvider::new(), idle_users(), &clock, &browser, code());
-    assert_eq!(replay.await, Err(LoginError::NoAttempt));
-    assert_eq!(browser.current().await, Ok(None));
-}
-
-#[tokio::test]
-async fn repeated_callback_of_logged_in_visitor_leads_to_profile() {
-    let clock = ManualClock::default();
-    let browser = browser_with_attempt(&clock).await;
-    complete(provider(), users(), &clock, &browser, code()).await.unwrap();
-    let again = complete(MockIdentityProvider::new(), idle_users(), &clock, &browser, code());
-    assert_eq!(again.await, Ok(NextPage::profile()));
+    let setup = Setup::new().await;
+    setup.run(&provider(), callback_with_code()).await.unwrap();
+    setup.browser.end().await.unwrap();
+    let replay = setup.run(&MockIdentityProvider::new(), callback_with_code()).await;
+    assert_eq!(replay, Err(LoginError::NoAttempt));
+    assert!(!is_logged_in(&setup.browser).await);
 }
 
 #[tokio::test]
 async fn refuses_expired_attempt() {
-    let clock = ManualClock::default();
-    let browser = browser_with_attempt(&clock).await;
-    clock.advance(TimeDelta::minutes(10));
-    let late = complete(MockIdentityProvider::new(), idle_users(), &clock, &browser, code());
-    assert_eq!(late.await, Err(LoginError::Expired));
-    assert_eq!(browser.current().await, Ok(None));
+    let setup = Setup::new().await;
+    setup.clock.advance(LoginAttempt::LIFETIME);
+    let refused = setup.run(&MockIdentityProvider::new(), callback_with_code()).await;
+    assert_eq!(refused, Err(LoginError::Expired));
+    assert!(!is_logged_in(&setup.browser).await);
+    assert!(!setup.has_attempt().await);
 }
 
 #[tokio::test]
-async fn error_response_uses_up_the_attempt() {
-    let clock = ManualClock::default();
-    let browser = browser_with_attempt(&clock).await;
-    let refusal = ProviderRefusal {
-        error: "access_denied".into(),
-        description: Some("no".into()),
-        issuer: None,
-    };
-    let callback = Callback { outcome: Err(refusal.clone()), ..code() };
-    let mut identity = MockIdentityProvider::new();
-    identity.expect_verify_issuer().once().returning(|_| Ok(()));
-    let next = complete(identity, idle_users(), &clock, &browser, callback);
-    assert_eq!(next.await, Err(LoginError::Refused(refusal)));
-    assert_eq!(browser.take(&State::new("state")).await, Ok(None));
+async fn repeated_callback_of_logged_in_visitor_leads_to_profile() {
+    let setup = Setup::new().await;
+    setup.run(&provider(), callback_with_code()).await.unwrap();
+    let session = setup.browser.current().await;
+    let again = setup.run(&MockIdentityProvider::new(), callback_with_code()).await;
+    assert_eq!(again, Ok(NextPage::profile()));
+    assert_eq!(setup.browser.current().await, session);
 }
 
 #[tokio::test]
-async fn refuses_error_response_of_another_issuer() {
-    let clock = ManualClock::default();
-    let browser = browser_with_attempt(&clock).await;
-    let issuer = Some("https://evil.example".to_owned());
-    let refusal = ProviderRefusal {
-        error: "access_denied".into(),
-        description: None,
-        issuer: issuer.clone(),
-    };
-    let callback = Callback { outcome: Err(refusal), ..code() };
-    let error = RedeemError::WrongIssuer("evil".into());
-    let answer = error.clone();
+async fn expired_callback_of_logged_in_visitor_leads_to_profile() {
+    let setup = Setup::logged_in().await;
+    setup.clock.advance(LoginAttempt::LIFETIME);
+    let late = setup.run(&MockIdentityProvider::new(), callback_with_code()).await;
+    assert_eq!(late, Ok(NextPage::profile()));
+}
+
+#[tokio::test]
+async fn error_of_provider_uses_attempt_up() {
+    let setup = Setup::new().await;
+    let refusal = refusal(Some(fixtures::ISSUER));
     let mut identity = MockIdentityProvider::new();
     identity
         .expect_verify_issuer()
-        .withf(move |named| *named == issuer)
+        .once()
+        .withf(|issuer| issuer.as_deref() == Some(fixtures::ISSUER))
+        .returning(|_| Ok(()));
+    let callback = Callback { outcome: Err(refusal.clone()), ..callback_with_code() };
+    assert_eq!(setup.run(&identity, callback).await, Err(LoginError::Refused(refusal)));
+    assert!(!setup.has_attempt().await);
+}
+
+#[rstest]
+#[case::wrong_issuer(RedeemError::WrongIssuer("https://evil.example".into()))]
+#[case::provider_fault(RedeemError::ProviderFault("500".into()))]
+#[case::provider_timeout(RedeemError::ProviderTimeout("10 s".into()))]
+#[tokio::test]
+async fn shows_no_error_response_of_unverified_issuer(#[case] error: RedeemError) {
+    let setup = Setup::new().await;
+    let mut identity = MockIdentityProvider::new();
+    let answer = error.clone();
+    identity
+        .expect_verify_issuer()
+        .once()
+        .withf(|issuer| issuer.as_deref() == Some("https://evil.example"))
         .returning(move |_| Err(answer.clone()));
-    let next = complete(identity, idle_users(), &clock, &browser, callback);
-    assert_eq!(next.await, Err(LoginError::Redeem(error)));
+    let outcome = Err(refusal(Some("https://evil.example")));
+    let refused = setup.run(&identity, Callback { outcome, ..callback_with_code() }).await;
+    assert_eq!(refused, Err(LoginError::Redeem(error)));
+}
+
+#[rstest]
+#[case::wrong_issuer(RedeemError::WrongIssuer("https://evil.example".into()))]
+#[case::code_rejected(RedeemError::CodeRejected("invalid_grant".into()))]
+#[case::wrong_nonce(RedeemError::WrongNonce)]
+#[case::invalid_identity(RedeemError::InvalidIdentity("bad signature".into()))]
+#[case::provider_fault(RedeemError::ProviderFault("500".into()))]
+#[case::provider_timeout(RedeemError::ProviderTimeout("10 s".into()))]
+#[tokio::test]
+async fn starts_no_session_when_code_is_not_redeemed(#[case] error: RedeemError) {
+    let setup = Setup::new().await;
+    let mut identity = MockIdentityProvider::new();
+    let answer = error.clone();
+    identity.expect_redeem().once().returning(move |_, _| Err(answer.clone()));
+    let failed = setup.run(&identity, callback_with_code()).await;
+    assert_eq!(failed, Err(LoginError::Redeem(error)));
+    assert!(!is_logged_in(&setup.browser).await);
+    assert_eq!(setup.users.find(&fixtures::subject()).await, Ok(None));
+    assert!(!setup.has_attempt().await);
+    assert!(setup.browser.loop_guard().await.is_empty());
 }
 
 #[tokio::test]
-async fn starts_no_session_when_code_cannot_be_redeemed() {
-    for error in [
-        RedeemError::WrongIssuer("https://evil.example".into()),
-        RedeemError::CodeRejected("invalid_grant".into()),
-        RedeemError::WrongNonce,
-        RedeemError::InvalidIdentity("bad signature".into()),
-        RedeemError::ProviderFault("500".into()),
-        RedeemError::ProviderTimeout("10 s".into()),
-    ] {
-        let clock = ManualClock::default();
-        let browser = browser_with_attempt(&clock).await;
-        let mut identity = MockIdentityProvider::new();
-        let answer = error.clone();
-        identity.expect_redeem().returning(move |_, _| Err(answer.clone()));
-        let next = complete(identity, idle_users(), &clock, &browser, code()).await;
-        assert_eq!(next, Err(LoginError::Redeem(error)));
-        assert_eq!(browser.current().await, Ok(None));
-        assert!(browser.loop_guard().await.is_empty(), "nothing succeeded");
-    }
+async fn failed_login_leaves_earlier_session() {
+    let setup = Setup::logged_in().await;
+    let session = setup.browser.current().await;
+    let mut identity = MockIdentityProvider::new();
+    identity.expect_redeem().returning(|_, _| Err(RedeemError::WrongNonce));
+    let failed = setup.run(&identity, callback_with_code()).await;
+    assert_eq!(failed, Err(LoginError::Redeem(RedeemError::WrongNonce)));
+    assert_eq!(setup.browser.current().await, session);
 }
 
 #[tokio::test]
-async fn user_storage_outage_spends_neither_attempt_nor_code() {
-    let clock = ManualClock::default();
-    let browser = browser_with_attempt(&clock).await;
-    let mut users = MockUserRepository::new();
-    let down = UsersUnavailable("disk full".into());
-    let answer = down.clone();
-    users.expect_check().returning(move || Err(answer.clone()));
-    let next = complete(MockIdentityProvider::new(), users, &clock, &browser, code()).await;
-    assert_eq!(next, Err(LoginError::Users(down)));
-    assert!(complete(provider(), self::users(), &clock, &browser, code()).await.is_ok());
+async fn outage_of_user_storage_leaves_attempt_and_code_unspent() {
+    let mut setup = Setup::new().await;
+    setup.users.stop().await;
+    let failed = setup.run(&MockIdentityProvider::new(), callback_with_code()).await;
+    assert!(matches!(failed, Err(LoginError::Users(UsersUnavailable(_)))), "{failed:?}");
+    assert!(!is_logged_in(&setup.browser).await);
+
+    setup.users.start_again().await;
+    assert!(setup.run(&provider(), callback_with_code()).await.is_ok());
+    assert!(is_logged_in(&setup.browser).await);
 }
 
 #[tokio::test]
 async fn starts_no_session_when_login_cannot_be_recorded() {
-    let clock = ManualClock::default();
-    let browser = browser_with_attempt(&clock).await;
-    let mut users = idle_users();
-    let down = UsersUnavailable("disk full".into());
-    let answer = down.clone();
-    users.expect_record_login().returning(move |_, _, _| Err(answer.clone()));
-    let next = complete(provider(), users, &clock, &browser, code()).await;
-    assert_eq!(next, Err(LoginError::Users(down)));
-    assert_eq!(browser.current().await, Ok(None));
+    let setup = Setup::new().await;
+    let mut users = MockUserRepository::new();
+    users.expect_check().returning(|| Ok(()));
+    users.expect_record_login().once().returning(|_, _, _| Err(users_outage()));
+    let failed = setup.run_with_users(&provider(), &users, callback_with_code()).await;
+    assert_eq!(failed, Err(LoginError::Users(users_outage())));
+    assert!(!is_logged_in(&setup.browser).await);
+    assert!(setup.browser.loop_guard().await.is_empty());
 }
 
 #[tokio::test]
-async fn reports_store_outage_at_every_step() {
-    let clock = ManualClock::default();
-    let down = || SessionsUnavailable("gone".into());
+async fn starts_no_session_without_randomness() {
+    let Setup { clock, users, browser } = Setup::new().await;
+    let (identity, randomness) = (provider(), no_randomness());
+    let login = CompleteLogin {
+        identity: &identity,
+        users: &*users,
+        clock: &clock,
+        randomness: &randomness,
+    };
+    let failed = login.run(&browser, &browser, callback_with_code(), DEVICE).await;
+    assert_eq!(failed, Err(LoginError::Randomness(randomness_outage())));
+    assert!(!is_logged_in(&browser).await);
+}
 
+/// Runs with stores of which some call fails.
+async fn run_with_mocks(
+    identity: &MockIdentityProvider,
+    sessions: &MockSessionStore,
+    attempts: &MockLoginAttempts,
+) -> Result<NextPage, LoginError> {
+    let (users, clock) = (InMemoryUsers::default(), ManualClock::default());
+    let randomness = CountingRandomness::default();
+    let login = CompleteLogin { identity, users: &users, clock: &clock, randomness: &randomness };
+    login.run(sessions, attempts, callback_with_code(), DEVICE).await
+}
+
+#[tokio::test]
+async fn spends_no_code_when_attempt_cannot_be_taken() {
     let mut attempts = MockLoginAttempts::new();
-    attempts.expect_take().returning(move |_| Err(down()));
-    let sessions = MockSessionStore::new();
-    let next = run(provider(), users(), &clock, &sessions, &attempts, code()).await;
-    assert_eq!(next, Err(LoginError::Sessions(down())));
+    attempts.expect_take().returning(|_| Err(sessions_outage()));
+    let (identity, sessions) = (MockIdentityProvider::new(), MockSessionStore::new());
+    let failed = run_with_mocks(&identity, &sessions, &attempts).await;
+    assert_eq!(failed, Err(LoginError::Sessions(sessions_outage())));
+}
 
+#[tokio::test]
+async fn reports_session_that_cannot_be_read() {
     let mut attempts = MockLoginAttempts::new();
     attempts.expect_take().returning(|_| Ok(None));
     let mut sessions = MockSessionStore::new();
-    sessions.expect_current().returning(move || Err(down()));
-    let next = run(provider(), users(), &clock, &sessions, &attempts, code()).await;
-    assert_eq!(next, Err(LoginError::Sessions(down())));
+    sessions.expect_current().returning(|| Err(sessions_outage()));
+    let failed = run_with_mocks(&MockIdentityProvider::new(), &sessions, &attempts).await;
+    assert_eq!(failed, Err(LoginError::Sessions(sessions_outage())));
 }
 
+#[rstest]
+#[case::too_large(no_room())]
+#[case::unavailable(sessions_outage().into())]
 #[tokio::test]
-async fn tells_too_large_session_from_store_outage() {
-    let clock = ManualClock::default();
-    for error in [
-        SaveSessionError::TooLarge { bytes: 50_000, max_bytes: 31_000 },
-        SaveSessionError::Unavailable(SessionsUnavailable("gone".into())),
-    ] {
-        let browser = browser_with_attempt(&clock).await;
-        let mut sessions = MockSessionStore::new();
-        let answer = error.clone();
-        sessions.expect_start().returning(move |_| Err(answer.clone()));
-        let next = run(provider(), users(), &clock, &sessions, &browser, code()).await;
-        assert_eq!(next, Err(LoginError::Save(error)));
-    }
+async fn records_no_success_when_session_cannot_be_saved(#[case] error: SaveSessionError) {
+    let mut attempts = MockLoginAttempts::new();
+    attempts.expect_take().returning(|_| Ok(Some(attempt(&ManualClock::default()))));
+    let mut sessions = MockSessionStore::new();
+    let answer = error.clone();
+    sessions.expect_start().once().returning(move |_| Err(answer.clone()));
+    let failed = run_with_mocks(&provider(), &sessions, &attempts).await;
+    assert_eq!(failed, Err(LoginError::Save(error)));
 }

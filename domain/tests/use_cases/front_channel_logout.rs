@@ -1,54 +1,99 @@
+use chrono::TimeDelta;
 use portico_contracts::{
-    fakes::{InMemoryProvider, InMemorySite},
-    fixtures::{self, ISSUER},
+    Server,
+    fakes::InMemorySite,
+    fixtures::ISSUER,
     sessions::{Browser, Cookies, Instance},
 };
 use portico_domain::{
-    ports::SessionStore,
+    ports::{MockIdentityProvider, RedeemError, SessionStore},
     use_cases::{FrontChannelLogout, FrontChannelLogoutError},
 };
+use rstest::rstest;
 
-async fn logged_in(site: &InMemorySite, sid: &str) -> Box<dyn Browser> {
-    let browser = site.browser(Cookies::new()).await;
-    let mut session = fixtures::session();
-    session.identity.provider_session_id = Some(sid.to_owned());
-    browser.start(&session).await.unwrap();
-    browser
+use crate::support::{expect_revocation, is_logged_in, logged_in, session_from};
+
+/// Accepts [`ISSUER`] only. Must not be asked to revoke anything, unless the test expects it.
+fn provider() -> MockIdentityProvider {
+    let mut identity = MockIdentityProvider::new();
+    identity.expect_verify_issuer().returning(|issuer| match issuer.as_deref() {
+        Some(ISSUER) => Ok(()),
+        _ => Err(RedeemError::WrongIssuer(format!("{issuer:?}"))),
+    });
+    identity
+}
+
+fn provider_revoking(token: &str) -> MockIdentityProvider {
+    let mut identity = provider();
+    expect_revocation(&mut identity, token, TimeDelta::zero());
+    identity
 }
 
 async fn run(
+    identity: &MockIdentityProvider,
     site: &InMemorySite,
-    sessions: &dyn SessionStore,
-    [iss, sid]: [&str; 2],
+    browser: &dyn Browser,
+    issuer: &str,
+    sid: &str,
 ) -> Result<(), FrontChannelLogoutError> {
-    let identity = InMemoryProvider::default();
-    FrontChannelLogout { identity: &identity, sessions, registry: site }.run(iss, sid).await
+    let (sessions, registry): (&dyn SessionStore, _) = (browser, site.registry());
+    FrontChannelLogout { identity, sessions, registry: &*registry }.run(issuer, sid).await
 }
 
 #[tokio::test]
-async fn ends_session_of_the_browser_only() {
+async fn ends_session_of_browser_and_no_other() {
     let site = InMemorySite::default();
-    let (one, other) = (logged_in(&site, "one").await, logged_in(&site, "other").await);
-    assert_eq!(run(&site, &*one, [ISSUER, "one"]).await, Ok(()));
-    assert_eq!(one.current().await, Ok(None));
-    assert!(other.current().await.unwrap().is_some());
+    let one = logged_in(&site, &session_from("one")).await;
+    let other = logged_in(&site, &session_from("other")).await;
+    assert_eq!(run(&provider(), &site, &*one, ISSUER, "one").await, Ok(()));
+    assert!(!is_logged_in(&*one).await);
+    assert!(is_logged_in(&*other).await);
 }
 
+/// Browsers send no cookies into the provider's frame.
 #[tokio::test]
-async fn ends_session_whose_cookies_were_not_sent() {
+async fn ends_session_without_its_cookies() {
     let site = InMemorySite::default();
-    let one = logged_in(&site, "one").await;
+    let one = logged_in(&site, &session_from("one")).await;
     let frame = site.browser(Cookies::new()).await;
-    assert_eq!(run(&site, &*frame, [ISSUER, "one"]).await, Ok(()));
-    assert_eq!(one.current().await, Ok(None));
+    assert_eq!(run(&provider_revoking("one"), &site, &*frame, ISSUER, "one").await, Ok(()));
+    assert!(!is_logged_in(&*one).await);
 }
 
 #[tokio::test]
-async fn refuses_other_issuer_and_ignores_unknown_session() {
+async fn ends_nothing_for_unknown_provider_session() {
     let site = InMemorySite::default();
-    let one = logged_in(&site, "one").await;
-    let refused = run(&site, &*one, ["https://attacker.example/", "one"]).await;
-    assert!(matches!(refused, Err(FrontChannelLogoutError::Issuer(_))), "{refused:?}");
-    assert_eq!(run(&site, &*one, [ISSUER, "another"]).await, Ok(()));
-    assert!(one.current().await.unwrap().is_some());
+    let one = logged_in(&site, &session_from("one")).await;
+    assert_eq!(run(&provider(), &site, &*one, ISSUER, "another").await, Ok(()));
+    assert!(is_logged_in(&*one).await);
+}
+
+#[rstest]
+#[case::wrong_issuer(RedeemError::WrongIssuer("https://evil.example".into()))]
+#[case::provider_timeout(RedeemError::ProviderTimeout("10 s".into()))]
+#[tokio::test]
+async fn ends_nothing_for_unverified_issuer(#[case] error: RedeemError) {
+    let site = InMemorySite::default();
+    let one = logged_in(&site, &session_from("one")).await;
+    let mut identity = MockIdentityProvider::new();
+    let answer = error.clone();
+    identity
+        .expect_verify_issuer()
+        .once()
+        .withf(|issuer| issuer.as_deref() == Some("https://evil.example"))
+        .returning(move |_| Err(answer.clone()));
+    let refused = run(&identity, &site, &*one, "https://evil.example", "one").await;
+    assert_eq!(refused, Err(FrontChannelLogoutError::Issuer(error)));
+    assert!(is_logged_in(&*one).await);
+}
+
+#[tokio::test]
+async fn reports_store_outage() {
+    let mut site = InMemorySite::default();
+    let one = logged_in(&site, &session_from("one")).await;
+    site.stop().await;
+    let failed = run(&provider(), &site, &*one, ISSUER, "one").await;
+    assert!(matches!(failed, Err(FrontChannelLogoutError::Sessions(_))), "{failed:?}");
+    site.start_again().await;
+    assert!(is_logged_in(&*one).await);
 }

@@ -1,127 +1,147 @@
 use chrono::TimeDelta;
 use portico_contracts::{
-    fakes::{CountingRandomness, InMemoryBrowser},
+    Server,
+    fakes::{CountingRandomness, InMemoryBrowser, InMemorySite, ManualClock},
     fixtures,
+    sessions::Browser,
 };
 use portico_domain::{
-    model::{LoginLoopGuard, RefreshToken},
+    model::{LoginLoopGuard, Session},
     ports::{
-        LoginAttempts, MockIdentityProvider, MockLoginAttempts, MockRandomness, MockSessionStore,
-        ProviderUnavailable, RandomnessUnavailable, SessionStore, SessionsUnavailable,
+        Clock, LoginAttempts, MockIdentityProvider, MockLoginAttempts, MockSessionStore,
+        ProviderUnavailable, SessionStore, SessionsUnavailable,
     },
     use_cases::{LogOut, LogOutOutcome},
 };
+use rstest::rstest;
 
-async fn logged_in() -> InMemoryBrowser {
-    let browser = InMemoryBrowser::default();
-    browser.start(&fixtures::session()).await.unwrap();
-    browser
-}
+use crate::support::{
+    attempts_with, expect_revocation, is_logged_in, logged_in, no_randomness, provider_outage,
+    session_with_refresh_token, sessions_outage,
+};
 
-fn provider(answer: Result<Option<String>, ProviderUnavailable>) -> MockIdentityProvider {
+const END_SESSION_URL: &str = "https://id.example/logout";
+
+/// Answers the request for its end-session address. Must not be asked to revoke anything, unless
+/// the test expects it.
+fn provider(answer: Result<Option<&str>, ProviderUnavailable>) -> MockIdentityProvider {
+    let answer = answer.map(|url| url.map(str::to_owned));
     let mut identity = MockIdentityProvider::new();
     identity
         .expect_end_session_url()
         .once()
         .withf(|identity, state| {
-            identity.subject == fixtures::subject() && !state.expose().is_empty()
+            identity.tokens.id_token == fixtures::identity().tokens.id_token
+                && !state.expose().is_empty()
         })
         .return_once(|_, _| answer);
     identity
 }
 
+async fn browser_with(session: &Session) -> InMemoryBrowser {
+    let browser = InMemoryBrowser::default();
+    browser.start(session).await.unwrap();
+    browser
+}
+
 async fn run(
     identity: &MockIdentityProvider,
-    browser: &InMemoryBrowser,
+    sessions: &dyn SessionStore,
+    attempts: &dyn LoginAttempts,
 ) -> Result<LogOutOutcome, SessionsUnavailable> {
-    let randomness = CountingRandomness::default();
-    LogOut { identity, randomness: &randomness }.run(browser, browser).await
+    let randomness = &CountingRandomness::default();
+    LogOut { identity, randomness }.run(sessions, attempts).await
 }
 
-#[tokio::test]
-async fn ends_session_and_goes_on_at_provider() {
-    let browser = logged_in().await;
-    let url = "https://id.example/logout".to_owned();
-    let done = run(&provider(Ok(Some(url.clone()))), &browser).await;
-    assert_eq!(done, Ok(LogOutOutcome::AtProvider(url)));
-    assert_eq!(browser.current().await, Ok(None));
-}
-
-#[tokio::test]
-async fn ends_session_when_provider_has_no_log_out() {
-    let browser = logged_in().await;
-    assert_eq!(run(&provider(Ok(None)), &browser).await, Ok(LogOutOutcome::LocalOnly));
-    assert_eq!(browser.current().await, Ok(None));
-}
-
-#[tokio::test]
-async fn ends_session_while_provider_is_down() {
-    let browser = logged_in().await;
-    let down = ProviderUnavailable("connection refused".into());
-    let done = run(&provider(Err(down.clone())), &browser).await;
-    assert_eq!(done, Ok(LogOutOutcome::ProviderUnavailable(down)));
-    assert_eq!(browser.current().await, Ok(None));
-}
-
-#[tokio::test]
-async fn logged_out_visitor_has_nothing_to_end() {
-    let done = run(&MockIdentityProvider::new(), &InMemoryBrowser::default()).await;
-    assert_eq!(done, Ok(LogOutOutcome::NotLoggedIn));
-}
-
-/// A provider that ends its session with the token could not pass the log-out on.
-#[tokio::test]
-async fn refresh_token_outlives_the_browsers_way_to_the_provider() {
-    for (url, expected) in [
-        (Some("https://id.example/logout".to_owned()), TimeDelta::minutes(1)),
-        (None, TimeDelta::zero()),
-    ] {
-        let browser = InMemoryBrowser::default();
-        let mut session = fixtures::session();
-        session.identity.tokens.refresh_token = Some(RefreshToken::new("refresh-token"));
-        browser.start(&session).await.unwrap();
-        let mut identity = provider(Ok(url));
-        identity
-            .expect_revoke()
-            .once()
-            .withf(move |token, delay| token.expose() == "refresh-token" && *delay == expected)
-            .return_const(());
-        run(&identity, &browser).await.unwrap();
-    }
-}
-
-#[tokio::test]
-async fn resets_login_loop_guard() {
-    let browser = logged_in().await;
+fn guard() -> LoginLoopGuard {
     let mut guard = LoginLoopGuard::default();
-    guard.record_success(fixtures::session().started_at);
-    browser.set_loop_guard(&guard).await;
-    run(&provider(Ok(None)), &browser).await.unwrap();
+    guard.record_success(ManualClock::default().now());
+    guard
+}
+
+#[rstest]
+#[case::at_provider(Ok(Some(END_SESSION_URL)), LogOutOutcome::AtProvider(END_SESSION_URL.into()))]
+#[case::without_end_session_address(Ok(None), LogOutOutcome::LocalOnly)]
+#[case::provider_down(
+    Err(provider_outage()),
+    LogOutOutcome::ProviderUnavailable(provider_outage())
+)]
+#[tokio::test]
+async fn ends_session_whatever_provider_answers(
+    #[case] answer: Result<Option<&str>, ProviderUnavailable>,
+    #[case] expected: LogOutOutcome,
+) {
+    let browser = browser_with(&fixtures::session()).await;
+    assert_eq!(run(&provider(answer), &browser, &browser).await, Ok(expected));
+    assert!(!is_logged_in(&browser).await);
+}
+
+/// The browser needs the session at the provider until it has reached the log-out endpoint.
+#[rstest]
+#[case::a_minute_after_going_to_provider(Ok(Some(END_SESSION_URL)), TimeDelta::minutes(1))]
+#[case::at_once_without_end_session_address(Ok(None), TimeDelta::zero())]
+#[case::at_once_while_provider_is_down(Err(provider_outage()), TimeDelta::zero())]
+#[tokio::test]
+async fn revokes_refresh_token(
+    #[case] answer: Result<Option<&str>, ProviderUnavailable>,
+    #[case] delay: TimeDelta,
+) {
+    let browser = browser_with(&session_with_refresh_token("refresh-token")).await;
+    let mut identity = provider(answer);
+    expect_revocation(&mut identity, "refresh-token", delay);
+    assert!(run(&identity, &browser, &browser).await.is_ok());
+}
+
+#[tokio::test]
+async fn resets_loop_guard() {
+    let browser = browser_with(&fixtures::session()).await;
+    browser.set_loop_guard(&guard()).await;
+    assert_eq!(run(&provider(Ok(None)), &browser, &browser).await, Ok(LogOutOutcome::LocalOnly));
     assert!(browser.loop_guard().await.is_empty());
 }
 
 #[tokio::test]
-async fn reports_store_outage() {
-    let down = || SessionsUnavailable("gone".into());
-    let mut failing_read = MockSessionStore::new();
-    failing_read.expect_current().returning(move || Err(down()));
-    let mut failing_end = MockSessionStore::new();
-    failing_end.expect_current().returning(|| Ok(Some(fixtures::session())));
-    failing_end.expect_end().returning(move || Err(down()));
-    for sessions in [failing_read, failing_end] {
-        let (identity, randomness) = (MockIdentityProvider::new(), CountingRandomness::default());
-        let log_out = LogOut { identity: &identity, randomness: &randomness };
-        let done = log_out.run(&sessions, &MockLoginAttempts::new()).await;
-        assert_eq!(done, Err(down()));
-    }
+async fn saves_no_empty_loop_guard_again() {
+    let browser = browser_with(&fixtures::session()).await;
+    let attempts = attempts_with(LoginLoopGuard::default());
+    assert_eq!(run(&provider(Ok(None)), &browser, &attempts).await, Ok(LogOutOutcome::LocalOnly));
 }
 
 #[tokio::test]
-async fn works_without_randomness() {
-    let browser = logged_in().await;
-    let mut randomness = MockRandomness::new();
-    randomness.expect_bytes().returning(|| Err(RandomnessUnavailable("none".into())));
-    let identity = provider(Ok(None));
+async fn visitor_without_session_has_nothing_to_end() {
+    let (identity, attempts) = (MockIdentityProvider::new(), MockLoginAttempts::new());
+    let done = run(&identity, &InMemoryBrowser::default(), &attempts).await;
+    assert_eq!(done, Ok(LogOutOutcome::NotLoggedIn));
+}
+
+#[tokio::test]
+async fn store_outage_leaves_visitor_logged_in() {
+    let mut site = InMemorySite::default();
+    let browser: Box<dyn Browser> = logged_in(&site, &fixtures::session()).await;
+    browser.set_loop_guard(&guard()).await;
+    site.stop().await;
+    let failed = run(&MockIdentityProvider::new(), &*browser, &*browser).await;
+    assert!(failed.is_err(), "{failed:?}");
+    site.start_again().await;
+    assert!(is_logged_in(&*browser).await);
+    assert_eq!(browser.loop_guard().await, guard());
+}
+
+/// A provider that ended its session would not be asked again at the next try.
+#[tokio::test]
+async fn asks_provider_for_nothing_when_session_cannot_be_ended() {
+    let mut sessions = MockSessionStore::new();
+    sessions.expect_current().returning(|| Ok(Some(session_with_refresh_token("refresh-token"))));
+    sessions.expect_end().once().returning(|| Err(sessions_outage()));
+    let (identity, attempts) = (MockIdentityProvider::new(), MockLoginAttempts::new());
+    assert_eq!(run(&identity, &sessions, &attempts).await, Err(sessions_outage()));
+}
+
+#[tokio::test]
+async fn logs_out_without_randomness() {
+    let browser = browser_with(&fixtures::session()).await;
+    let (identity, randomness) = (provider(Ok(None)), no_randomness());
     let log_out = LogOut { identity: &identity, randomness: &randomness };
     assert_eq!(log_out.run(&browser, &browser).await, Ok(LogOutOutcome::LocalOnly));
+    assert!(!is_logged_in(&browser).await);
 }

@@ -1,5 +1,6 @@
 //! The use cases and the session model, against mocks and fakes of the ports.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "tests fail by panicking")]
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod back_channel_logout;
 mod begin_login;
@@ -12,3 +13,4 @@ mod manage_sessions;
 mod read_message;
 mod refresh_session;
 mod session;
+mod support;

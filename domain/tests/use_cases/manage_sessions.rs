@@ -1,101 +1,165 @@
 use chrono::TimeDelta;
-use portico_contracts::fixtures;
+use portico_contracts::{
+    Server,
+    fakes::InMemorySite,
+    fixtures,
+    sessions::{Browser, Instance},
+};
 use portico_domain::{
-    model::{RefreshToken, Revocation, SessionId, SessionSummary},
-    ports::{MockIdentityProvider, MockSessionRegistry, SessionsUnavailable},
+    model::{Revocation, Session, SessionId, Subject},
+    ports::{MockIdentityProvider, MockSessionRegistry},
     use_cases::ManageSessions,
 };
 
-fn other() -> SessionSummary {
-    SessionSummary { id: SessionId::new([9; 32]), ..fixtures::session().summary() }
+use crate::support::{expect_revocation, is_logged_in, logged_in, session_with_refresh_token};
+
+/// A session of the user of the examples. Its refresh token has the same name.
+fn session(name: &str) -> Session {
+    let mut random = [0; 32];
+    random[..name.len()].copy_from_slice(name.as_bytes());
+    Session { id: SessionId::new(random), ..session_with_refresh_token(name) }
 }
 
-/// A registry that lists the user's two sessions.
-fn listing() -> MockSessionRegistry {
+fn session_of_another_user() -> Session {
+    let mut session = session("theirs");
+    session.identity.subject = Subject::new(fixtures::ISSUER, "user-2");
+    session
+}
+
+/// A site where the user has three sessions and another user has one.
+struct Setup {
+    site: InMemorySite,
+    current: Box<dyn Browser>,
+    phone: Box<dyn Browser>,
+    tablet: Box<dyn Browser>,
+    another_user: Box<dyn Browser>,
+}
+
+impl Setup {
+    async fn new() -> Self {
+        let site = InMemorySite::default();
+        Self {
+            current: logged_in(&site, &session("current")).await,
+            phone: logged_in(&site, &session("phone")).await,
+            tablet: logged_in(&site, &session("tablet")).await,
+            another_user: logged_in(&site, &session_of_another_user()).await,
+            site,
+        }
+    }
+
+    /// Which of the four are logged in: current, phone, tablet, another user's.
+    async fn logged_in(&self) -> [bool; 4] {
+        [
+            is_logged_in(&*self.current).await,
+            is_logged_in(&*self.phone).await,
+            is_logged_in(&*self.tablet).await,
+            is_logged_in(&*self.another_user).await,
+        ]
+    }
+}
+
+/// Must be told to revoke exactly these refresh tokens.
+fn provider_revoking(tokens: &[&str]) -> MockIdentityProvider {
+    let mut identity = MockIdentityProvider::new();
+    for token in tokens {
+        expect_revocation(&mut identity, token, TimeDelta::zero());
+    }
+    identity
+}
+
+#[tokio::test]
+async fn lists_own_sessions_only() {
+    let setup = Setup::new().await;
+    let (registry, identity) = (setup.site.registry(), provider_revoking(&[]));
+    let manage = ManageSessions { registry: &*registry, identity: &identity };
+    let listed = manage.list(&session("current")).await.unwrap().unwrap();
+    let expected = ["current", "phone", "tablet"].map(|name| session(name).summary());
+    assert_eq!(listed, expected);
+}
+
+#[tokio::test]
+async fn lists_nothing_where_store_cannot_list() {
     let mut registry = MockSessionRegistry::new();
     registry
         .expect_list()
+        .once()
         .withf(|subject| *subject == fixtures::subject())
-        .returning(|_| Ok(Some(vec![fixtures::session().summary(), other()])));
-    registry
+        .returning(|_| Ok(None));
+    let manage = ManageSessions { registry: &registry, identity: &provider_revoking(&[]) };
+    assert_eq!(manage.list(&session("current")).await, Ok(None));
 }
 
-fn expect_revocation(registry: &mut MockSessionRegistry, expected: Revocation) {
+#[tokio::test]
+async fn ends_one_session() {
+    let setup = Setup::new().await;
+    let (registry, identity) = (setup.site.registry(), provider_revoking(&["phone"]));
+    let manage = ManageSessions { registry: &*registry, identity: &identity };
+    assert_eq!(manage.end_one(&session("current"), session("phone").id).await, Ok(()));
+    assert_eq!(setup.logged_in().await, [true, false, true, true]);
+}
+
+#[tokio::test]
+async fn ends_current_session() {
+    let setup = Setup::new().await;
+    let (registry, identity) = (setup.site.registry(), provider_revoking(&["current"]));
+    let manage = ManageSessions { registry: &*registry, identity: &identity };
+    assert_eq!(manage.end_one(&session("current"), session("current").id).await, Ok(()));
+    assert_eq!(setup.logged_in().await, [false, true, true, true]);
+}
+
+#[tokio::test]
+async fn ends_no_session_of_another_user() {
+    let setup = Setup::new().await;
+    let (registry, identity) = (setup.site.registry(), provider_revoking(&[]));
+    let manage = ManageSessions { registry: &*registry, identity: &identity };
+    let ended = manage.end_one(&session("current"), session_of_another_user().id).await;
+    assert_eq!(ended, Ok(()));
+    assert_eq!(setup.logged_in().await, [true; 4]);
+}
+
+#[tokio::test]
+async fn ends_other_sessions() {
+    let setup = Setup::new().await;
+    let (registry, identity) = (setup.site.registry(), provider_revoking(&["phone", "tablet"]));
+    let manage = ManageSessions { registry: &*registry, identity: &identity };
+    assert_eq!(manage.end_others(&session("current")).await, Ok(()));
+    assert_eq!(setup.logged_in().await, [true, false, false, true]);
+}
+
+/// Such a store remembers what it is told to revoke, and anybody can invent an id.
+#[tokio::test]
+async fn revokes_no_unknown_id_where_store_cannot_list() {
+    let mut registry = MockSessionRegistry::new();
+    registry.expect_list().returning(|_| Ok(None));
+    let manage = ManageSessions { registry: &registry, identity: &provider_revoking(&[]) };
+    assert_eq!(manage.end_one(&session("current"), session("phone").id).await, Ok(()));
+}
+
+#[tokio::test]
+async fn ends_current_session_where_store_cannot_list() {
+    let id = session("current").id;
+    let expected = Revocation::Session { subject: fixtures::subject(), id };
+    let mut registry = MockSessionRegistry::new();
+    registry.expect_list().returning(|_| Ok(None));
     registry
         .expect_revoke()
         .once()
         .withf(move |revocation| *revocation == expected)
-        .returning(|_| Ok(vec![RefreshToken::new("refresh-token")]));
-}
-
-/// Expects that the refresh token of the ended session is revoked.
-fn revoking() -> MockIdentityProvider {
-    let mut identity = MockIdentityProvider::new();
-    identity
-        .expect_revoke()
-        .once()
-        .withf(|token, delay| token.expose() == "refresh-token" && *delay == TimeDelta::zero())
-        .return_const(());
-    identity
-}
-
-#[tokio::test]
-async fn lists_own_sessions() {
-    let (registry, identity) = (listing(), MockIdentityProvider::new());
-    let manage = ManageSessions { registry: &registry, identity: &identity };
-    let sessions = manage.list(&fixtures::session()).await;
-    assert_eq!(sessions, Ok(Some(vec![fixtures::session().summary(), other()])));
-}
-
-#[tokio::test]
-async fn ends_own_session() {
-    let (mut registry, identity) = (listing(), revoking());
-    let id = other().id;
-    expect_revocation(&mut registry, Revocation::Session { subject: fixtures::subject(), id });
-    let manage = ManageSessions { registry: &registry, identity: &identity };
-    assert_eq!(manage.end_one(&fixtures::session(), id).await, Ok(()));
-}
-
-#[tokio::test]
-async fn ends_no_session_that_is_not_listed() {
-    let unknown = SessionId::new([7; 32]);
-    let mut unlistable = MockSessionRegistry::new();
-    unlistable.expect_list().returning(|_| Ok(None));
-    for registry in [listing(), unlistable] {
-        let identity = MockIdentityProvider::new();
-        let manage = ManageSessions { registry: &registry, identity: &identity };
-        assert_eq!(manage.end_one(&fixtures::session(), unknown).await, Ok(()));
-    }
-}
-
-#[tokio::test]
-async fn ends_current_session_where_sessions_cannot_be_listed() {
-    let (mut registry, identity) = (MockSessionRegistry::new(), revoking());
-    registry.expect_list().returning(|_| Ok(None));
-    let id = fixtures::session().id;
-    expect_revocation(&mut registry, Revocation::Session { subject: fixtures::subject(), id });
-    let manage = ManageSessions { registry: &registry, identity: &identity };
-    assert_eq!(manage.end_one(&fixtures::session(), id).await, Ok(()));
-}
-
-#[tokio::test]
-async fn ends_all_sessions_but_the_current_one() {
-    let (mut registry, identity) = (MockSessionRegistry::new(), revoking());
-    let except = Some(fixtures::session().id);
-    expect_revocation(&mut registry, Revocation::User { subject: fixtures::subject(), except });
-    let manage = ManageSessions { registry: &registry, identity: &identity };
-    assert_eq!(manage.end_others(&fixtures::session()).await, Ok(()));
+        .returning(|_| Ok(Vec::new()));
+    let manage = ManageSessions { registry: &registry, identity: &provider_revoking(&[]) };
+    assert_eq!(manage.end_one(&session("current"), id).await, Ok(()));
 }
 
 #[tokio::test]
 async fn reports_store_outage() {
-    let down = || SessionsUnavailable("gone".into());
-    let mut registry = MockSessionRegistry::new();
-    registry.expect_list().returning(move |_| Err(down()));
-    registry.expect_revoke().returning(move |_| Err(down()));
-    let identity = MockIdentityProvider::new();
-    let manage = ManageSessions { registry: &registry, identity: &identity };
-    assert_eq!(manage.list(&fixtures::session()).await, Err(down()));
-    assert_eq!(manage.end_one(&fixtures::session(), other().id).await, Err(down()));
-    assert_eq!(manage.end_others(&fixtures::session()).await, Err(down()));
+    let mut setup = Setup::new().await;
+    setup.site.stop().await;
+    let (registry, identity) = (setup.site.registry(), provider_revoking(&[]));
+    let manage = ManageSessions { registry: &*registry, identity: &identity };
+    let current = session("current");
+    assert!(manage.list(&current).await.is_err());
+    assert!(manage.end_one(&current, session("phone").id).await.is_err());
+    assert!(manage.end_others(&current).await.is_err());
+    setup.site.start_again().await;
+    assert_eq!(setup.logged_in().await, [true; 4]);
 }
