@@ -1,3 +1,5 @@
+use chrono::TimeDelta;
+
 use super::revoke_sessions::revoke_sessions;
 use crate::{
     model::{Revocation, Session},
@@ -34,15 +36,20 @@ impl FrontChannelLogout<'_> {
     /// Anybody can send this request, so a store must remember no `sid` of which it has no session.
     ///
     /// # Errors
-    /// A [`FrontChannelLogoutError`]; nothing has ended.
+    /// A [`FrontChannelLogoutError`]. After an error of the store some sessions may have ended; the
+    /// call can be repeated.
     pub async fn run(&self, iss: &str, sid: &str) -> Result<(), FrontChannelLogoutError> {
         self.identity.verify_issuer(Some(iss.to_owned())).await?;
         let is_named = |session: &Session| {
             session.subject().issuer == iss
                 && session.identity.provider_session_id.as_deref() == Some(sid)
         };
-        if self.sessions.current().await?.as_ref().is_some_and(is_named) {
+        if let Some(session) = self.sessions.current().await?.filter(is_named) {
             self.sessions.end().await?;
+            // The registry does not return it: the session has ended, or only the browser had it.
+            if let Some(token) = &session.tokens().refresh_token {
+                self.identity.revoke(token, TimeDelta::zero()).await;
+            }
         }
         let (issuer, sid) = (iss.to_owned(), sid.to_owned());
         let revocation = Revocation::ProviderSession { issuer, sid, subject: None };

@@ -6,7 +6,9 @@ use portico_contracts::{
     sessions::{Browser, Cookies, Instance},
 };
 use portico_domain::{
-    ports::{MockIdentityProvider, RedeemError, SessionStore},
+    ports::{
+        MockIdentityProvider, MockSessionRegistry, MockSessionStore, RedeemError, SessionStore,
+    },
     use_cases::{FrontChannelLogout, FrontChannelLogoutError},
 };
 use rstest::rstest;
@@ -45,7 +47,7 @@ async fn ends_session_of_browser_and_no_other() {
     let site = InMemorySite::default();
     let one = logged_in(&site, &session_from("one")).await;
     let other = logged_in(&site, &session_from("other")).await;
-    assert_eq!(run(&provider(), &site, &*one, ISSUER, "one").await, Ok(()));
+    assert_eq!(run(&provider_revoking("one"), &site, &*one, ISSUER, "one").await, Ok(()));
     assert!(!is_logged_in(&*one).await);
     assert!(is_logged_in(&*other).await);
 }
@@ -58,6 +60,20 @@ async fn ends_session_without_its_cookies() {
     let frame = site.browser(Cookies::new()).await;
     assert_eq!(run(&provider_revoking("one"), &site, &*frame, ISSUER, "one").await, Ok(()));
     assert!(!is_logged_in(&*one).await);
+}
+
+/// The registry of a store that keeps sessions in cookies has no tokens.
+#[tokio::test]
+async fn ends_session_that_only_its_browser_has() {
+    let mut sessions = MockSessionStore::new();
+    sessions.expect_current().returning(|| Ok(Some(session_from("one"))));
+    sessions.expect_end().once().returning(|| Ok(()));
+    let mut registry = MockSessionRegistry::new();
+    registry.expect_revoke().once().returning(|_| Ok(Vec::new()));
+    let identity = provider_revoking("one");
+    let logout =
+        FrontChannelLogout { identity: &identity, sessions: &sessions, registry: &registry };
+    assert_eq!(logout.run(ISSUER, "one").await, Ok(()));
 }
 
 #[tokio::test]
