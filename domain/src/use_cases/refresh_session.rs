@@ -34,7 +34,8 @@ pub enum RefreshSessionError {
 }
 
 impl RefreshSession<'_> {
-    /// Returns the session with newer tokens than those of `stale`.
+    /// Returns the session with newer tokens than those of `stale`. The access token may be the
+    /// same if the provider returns it again.
     ///
     /// # Errors
     /// A [`RefreshSessionError`].
@@ -47,9 +48,10 @@ impl RefreshSession<'_> {
         let session = sessions.refresh(stale, &renewal).await?;
         let result = renewal.result.into_inner().unwrap_or_else(PoisonError::into_inner);
         match (session, result) {
+            (Some(session), Some(Ok(_))) => Ok(session),
             (Some(session), _) if is_newer(&session, stale) => Ok(session),
             (Some(_), Some(Err(cause))) => Err(cause.into()),
-            (Some(_), _) => Err(RefreshSessionError::FailedElsewhere),
+            (Some(_), None) => Err(RefreshSessionError::FailedElsewhere),
             (None, Some(Err(cause))) => Err(RefreshSessionError::Ended(cause.to_string())),
             (None, result) => {
                 // The user logged out while the provider answered: nobody will use the new token.

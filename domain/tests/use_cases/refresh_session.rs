@@ -83,6 +83,16 @@ async fn renews_again_when_newer_tokens_are_stale() {
     assert_eq!(refresh.run(&browser, &newer_session()).await, Ok(expected));
 }
 
+/// Some providers return the access token that is still valid, with a new refresh token.
+#[tokio::test]
+async fn accepts_same_access_token_from_provider() {
+    let browser = browser_with(&session()).await;
+    let access_token = session().tokens().access_token.expose().to_owned();
+    let same = refreshed(&access_token, Some("newer-refresh-token"));
+    let expected = session().with(SessionChange::Refreshed(same.clone()));
+    assert_eq!(run(&provider(Ok(same)), &browser).await, Ok(expected));
+}
+
 #[tokio::test]
 async fn takes_tokens_that_another_request_renewed() {
     let browser = browser_with(&newer_session()).await;
