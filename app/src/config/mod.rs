@@ -1,5 +1,6 @@
 //! The site's settings: read from four places, checked all at once.
 
+mod client;
 mod provider;
 mod reader;
 mod sessions;
@@ -17,6 +18,7 @@ use portico_adapters::{identity::oidc::ResponseMode, sessions::KeyMaterial};
 use portico_domain::model::Lifetimes;
 use url::Url;
 
+pub use client::ClientOptions;
 pub use provider::Provider;
 use reader::Reader;
 pub use reader::{KEYS, Problem, Problems};
@@ -45,6 +47,8 @@ pub struct Settings {
     pub response_mode: ResponseMode,
     /// `OIDC_PAR`: whether authorization requests are pushed also where they need not be.
     pub pushed_requests: bool,
+    /// Further `OIDC_…` settings.
+    pub client: ClientOptions,
     /// `API_SERVER_URL`.
     pub api_server_url: Option<String>,
     /// `DATABASE_URL`; may hold a password.
@@ -208,6 +212,7 @@ impl Settings {
         let response_mode = provider::response_mode(&mut read, public_url.as_ref());
         let pushed_requests =
             read.parsed("OIDC_PAR", "true or false", |text| text.parse().ok()).unwrap_or(false);
+        let client = client::read(&mut read);
         match (public_url, provider, read.problems()) {
             (Some(public_url), Some(provider), None) => Ok(Self {
                 debug_profile,
@@ -220,6 +225,7 @@ impl Settings {
                 scopes,
                 response_mode,
                 pushed_requests,
+                client,
                 api_server_url,
                 database_url,
                 auto_migrate,

@@ -5,7 +5,7 @@ use std::fmt;
 use figment::{Figment, value::Value};
 
 /// Every key but Rocket's own, as the environment spells it.
-pub const KEYS: [&str; 26] = [
+pub const KEYS: [&str; 27] = [
     "AUTH0_DOMAIN",
     "AUTH0_CLIENT_ID",
     "AUTH0_CLIENT_SECRET",
@@ -20,6 +20,7 @@ pub const KEYS: [&str; 26] = [
     "OIDC_SCOPES",
     "OIDC_RESPONSE_MODE",
     "OIDC_PAR",
+    "OIDC_USERINFO",
     "PUBLIC_URL",
     "DATABASE_URL",
     "AUTO_MIGRATE",

@@ -1,5 +1,7 @@
 use base64::{Engine, engine::general_purpose::STANDARD};
 
+use portico_adapters::identity::oidc::UserinfoPolicy;
+
 use super::*;
 
 fn problems(pairs: &[(&str, &str)]) -> Vec<Problem> {
@@ -207,6 +209,22 @@ fn a_form_is_posted_only_where_cookies_can_come_along() {
 fn openid_is_always_asked_for() {
     let settings = Settings::from_pairs([("OIDC_SCOPES", "profile offline_access")]).unwrap();
     assert_eq!(settings.scopes, ["openid", "profile", "offline_access"]);
+}
+
+#[test]
+fn userinfo_is_asked_by_one_of_three_policies() {
+    let policy = |pairs: &[(&str, &str)]| {
+        Settings::from_pairs(pairs.iter().copied()).unwrap().client.userinfo
+    };
+    assert_eq!(policy(&[]), UserinfoPolicy::Auto);
+    for (text, expected) in [
+        ("auto", UserinfoPolicy::Auto),
+        ("always", UserinfoPolicy::Always),
+        ("never", UserinfoPolicy::Never),
+    ] {
+        assert_eq!(policy(&[("OIDC_USERINFO", text)]), expected);
+    }
+    assert_eq!(keys(&[("OIDC_USERINFO", "yes")]), ["OIDC_USERINFO"]);
 }
 
 #[test]

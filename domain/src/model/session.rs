@@ -6,7 +6,7 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{AccessToken, IdToken, Identity, Permission, RefreshToken, Subject};
+use super::{AccessToken, Claims, IdToken, Identity, Permission, RefreshToken, Subject};
 
 /// Identifies a session when it is listed or ended. It grants no access: the browser holds another
 /// value. As text it is 22 characters of base64url.
@@ -105,8 +105,11 @@ impl Session {
         match change {
             // Of two simultaneous requests, the earlier one may be recorded last.
             SessionChange::Seen(now) => self.seen_at = self.seen_at.max(now),
-            SessionChange::Refreshed(RefreshedTokens { tokens, permissions }) => {
+            SessionChange::Refreshed(RefreshedTokens { tokens, claims, permissions }) => {
                 self.identity.tokens = tokens;
+                if let Some(claims) = claims {
+                    self.identity.claims = claims;
+                }
                 if let Some(permissions) = permissions {
                     self.identity.permissions = permissions;
                 }
@@ -155,12 +158,14 @@ pub enum SessionChange {
     Refreshed(RefreshedTokens),
 }
 
-/// The result of a refresh (OpenID Connect Core, section 12.2). The identity stays that of the
-/// log-in.
+/// The result of a refresh (OpenID Connect Core, section 12.2). The user stays that of the log-in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RefreshedTokens {
     /// The newer tokens, with the earlier ID token or refresh token where the answer held none.
     pub tokens: Tokens,
+    /// The claims of the session with newer ones over them; `None` where the provider was not asked
+    /// or did not say.
+    pub claims: Option<Claims>,
     /// What the user may do now; `None` where the answer does not say.
     pub permissions: Option<Vec<Permission>>,
 }

@@ -71,7 +71,7 @@ fn provider(answer: Result<(), RefreshError>) -> MockIdentityProvider {
     identity.expect_refresh().once().returning(move |session| {
         let access_token = AccessToken::new("newer");
         let tokens = Tokens { access_token, ..session.tokens().clone() };
-        answer.clone().map(|()| RefreshedTokens { tokens, permissions: None })
+        answer.clone().map(|()| RefreshedTokens { tokens, claims: None, permissions: None })
     });
     identity
 }

@@ -25,7 +25,7 @@ fn refreshed(access_token: &str, refresh_token: Option<&str>) -> RefreshedTokens
     let mut tokens = session().tokens().clone();
     tokens.access_token = AccessToken::new(access_token);
     tokens.refresh_token = refresh_token.map(RefreshToken::new);
-    RefreshedTokens { tokens, permissions: None }
+    RefreshedTokens { tokens, claims: None, permissions: None }
 }
 
 fn newer_tokens() -> RefreshedTokens {

@@ -65,7 +65,7 @@ fn refresh_changes_tokens_and_stated_permissions_only() {
     let access_token = AccessToken::new("newer");
     let tokens = Tokens { access_token, ..fixtures::identity().tokens };
     let refreshed = |permissions| {
-        let refreshed = RefreshedTokens { tokens: tokens.clone(), permissions };
+        let refreshed = RefreshedTokens { tokens: tokens.clone(), claims: None, permissions };
         fixtures::session().with(SessionChange::Refreshed(refreshed))
     };
     let mut expected = fixtures::session();

@@ -5,22 +5,26 @@ use std::{sync::Arc, time::Duration};
 
 use portico_adapters::{
     http::Limits,
-    identity::{ClientSecret, oidc::OidcSettings},
+    identity::{
+        ClientSecret,
+        oidc::{OidcProvider, OidcSettings, UserinfoPolicy},
+    },
     system::SystemClock,
 };
 use portico_development::Fault;
 use portico_domain::{
-    model::{AuthorizationResponse, CodeVerifier, LoginAttempt},
+    model::{AuthorizationResponse, CodeVerifier, LoginAttempt, SessionChange},
     ports::{
         IdentityProvider,
         RedeemError::{
             self, CodeRejected, InvalidIdentity, ProviderFault, ProviderTimeout, WrongIssuer,
             WrongNonce,
         },
+        RefreshError,
     },
 };
 
-use super::{Outside, assert_refused, attempt, provider};
+use super::{Outside, assert_refused, attempt, provider, refresh::session_of};
 
 /// How often discovery, keys, token endpoint and userinfo are asked.
 type Asked = [usize; 4];
@@ -36,7 +40,7 @@ const ALL: Asked = [0, 0, 1, 1];
 
 #[tokio::test]
 async fn each_fault_of_the_provider_is_told_from_the_others_and_passes() {
-    let rows: [Row; 16] = [
+    let rows: [Row; 15] = [
         (Fault::TokenFails, ProviderFault, "token endpoint", REFUSED),
         (Fault::TokenInvalidGrant, CodeRejected, "invalid_grant", REFUSED),
         (Fault::NoIdToken, ProviderFault, "no ID token", REFUSED),
@@ -52,12 +56,11 @@ async fn each_fault_of_the_provider_is_told_from_the_others_and_passes() {
         (Fault::WrongAccessTokenHash, InvalidIdentity, "at_hash", REFUSED),
         (Fault::ForeignAuthorizedParty, InvalidIdentity, "another party", REFUSED),
         (Fault::UserinfoWrongSubject, InvalidIdentity, "another user", ALL),
-        (Fault::UserinfoRefuses, ProviderFault, "userinfo: status 401", ALL),
     ];
     let outside = Outside::start().await;
     for (fault, kind, why, requested) in rows {
         let row = format!("{fault:?}");
-        let oidc = outside.provider();
+        let oidc = asking_userinfo(&outside, Limits::default());
         outside.log_in(&oidc).await.unwrap_or_else(|error| panic!("before {row}: {error}"));
 
         let before = outside.requested();
@@ -80,18 +83,75 @@ async fn a_slow_provider_is_told_from_one_at_fault() {
     let oidc = provider(outside.settings(), limits, Arc::new(SystemClock));
     outside.log_in(&oidc).await.unwrap();
 
-    for (fault, who, requested) in [
-        (Fault::TokenSlow(total * 20), "token endpoint", REFUSED),
-        (Fault::UserinfoSlow(total * 20), "userinfo", ALL),
-    ] {
+    let before = outside.requested();
+    outside.world.faults().set(Fault::TokenSlow(total * 20));
+    let outcome = outside.log_in(&oidc).await;
+    outside.world.faults().clear();
+    assert_refused(outcome, &ProviderTimeout("token endpoint".into()), "slow");
+    assert_eq!(outside.asked_since(before), REFUSED);
+    outside.log_in(&oidc).await.unwrap();
+}
+
+#[tokio::test]
+async fn logs_in_whatever_way_userinfo_fails() {
+    let outside = Outside::start().await;
+    let total = Duration::from_secs(3);
+    let oidc = asking_userinfo(&outside, Limits { total, ..Limits::default() });
+    outside.log_in(&oidc).await.unwrap();
+    for fault in [Fault::UserinfoRefuses, Fault::UserinfoHtml, Fault::UserinfoSlow(total * 20)] {
         let before = outside.requested();
         outside.world.faults().set(fault);
         let outcome = outside.log_in(&oidc).await;
         outside.world.faults().clear();
-        assert_refused(outcome, &ProviderTimeout(who.into()), who);
-        assert_eq!(outside.asked_since(before), requested, "{who}");
-        outside.log_in(&oidc).await.unwrap();
+        let identity = outcome.unwrap_or_else(|error| panic!("{fault:?}: {error}"));
+        assert_eq!(identity.profile().email.as_deref(), Some("user@example.com"), "{fault:?}");
+        assert_eq!(outside.asked_since(before), ALL, "{fault:?}");
     }
+}
+
+#[tokio::test]
+async fn asks_userinfo_by_the_policy() {
+    let outside = Outside::start().await;
+    for (policy, scopes, expected) in [
+        // The development provider's ID token has all that these scopes promise.
+        (UserinfoPolicy::Auto, "openid profile email offline_access", [0, 0]),
+        (UserinfoPolicy::Auto, "openid profile email phone offline_access", [1, 0]),
+        (UserinfoPolicy::Always, "openid profile email offline_access", [1, 1]),
+        (UserinfoPolicy::Never, "openid phone offline_access", [0, 0]),
+    ] {
+        let scopes = scopes.split(' ').map(str::to_owned).collect();
+        let settings = OidcSettings { userinfo: policy, scopes, ..outside.settings() };
+        let oidc = provider(settings, Limits::default(), Arc::new(SystemClock));
+        let hits = || outside.world.hits("userinfo");
+        let before = hits();
+        let session = session_of(outside.log_in(&oidc).await.unwrap());
+        let at_log_in = hits() - before;
+        let refreshed = oidc.refresh(&session).await.unwrap();
+        assert_eq!([at_log_in, hits() - before - at_log_in], expected, "{policy:?}");
+        assert_eq!(refreshed.claims.is_some(), expected[1] == 1, "{policy:?}");
+    }
+}
+
+#[tokio::test]
+async fn refresh_survives_failing_userinfo_and_refuses_lying_userinfo() {
+    let outside = Outside::start().await;
+    let mut settings = OidcSettings { userinfo: UserinfoPolicy::Always, ..outside.settings() };
+    settings.scopes.push("offline_access".into());
+    let oidc = provider(settings, Limits::default(), Arc::new(SystemClock));
+    let session = session_of(outside.log_in(&oidc).await.unwrap());
+    outside.world.faults().set(Fault::UserinfoRefuses);
+    let refreshed = oidc.refresh(&session).await.unwrap();
+    assert_eq!(refreshed.claims, None);
+    outside.world.faults().clear();
+    outside.world.faults().set(Fault::UserinfoWrongSubject);
+    let session = session.with(SessionChange::Refreshed(refreshed));
+    let refused = oidc.refresh(&session).await;
+    assert!(matches!(refused, Err(RefreshError::InvalidIdentity(_))), "{refused:?}");
+}
+
+fn asking_userinfo(outside: &Outside, limits: Limits) -> OidcProvider {
+    let settings = OidcSettings { userinfo: UserinfoPolicy::Always, ..outside.settings() };
+    provider(settings, limits, Arc::new(SystemClock))
 }
 
 #[tokio::test]

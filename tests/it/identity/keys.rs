@@ -17,11 +17,11 @@ async fn keys_that_change_in_the_middle_of_a_login_are_no_trouble() {
     outside.world.rotate_keys().await.unwrap();
     let before = outside.requested();
     oidc.redeem(&response, &attempt).await.unwrap();
-    assert_eq!(outside.asked_since(before), [0, 1, 1, 1], "the keys alone are fetched anew");
+    assert_eq!(outside.asked_since(before), [0, 1, 1, 0], "the keys alone are fetched anew");
 
     let before = outside.requested();
     outside.log_in(&oidc).await.unwrap();
-    assert_eq!(outside.asked_since(before), [0, 0, 1, 1], "and kept");
+    assert_eq!(outside.asked_since(before), [0, 0, 1, 0], "and kept");
 }
 
 #[tokio::test]

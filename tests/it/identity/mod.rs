@@ -22,7 +22,7 @@ use portico_adapters::{
     http::{HttpClient, Limits},
     identity::{
         ClientSecret,
-        oidc::{OidcProvider, OidcSettings, ResponseMode, Vendor},
+        oidc::{OidcProvider, OidcSettings, ResponseMode, UserinfoPolicy, Vendor},
     },
     system::SystemClock,
     tls,
@@ -71,6 +71,7 @@ pub(crate) fn settings(issuer: &str) -> OidcSettings {
         post_logout_redirect_uri: "https://site.example/".into(),
         response_mode: ResponseMode::Query,
         pushed_requests: false,
+        userinfo: UserinfoPolicy::Auto,
         vendor: Vendor::Any,
     }
 }

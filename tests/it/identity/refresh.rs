@@ -179,7 +179,7 @@ async fn what_the_answer_leaves_out_stays_as_it_was() {
         script.token = json!({ "id_token": null, "expires_in": 60 });
     })
     .await;
-    let RefreshedTokens { tokens, permissions } = answer.unwrap();
+    let RefreshedTokens { tokens, permissions, .. } = answer.unwrap();
     assert_eq!(tokens.refresh_token, Some(RefreshToken::new("the first one")));
     assert!(tokens.id_token.is_some_and(|token| token.expose().starts_with("e30.")));
     assert!(tokens.access_token_expires_at.is_some());

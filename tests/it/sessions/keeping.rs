@@ -34,7 +34,8 @@ async fn simultaneous_changes_are_all_kept(kind: Kind) {
     });
     let mut tokens = fixtures::identity().tokens;
     tokens.access_token = AccessToken::new("newer");
-    let newer = SessionChange::Refreshed(RefreshedTokens { tokens, permissions: None });
+    let newer =
+        SessionChange::Refreshed(RefreshedTokens { tokens, claims: None, permissions: None });
     let (visits, refresh) = tokio::join!(join_all(visits), one.update(&newer));
     assert!(refresh.unwrap().is_some());
     assert!(visits.into_iter().all(|visit| visit.unwrap().is_some()));
@@ -72,7 +73,7 @@ impl TokenRenewal for SlowRenewal {
         tokio::time::sleep(Duration::from_millis(300)).await;
         let mut tokens = session.tokens().clone();
         tokens.access_token = AccessToken::new("newer");
-        Renewal::Refreshed(RefreshedTokens { tokens, permissions: None })
+        Renewal::Refreshed(RefreshedTokens { tokens, claims: None, permissions: None })
     }
 }
 

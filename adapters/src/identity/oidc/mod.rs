@@ -28,7 +28,7 @@ use portico_domain::{
 
 pub use self::{
     client_auth::{ClientKey, InvalidClientKey},
-    settings::{InvalidSetting, OidcSettings, ResponseMode, Vendor},
+    settings::{InvalidSetting, OidcSettings, ResponseMode, UserinfoPolicy, Vendor},
 };
 use self::{
     discovery::{Discovery, Metadata, ProviderDocuments},

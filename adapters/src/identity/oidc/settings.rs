@@ -29,8 +29,22 @@ pub struct OidcSettings {
     /// Push every authorization request to the provider first (RFC 9126), not only where its
     /// metadata require it.
     pub pushed_requests: bool,
+    /// When the userinfo endpoint is asked.
+    pub userinfo: UserinfoPolicy,
     /// The product, where it differs from the specifications.
     pub vendor: Vendor,
+}
+
+/// When the userinfo endpoint is asked (OpenID Connect Core, section 5.3).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum UserinfoPolicy {
+    /// At log-in, where the ID token lacks a claim that a requested scope promises (section 5.4).
+    #[default]
+    Auto,
+    /// At log-in and after each refresh.
+    Always,
+    /// Never.
+    Never,
 }
 
 /// How the browser carries the authorization response to the callback.

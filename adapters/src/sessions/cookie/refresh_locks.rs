@@ -119,7 +119,7 @@ mod tests {
     fn tokens(access_token: &str) -> RefreshedTokens {
         let mut tokens = fixtures::identity().tokens;
         tokens.access_token = AccessToken::new(access_token);
-        RefreshedTokens { tokens, permissions: None }
+        RefreshedTokens { tokens, claims: None, permissions: None }
     }
 
     #[tokio::test]

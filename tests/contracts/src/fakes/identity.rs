@@ -139,7 +139,7 @@ impl IdentityProvider for InMemoryProvider {
         if !tokens.map(Some).any(|token| token == session.tokens().refresh_token.as_ref()) {
             return Err(RefreshError::Refused("invalid_grant".into()));
         }
-        Ok(RefreshedTokens { tokens: issued.tokens(), permissions: None })
+        Ok(RefreshedTokens { tokens: issued.tokens(), claims: None, permissions: None })
     }
 
     async fn revoke(&self, token: &RefreshToken, _: TimeDelta) {

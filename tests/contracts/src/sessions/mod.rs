@@ -149,5 +149,5 @@ impl TokenRenewal for FixedRenewal {
 fn tokens_with(access_token: &str) -> RefreshedTokens {
     let mut tokens = fixtures::identity().tokens;
     tokens.access_token = portico_domain::model::AccessToken::new(access_token);
-    RefreshedTokens { tokens, permissions: None }
+    RefreshedTokens { tokens, claims: None, permissions: None }
 }

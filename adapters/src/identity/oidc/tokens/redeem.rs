@@ -6,10 +6,12 @@ use portico_domain::{
 };
 use serde_json::Value;
 
-use super::{permissions, token_endpoint::request_tokens, userinfo};
-use crate::identity::oidc::{
-    OidcProvider, discovery::ProviderDocuments, error::ProviderError, verify,
+use super::{
+    permissions,
+    token_endpoint::request_tokens,
+    userinfo::{self, Occasion},
 };
+use crate::identity::oidc::{OidcProvider, discovery::ProviderDocuments, error::ProviderError};
 
 /// Redeems the code (OpenID Connect Core, section 3.1.3), verifies the ID token and adds userinfo.
 pub(in crate::identity::oidc) async fn redeem(
@@ -35,11 +37,10 @@ pub(in crate::identity::oidc) async fn redeem(
             .expected_id_token(documents, &answer.access_token)
             .verify_for_login(id_token, attempt)
     };
-    let mut claims = provider.verify(documents, verify).await?;
-    if let Some(endpoint) = &metadata.userinfo_endpoint {
-        let more = userinfo::request(provider, documents, endpoint, &answer.access_token).await?;
-        claims = verify::merge_userinfo(claims, more)?;
-    }
+    let claims = provider.verify(documents, verify).await?;
+    let occasion = Occasion::LogIn;
+    let token = &answer.access_token;
+    let (claims, _) = userinfo::add(provider, documents, occasion, token, claims).await?;
     let text = |name: &str| claims.get(name).and_then(Value::as_str).map(str::to_owned);
     Ok(Identity {
         subject: Subject::new(metadata.issuer.clone(), text("sub").unwrap_or_default()),

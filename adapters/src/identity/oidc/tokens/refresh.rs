@@ -1,5 +1,5 @@
 use portico_domain::{
-    model::{RefreshedTokens, Session},
+    model::{Claims, RefreshedTokens, Session},
     ports::RefreshError,
 };
 use serde_json::Map;
@@ -7,6 +7,7 @@ use serde_json::Map;
 use super::{
     permissions,
     token_endpoint::{TokenError, request_tokens},
+    userinfo::{self, Answered, Occasion},
 };
 use crate::identity::oidc::{OidcProvider, discovery::ProviderDocuments, error::ProviderError};
 
@@ -50,6 +51,14 @@ pub(in crate::identity::oidc) async fn refresh(
     if tokens.refresh_token.is_none() {
         tokens.refresh_token = Some(refresh_token.clone());
     }
+    // Over the claims of the session: a refreshed ID token may hold fewer than that of the log-in.
+    let (occasion, token) = (Occasion::Refresh, &answer.access_token);
+    let earlier = session.identity.claims.to_map();
+    let (current, answered) = userinfo::add(provider, &documents, occasion, token, earlier).await?;
+    let current = (answered == Answered::Yes).then_some(current);
+    if let Some(permissions) = current.as_ref().and_then(|current| current.get("permissions")) {
+        claims.entry("permissions").or_insert_with(|| permissions.clone());
+    }
     let permissions = permissions::find(&claims, &answer.access_token);
-    Ok(RefreshedTokens { tokens, permissions })
+    Ok(RefreshedTokens { tokens, claims: current.as_ref().map(Claims::new), permissions })
 }

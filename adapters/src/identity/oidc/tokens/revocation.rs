@@ -73,7 +73,7 @@ mod tests {
     use super::*;
     use crate::{
         http::{HttpClient, Limits},
-        identity::oidc::{OidcSettings, ResponseMode, Vendor},
+        identity::oidc::{OidcSettings, ResponseMode, UserinfoPolicy, Vendor},
         tls,
     };
 
@@ -89,6 +89,7 @@ mod tests {
             post_logout_redirect_uri: "https://site.example/".into(),
             response_mode: ResponseMode::Query,
             pushed_requests: false,
+            userinfo: UserinfoPolicy::Auto,
             vendor: Vendor::Any,
         };
         let http = HttpClient::new(tls::client_config(None).unwrap(), Limits::default()).unwrap();

@@ -1,29 +1,111 @@
-//! The userinfo endpoint (OpenID Connect Core, section 5.3).
+//! The userinfo endpoint (OpenID Connect Core, section 5.3). It adds claims to those of the ID token;
+//! a log-in or a refresh does not depend on its answer, unless the answer lies.
 
 use std::sync::Arc;
 
 use http::{Request, header};
-use portico_domain::ports::RedeemError;
+use portico_domain::ports::{RedeemError, RefreshError};
 use serde_json::{Map, Value};
 use url::Url;
 
 use crate::identity::oidc::{
-    OidcProvider,
+    OidcProvider, UserinfoPolicy,
     discovery::ProviderDocuments,
     error::{ProviderError, get, json_object},
-    verify::{self, VerificationError},
+    verify::{self, UserinfoError, VerificationError},
 };
 
 const ENDPOINT: &str = "userinfo";
 
-/// Requests the claims (section 5.3.1) and verifies the answer where it is signed. Whether they
-/// are about the user of the ID token is checked when they are merged.
-pub(super) async fn request(
+/// The answer lies about the user. The text is for the log; it holds no token.
+pub(super) struct UserinfoLie(String);
+
+impl From<UserinfoLie> for RedeemError {
+    fn from(UserinfoLie(cause): UserinfoLie) -> Self {
+        Self::InvalidIdentity(cause)
+    }
+}
+
+impl From<UserinfoLie> for RefreshError {
+    fn from(UserinfoLie(cause): UserinfoLie) -> Self {
+        Self::InvalidIdentity(cause)
+    }
+}
+
+/// When the endpoint might be asked.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Occasion {
+    /// The user logged in.
+    LogIn,
+    /// The tokens were renewed.
+    Refresh,
+}
+
+/// Adds the claims of the userinfo endpoint, where [`UserinfoPolicy`] wants them. A failure is logged
+/// and leaves the claims as they are.
+///
+/// # Errors
+/// [`UserinfoLie`] when the answer is about another user, or is signed and the signature, the issuer
+/// or the audience is wrong.
+pub(super) async fn add(
+    provider: &OidcProvider,
+    documents: &Arc<ProviderDocuments>,
+    occasion: Occasion,
+    access_token: &str,
+    claims: Map<String, Value>,
+) -> Result<(Map<String, Value>, Answered), UserinfoLie> {
+    let wanted = match provider.settings.userinfo {
+        UserinfoPolicy::Always => true,
+        UserinfoPolicy::Auto => {
+            occasion == Occasion::LogIn && lacks_claims(&provider.settings.scopes, &claims)
+        }
+        UserinfoPolicy::Never => false,
+    };
+    let endpoint = documents.metadata.userinfo_endpoint.as_ref().filter(|_| wanted);
+    let Some(endpoint) = endpoint else { return Ok((claims, Answered::No)) };
+    let subject = claims.get("sub").and_then(Value::as_str).unwrap_or_default();
+    let answer = match request(provider, documents, endpoint, access_token).await {
+        Ok(more) => verify::verify_userinfo_subject(&more, subject).map(|()| more),
+        Err(error) => Err(error),
+    };
+    match answer {
+        Ok(more) => Ok((verify::merge_userinfo(claims, more), Answered::Yes)),
+        Err(UserinfoError::Lie(cause)) => Err(UserinfoLie(cause)),
+        Err(UserinfoError::Unusable(cause)) => {
+            log::warn!(
+                "failed to read userinfo, going on with the ID token's claims: {cause}; \
+                 OIDC_USERINFO=never stops asking"
+            );
+            Ok((claims, Answered::No))
+        }
+    }
+}
+
+/// Whether the claims are those of userinfo too.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Answered {
+    Yes,
+    No,
+}
+
+/// Whether a claim is missing that a requested scope promises (section 5.4). Of `profile` the name
+/// stands for all: few users have every claim, and asking for those at each log-in finds none.
+fn lacks_claims(scopes: &[String], claims: &Map<String, Value>) -> bool {
+    [("profile", "name"), ("email", "email"), ("address", "address"), ("phone", "phone_number")]
+        .into_iter()
+        .any(|(scope, claim)| {
+            scopes.iter().any(|requested| requested == scope)
+                && claims.get(claim).is_none_or(Value::is_null)
+        })
+}
+
+/// Requests the claims (section 5.3.1) and verifies the answer where it is signed.
+async fn request(
     provider: &OidcProvider,
     documents: &Arc<ProviderDocuments>,
     endpoint: &Url,
     access_token: &str,
-) -> Result<Map<String, Value>, RedeemError> {
+) -> Result<Map<String, Value>, UserinfoError> {
     let request = Request::get(endpoint.as_str())
         .header(header::ACCEPT, "application/json, application/jwt")
         .header(header::AUTHORIZATION, format!("Bearer {access_token}"));
@@ -35,14 +117,42 @@ pub(super) async fn request(
     let Ok(token) = String::from_utf8(response.into_body()) else {
         return Err(ProviderError::invalid(ENDPOINT, "the answer is no text").into());
     };
+    // Encrypted (a JWE has five parts), or no token at all: it says nothing.
+    if token.trim().split('.').count() != 3 {
+        return Err(ProviderError::invalid(ENDPOINT, "the answer is no signed JWT").into());
+    }
     let verify = |documents: &ProviderDocuments| {
         let client_id = &provider.settings.client_id;
         verify::signed_userinfo(token.trim(), client_id, documents, provider.clock.now())
     };
     provider.verify(documents, verify).await.map_err(|error| match error {
         VerificationError::Invalid(cause) => {
-            RedeemError::InvalidIdentity(format!("signed userinfo: {cause}"))
+            UserinfoError::Lie(format!("signed userinfo: {cause}"))
         }
         VerificationError::Provider(error) => error.into(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn misses_what_the_scopes_promise() {
+        for (scopes, claims, expected) in [
+            ("openid", json!({}), false),
+            ("openid profile", json!({ "name": "Ann" }), false),
+            ("openid profile", json!({ "email": "ann@example.com" }), true),
+            ("openid profile email", json!({ "name": "Ann" }), true),
+            ("openid profile email", json!({ "name": "Ann", "email": null }), true),
+            ("openid profile email", json!({ "name": "Ann", "email": "a@b.example" }), false),
+            ("openid phone", json!({}), true),
+        ] {
+            let scopes: Vec<_> = scopes.split(' ').map(str::to_owned).collect();
+            let claims_map = claims.as_object().unwrap();
+            assert_eq!(lacks_claims(&scopes, claims_map), expected, "{scopes:?} {claims}");
+        }
+    }
 }

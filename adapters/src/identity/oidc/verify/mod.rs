@@ -16,7 +16,10 @@ pub(super) use self::{
     id_token::ExpectedIdToken,
     jws::unverified_claims,
     logout_token::verify as logout_token,
-    userinfo::{merge as merge_userinfo, verify as signed_userinfo},
+    userinfo::{
+        UserinfoError, merge as merge_userinfo, verify as signed_userinfo,
+        verify_subject as verify_userinfo_subject,
+    },
 };
 use super::error::ProviderError;
 

@@ -1,7 +1,6 @@
 //! Userinfo (OpenID Connect Core, sections 5.3.2 and 5.3.4).
 
 use chrono::{DateTime, Utc};
-use portico_domain::ports::RedeemError;
 use serde_json::{Map, Value};
 
 use super::{
@@ -9,7 +8,7 @@ use super::{
     claims::{verify_audience, verify_expiry, verify_issuer},
     jws,
 };
-use crate::identity::oidc::discovery::ProviderDocuments;
+use crate::identity::oidc::{discovery::ProviderDocuments, error::ProviderError};
 
 /// Claims about the token or the log-in, not the user: they come from the ID token only.
 const ID_TOKEN_CLAIMS: [&str; 15] = [
@@ -29,6 +28,22 @@ const ID_TOKEN_CLAIMS: [&str; 15] = [
     "amr",
     "sid",
 ];
+
+/// Why userinfo is not used. The text is for the log; it holds no token.
+#[derive(Debug)]
+pub(in crate::identity::oidc) enum UserinfoError {
+    /// It is about another user, or its signature, issuer or audience is wrong: whatever it came
+    /// with is not trusted either.
+    Lie(String),
+    /// There is no answer that can be used. The ID token identifies the user without it.
+    Unusable(String),
+}
+
+impl From<ProviderError> for UserinfoError {
+    fn from(error: ProviderError) -> Self {
+        Self::Unusable(error.to_string())
+    }
+}
 
 /// The claims of a signed answer.
 pub(in crate::identity::oidc) fn verify(
@@ -55,24 +70,32 @@ pub(in crate::identity::oidc) fn verify(
     Ok(claims)
 }
 
-/// Adds userinfo to the claims of the ID token.
+/// Whether it is about this user (section 5.3.2). Otherwise an access token of another user could
+/// have been substituted.
 ///
 /// # Errors
-/// [`RedeemError::InvalidIdentity`] when it is about another user, or does not say about whom.
+/// [`UserinfoError::Lie`] when it is about another user; [`UserinfoError::Unusable`] when it does not
+/// say about whom.
+pub(in crate::identity::oidc) fn verify_subject(
+    userinfo: &Map<String, Value>,
+    subject: &str,
+) -> Result<(), UserinfoError> {
+    match userinfo.get("sub").and_then(Value::as_str) {
+        Some(found) if found == subject => Ok(()),
+        Some(_) => Err(UserinfoError::Lie("userinfo is about another user".into())),
+        None => Err(UserinfoError::Unusable("userinfo: it has no sub".into())),
+    }
+}
+
+/// Adds verified userinfo to the claims of the ID token.
 pub(in crate::identity::oidc) fn merge(
     mut claims: Map<String, Value>,
     userinfo: Map<String, Value>,
-) -> Result<Map<String, Value>, RedeemError> {
-    // Section 5.3.2: sub is there and is that of the ID token. Otherwise an access token of another
-    // user could have been substituted.
-    let subject = userinfo.get("sub").and_then(Value::as_str);
-    if subject.is_none() || subject != claims.get("sub").and_then(Value::as_str) {
-        return Err(RedeemError::InvalidIdentity("userinfo is about another user".into()));
-    }
+) -> Map<String, Value> {
     claims.extend(
         userinfo
             .into_iter()
             .filter(|(name, value)| !value.is_null() && !ID_TOKEN_CLAIMS.contains(&name.as_str())),
     );
-    Ok(claims)
+    claims
 }
