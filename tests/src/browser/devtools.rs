@@ -1,4 +1,4 @@
-//! What WebDriver leaves to Chromium: screens of any size, and what goes on behind the page.
+//! What WebDriver has no commands for: screen sizes, logs, requests, layout shift, accessibility.
 
 use std::{
     path::{Path, PathBuf},
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 use url::Url;
 
-use super::{Browser, PATIENCE};
+use super::{Browser, TIMEOUT};
 
 /// The key Tab, as WebDriver writes it (section 17.4.2).
 pub const TAB: &str = "\u{E004}";
@@ -20,8 +20,8 @@ pub const ENTER: &str = "\u{E007}";
 pub const ESCAPE: &str = "\u{E00C}";
 
 impl Browser {
-    /// Gives the page a screen: this wide, and light or dark by the system's setting. Colours
-    /// change at once, not gradually, so that nothing is seen halfway.
+    /// Sets the width of the screen, and the system's preference for light or dark. Colours change at
+    /// once, not gradually.
     pub async fn look(&self, width: u32, dark: bool) {
         self.resize(width, 900).await;
         let value = if dark { "dark" } else { "light" };
@@ -32,7 +32,7 @@ impl Browser {
         self.devtools("Emulation.setEmulatedMedia", json!({ "features": features })).await;
     }
 
-    /// Keeps a picture of the whole page, as PNG.
+    /// Saves a picture of the whole page as PNG.
     pub async fn picture(&self, path: &Path) {
         let size = "return [innerWidth, Math.max(innerHeight, document.body.scrollHeight)]";
         let size = self.script(size).await;
@@ -44,8 +44,10 @@ impl Browser {
 
     /// Presses a key where the focus is.
     pub async fn press(&self, key: &str) {
-        let focused = self.client.active_element().await.expect("the focus is somewhere");
-        focused.send_keys(key).await.expect("a key can be pressed");
+        self.retry("press a key", async || {
+            self.client.active_element().await?.send_keys(key).await
+        })
+        .await;
     }
 
     /// Presses Tab until the focus is on what has this text; fails when it comes to none such.
@@ -66,25 +68,31 @@ impl Browser {
 
     /// What a script in the page returns.
     pub async fn script(&self, script: &str) -> Value {
-        self.client.execute(script, Vec::new()).await.expect("the script runs")
+        self.retry("run a script", async || self.client.execute(script, Vec::new()).await).await
+    }
+
+    /// What a script in the page passes to its callback, `arguments[0]`.
+    async fn async_script(&self, script: &str) -> Value {
+        self.retry("run a script", async || self.client.execute_async(script, Vec::new()).await)
+            .await
     }
 
     /// Waits until a script in the page returns true.
     pub async fn wait_for_script(&self, script: &str) {
-        let end = Instant::now() + PATIENCE;
+        let end = Instant::now() + TIMEOUT;
         while self.script(script).await != true {
             assert!(Instant::now() < end, "{script} at {}: never", self.url().await);
             sleep(Duration::from_millis(50)).await;
         }
     }
 
-    /// Lets requests to such addresses fail; `*` stands for anything.
+    /// Makes requests to matching addresses fail; `*` matches anything.
     pub async fn block(&self, addresses: &str) {
         self.devtools("Network.enable", json!({})).await;
         self.devtools("Network.setBlockedURLs", json!({ "urls": [addresses] })).await;
     }
 
-    /// The addresses that were asked for since the last look, pages and what they need.
+    /// The addresses of all requests since the last call.
     pub async fn requests(&self) -> Vec<Url> {
         let address = |entry: String| {
             let entry: Value = serde_json::from_str(&entry).ok()?;
@@ -95,25 +103,25 @@ impl Browser {
         self.log("performance").await.into_iter().filter_map(address).collect()
     }
 
-    /// How far things moved while the page loaded, in the unit of Cumulative Layout Shift.
+    /// The Cumulative Layout Shift of the page.
     pub async fn layout_shift(&self) -> f64 {
         let script = "const done = arguments[0]; let sum = 0; \
             new PerformanceObserver(list => { for (const e of list.getEntries()) sum += e.value; }) \
               .observe({ type: 'layout-shift', buffered: true }); \
             requestAnimationFrame(() => setTimeout(() => done(sum), 50));";
-        let sum = self.client.execute_async(script, Vec::new()).await.expect("the script runs");
+        let sum = self.async_script(script).await;
         sum.as_f64().expect("a number")
     }
 
-    /// What axe-core finds wrong on the page by WCAG 2.2 AA and its own best practices: a line
-    /// for each, with the elements.
+    /// The violations of WCAG 2.2 AA and of best practices that axe-core finds: a line for each, with
+    /// the elements.
     pub async fn violations(&self) -> Vec<String> {
         let axe = std::fs::read_to_string(axe()).expect("axe-core, as the ignored test says");
         self.script(&axe).await;
         let script = "const done = arguments[0]; \
             axe.run({ resultTypes: ['violations'] }).then(r => done(r.violations.map(v => \
               v.id + ': ' + v.nodes.map(n => n.html).join(' '))), e => done([String(e)]));";
-        let found = self.client.execute_async(script, Vec::new()).await.expect("axe-core runs");
+        let found = self.async_script(script).await;
         let lines = found.as_array().into_iter().flatten();
         lines.filter_map(Value::as_str).map(str::to_owned).collect()
     }
@@ -126,32 +134,32 @@ impl Browser {
 
     async fn devtools(&self, command: &str, parameters: Value) {
         let body = json!({ "cmd": command, "params": parameters });
-        let command = Own { path: "goog/cdp/execute", body };
-        self.client.issue_cmd(command).await.expect("Chromium does it");
+        let command = DriverCommand { path: "goog/cdp/execute", body };
+        self.client.issue_cmd(command).await.expect("the DevTools command");
     }
 
-    /// A log of the driver's: each entry once.
+    /// The new entries of a log of the driver.
     pub(super) async fn log(&self, kind: &str) -> Vec<String> {
-        let command = Own { path: "se/log", body: json!({ "type": kind }) };
+        let command = DriverCommand { path: "se/log", body: json!({ "type": kind }) };
         let entries = self.client.issue_cmd(command).await.expect("a log");
         let message = |entry: &Value| entry["message"].as_str().map(str::to_owned);
         entries.as_array().into_iter().flatten().filter_map(message).collect()
     }
 }
 
-/// Where `npm ci --prefix tests/axe` puts it.
+/// Where `npm ci --prefix tests/axe` installs axe-core.
 fn axe() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(crate::tools::AXE)
 }
 
-/// A command of the driver's own.
+/// A command of chromedriver that WebDriver does not define.
 #[derive(Debug)]
-struct Own {
+struct DriverCommand {
     path: &'static str,
     body: Value,
 }
 
-impl WebDriverCompatibleCommand for Own {
+impl WebDriverCompatibleCommand for DriverCommand {
     fn endpoint(&self, base: &Url, session: Option<&str>) -> Result<Url, url::ParseError> {
         base.join(&format!("session/{}/{}", session.unwrap_or_default(), self.path))
     }

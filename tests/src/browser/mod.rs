@@ -1,4 +1,4 @@
-//! Somebody who walks the site in headless Chromium.
+//! Headless Chromium, driven through chromedriver.
 
 mod devtools;
 
@@ -16,6 +16,7 @@ use fantoccini::{
     Client, ClientBuilder, Locator,
     actions::{InputSource, MOUSE_BUTTON_LEFT, MouseActions, PointerAction},
     elements::Element,
+    error::CmdError,
     wd::Capabilities,
 };
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -30,11 +31,14 @@ use url::Url;
 
 use crate::tools;
 
-/// How long to wait for what should appear.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// How long to wait for what should appear. Other tests may keep the machine busy.
+const TIMEOUT: Duration = Duration::from_secs(40);
 
-/// Without a sandbox because containers have none to give and the pages are our own; without
-/// whatever calls out to the world or leans on the machine.
+/// How often to look again.
+const POLL_PERIOD: Duration = Duration::from_millis(50);
+
+/// Without a sandbox, which containers do not offer and our own pages do not need; without anything
+/// that connects to other hosts or depends on the machine.
 const FLAGS: [&str; 13] = [
     "--headless=new",
     "--no-sandbox",
@@ -51,24 +55,24 @@ const FLAGS: [&str; 13] = [
     "--window-size=1280,900",
 ];
 
-/// A browser of one's own: a fresh profile, gone when this is dropped.
+/// A browser with a profile of its own, which is deleted when this is dropped.
 ///
-/// Every step waits for what it needs and panics, with what is on the page instead, when that does
-/// not come.
+/// Every step waits for what it needs, and panics with the text of the page when that does not
+/// appear.
 #[derive(Debug)]
 pub struct Browser {
     client: Client,
     session: String,
     port: u16,
     driver: Child,
-    // Read from no more, but closing it would end the driver at its next word.
-    _words: Lines<BufReader<ChildStdout>>,
-    // The last to go: Chromium writes into it until it ends.
+    // Not read any more, but closing it would end the driver at its next line of output.
+    _output: Lines<BufReader<ChildStdout>>,
+    // Dropped last: Chromium writes into it until it ends.
     _folder: TempDir,
 }
 
 impl Browser {
-    /// Starts Chromium and what steers it, on a port that the system chooses.
+    /// Starts chromedriver, on a port that the system chooses, and Chromium.
     ///
     /// # Panics
     /// When one of the two is missing or does not start.
@@ -76,7 +80,7 @@ impl Browser {
         Self::start_with(json!({})).await
     }
 
-    /// The same, but pages run no scripts of theirs.
+    /// The same, with JavaScript disabled.
     ///
     /// # Panics
     /// As [`Browser::start`].
@@ -103,8 +107,8 @@ impl Browser {
             .kill_on_drop(true)
             .spawn()
             .expect("chromedriver starts");
-        let mut words = BufReader::new(driver.stdout.take().expect("its output")).lines();
-        let port = timeout(PATIENCE, port_in(&mut words)).await.expect("chromedriver's port");
+        let mut output = BufReader::new(driver.stdout.take().expect("its output")).lines();
+        let port = timeout(TIMEOUT, port_in(&mut output)).await.expect("chromedriver's port");
         let args: Vec<String> = FLAGS
             .iter()
             .map(|flag| (*flag).to_owned())
@@ -121,10 +125,10 @@ impl Browser {
             .await
             .expect("Chromium starts");
         let session = client.session_id().await.expect("a session").expect("its name");
-        Self { client, session, port, driver, _words: words, _folder: folder }
+        Self { client, session, port, driver, _output: output, _folder: folder }
     }
 
-    /// What the helpers here leave out: windows, cookies, keys, scripts …
+    /// The WebDriver client, for what the methods here leave out.
     #[must_use]
     pub fn client(&self) -> &Client {
         &self.client
@@ -144,11 +148,17 @@ impl Browser {
              [normalize-space(.)={text} or @aria-label={text}] \
              | //input[@type='submit' and @value={text}]"
         );
-        let element = self.visible(&path).await;
-        element.click().await.unwrap_or_else(|error| panic!("{text} cannot be pressed: {error}"));
+        self.retry(&format!("press {text}"), async || {
+            match self.visible(&path).await.click().await {
+                // The press was what made the page change.
+                Err(error) if is_navigation(&error) => Ok(()),
+                result => result,
+            }
+        })
+        .await;
     }
 
-    /// Presses it twice, as quickly as a mouse does.
+    /// Presses it twice, as quickly as a double click.
     pub async fn double_click_text(&self, text: &str) {
         let text = quoted(text);
         let path = format!("//*[self::a or self::button][normalize-space(.)={text}]");
@@ -164,22 +174,23 @@ impl Browser {
 
     /// Waits until one of the two texts is visible, and says which.
     pub async fn wait_for_either<'a>(&self, one: &'a str, other: &'a str) -> &'a str {
-        let end = Instant::now() + PATIENCE;
+        let end = Instant::now() + TIMEOUT;
         loop {
-            let seen = self.text().await;
-            if let Some(found) = [one, other].into_iter().find(|text| seen.contains(text)) {
+            let text = self.text().await;
+            if let Some(found) = [one, other].into_iter().find(|wanted| text.contains(wanted)) {
                 return found;
             }
-            assert!(Instant::now() < end, "no {one:?}, {other:?} at {}: {seen}", self.url().await);
+            assert!(Instant::now() < end, "no {one:?}, {other:?} at {}: {text}", self.url().await);
             sleep(Duration::from_millis(50)).await;
         }
     }
 
     /// Waits until the browser has dropped every cookie whose name starts so.
     pub async fn wait_until_no_cookie(&self, name: &str) {
-        let end = Instant::now() + PATIENCE;
+        let end = Instant::now() + TIMEOUT;
         loop {
-            let cookies = self.client.get_all_cookies().await.expect("the cookies");
+            let cookies =
+                self.retry("read the cookies", async || self.client.get_all_cookies().await).await;
             if !cookies.iter().any(|cookie| cookie.name().starts_with(name)) {
                 return;
             }
@@ -196,25 +207,27 @@ impl Browser {
             "//*{fields}[@id=//label[normalize-space(.)={text}]/@for] \
              | //label[normalize-space(.)={text}]//*{fields} | //*{fields}[@aria-label={text}]"
         );
-        let field = self.visible(&path).await;
-        field.clear().await.expect("the field can be cleared");
-        field.send_keys(value).await.expect("the field can be typed into");
+        self.retry(&format!("fill in {text}"), async || {
+            let field = self.visible(&path).await;
+            field.clear().await?;
+            field.send_keys(value).await
+        })
+        .await;
     }
 
     /// The text that is visible on the page.
     pub async fn text(&self) -> String {
-        let body = self.client.wait().at_most(PATIENCE).for_element(Locator::Css("body")).await;
-        match body.expect("a page").text().await {
-            Ok(text) => text,
-            // The page went away while it was read: the next one is what is visible.
-            Err(error) if error.is_stale_element_reference() => Box::pin(self.text()).await,
-            Err(error) => panic!("the page has no text: {error}"),
-        }
+        let read = async || {
+            let body =
+                self.client.wait().at_most(TIMEOUT).for_element(Locator::Css("body")).await?;
+            body.text().await
+        };
+        self.retry("read the page", read).await
     }
 
     /// The address in the address bar.
     pub async fn url(&self) -> Url {
-        self.client.current_url().await.expect("an address")
+        self.retry("read the address", async || self.client.current_url().await).await
     }
 
     /// Waits until the text is visible.
@@ -222,20 +235,20 @@ impl Browser {
         self.wait_for_either(text, text).await;
     }
 
-    /// What the console said since the last look: errors of scripts, refusals of the
-    /// Content-Security-Policy, files not found.
+    /// The console messages since the last call: script errors, violations of the
+    /// Content-Security-Policy, files that were not found.
     pub async fn console(&self) -> Vec<String> {
         self.log("browser").await
     }
 
-    /// Keeps a picture of the window, as PNG.
+    /// Saves a picture of the window as PNG.
     pub async fn screenshot(&self, path: &Path) {
-        let png = self.client.screenshot().await.expect("a picture");
+        let png = self.retry("take a picture", async || self.client.screenshot().await).await;
         std::fs::write(path, png).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     }
 
     async fn visible(&self, xpath: &str) -> Element {
-        let end = Instant::now() + PATIENCE;
+        let end = Instant::now() + TIMEOUT;
         loop {
             for element in self.client.find_all(Locator::XPath(xpath)).await.unwrap_or_default() {
                 if element.is_displayed().await.unwrap_or(false) {
@@ -253,10 +266,25 @@ impl Browser {
         }
     }
 
+    /// Repeats the operation while the page changes under it, which the driver reports in many ways,
+    /// and panics with every other error.
+    async fn retry<T>(&self, name: &str, operation: impl AsyncFn() -> Result<T, CmdError>) -> T {
+        let end = Instant::now() + TIMEOUT;
+        loop {
+            match operation().await {
+                Ok(value) => return value,
+                Err(error) if is_page_change(&error) && Instant::now() < end => {
+                    sleep(POLL_PERIOD).await;
+                }
+                Err(error) => panic!("failed to {name}: {error}"),
+            }
+        }
+    }
+
     /// Asks the driver to end Chromium, and waits until it has.
     fn quit(&self) -> std::io::Result<()> {
         let mut stream = TcpStream::connect(("127.0.0.1", self.port))?;
-        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.set_read_timeout(Some(TIMEOUT))?;
         let request = format!(
             "DELETE /session/{} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n",
             self.session
@@ -268,7 +296,7 @@ impl Browser {
 
 impl Drop for Browser {
     fn drop(&mut self) {
-        // Failing here would hide why the test failed.
+        // A panic here would hide why the test failed.
         self.quit().ok();
         #[cfg(unix)]
         if let Some(group) = self.driver.id() {
@@ -280,8 +308,8 @@ impl Drop for Browser {
 }
 
 /// The last number of the line "ChromeDriver was started successfully on port 40123."
-async fn port_in(words: &mut Lines<BufReader<ChildStdout>>) -> u16 {
-    while let Some(line) = words.next_line().await.expect("chromedriver's output") {
+async fn port_in(output: &mut Lines<BufReader<ChildStdout>>) -> u16 {
+    while let Some(line) = output.next_line().await.expect("chromedriver's output") {
         let port = line
             .strip_prefix("ChromeDriver was started successfully on port ")
             .and_then(|rest| rest.trim_end_matches('.').parse().ok());
@@ -292,7 +320,35 @@ async fn port_in(words: &mut Lines<BufReader<ChildStdout>>) -> u16 {
     panic!("chromedriver ended before it said its port")
 }
 
-/// XPath 1.0 knows no escape: a text goes into the kind of quotes that it does not hold.
+/// Whether an element or script was gone because the page changed meanwhile.
+fn is_page_change(error: &CmdError) -> bool {
+    let text = error.to_string();
+    let changes = [
+        "does not belong to the document",
+        "No node with given id",
+        "Node with given id",
+        "node is detached",
+        "execution context",
+        "Cannot find context",
+        "uniqueContextId not found",
+        "frame detached",
+        "frame was detached",
+        "unknown error: unhandled inspector error",
+    ];
+    error.is_stale_element_reference()
+        || is_navigation(error)
+        || changes.iter().any(|change| text.contains(change))
+}
+
+/// Whether a navigation that began meanwhile interrupted the command.
+fn is_navigation(error: &CmdError) -> bool {
+    let text = error.to_string();
+    let navigations =
+        ["aborted by navigation", "document unloaded", "Inspected target navigated or closed"];
+    navigations.iter().any(|navigation| text.contains(navigation))
+}
+
+/// XPath 1.0 has no escapes: the text is put into the kind of quotes that it does not contain.
 fn quoted(text: &str) -> String {
     if text.contains('"') { format!("'{text}'") } else { format!("\"{text}\"") }
 }
