@@ -41,7 +41,7 @@ pub struct Assembly {
     pub api_url: Option<String>,
     /// The development provider and API. They end with this value.
     #[cfg(feature = "development")]
-    pub world: Option<portico_development::World>,
+    pub development_servers: Option<portico_development::DevelopmentServers>,
     secret_key: SecretKey,
     settings: Settings,
 }
@@ -102,7 +102,7 @@ pub async fn assemble(settings: Settings, database: &Database) -> Result<Assembl
         open_sessions(&settings, &secret_key, database, &clock, &randomness)?;
 
     #[cfg(feature = "development")]
-    let mut world = None;
+    let mut development_servers = None;
     let client = match &settings.provider {
         Provider::Auth0 { domain, client_id, client_secret } => Client {
             vendor: Vendor::Auth0,
@@ -125,7 +125,7 @@ pub async fn assemble(settings: Settings, database: &Database) -> Result<Assembl
         #[cfg(feature = "development")]
         Provider::Development => {
             let (started, client) = crate::development::start(&settings).await?;
-            world = Some(started);
+            development_servers = Some(started);
             client
         }
         #[cfg(not(feature = "development"))]
@@ -174,7 +174,7 @@ pub async fn assemble(settings: Settings, database: &Database) -> Result<Assembl
         issuer: client.issuer,
         api_url: client.api_url,
         #[cfg(feature = "development")]
-        world,
+        development_servers,
         secret_key,
         settings,
     })

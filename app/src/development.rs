@@ -1,7 +1,7 @@
-//! The outside world in a box, for `cargo run` without settings.
+//! The development servers, for `cargo run` without settings.
 
 use portico_adapters::identity::{ClientSecret, oidc::Vendor};
-use portico_development::{Client as Registered, World, WorldSettings};
+use portico_development::{DevelopmentServers, DevelopmentSettings, RegisteredClient};
 use portico_domain::ports::Randomness;
 
 use crate::{
@@ -19,7 +19,9 @@ const API_PORT: u16 = 6060;
 const AUDIENCE: &str = "https://portico.example/api";
 
 /// Starts the development provider and API, and registers the site at them.
-pub(crate) async fn start(settings: &Settings) -> Result<(World, Client), AssembleError> {
+pub(crate) async fn start(
+    settings: &Settings,
+) -> Result<(DevelopmentServers, Client), AssembleError> {
     let failed = |error: &dyn std::fmt::Display| AssembleError::Development(error.to_string());
     if !settings.debug_profile {
         return Err(failed(&"the development provider runs in the debug profile only"));
@@ -28,11 +30,11 @@ pub(crate) async fn start(settings: &Settings) -> Result<(World, Client), Assemb
     let randomness: &dyn Randomness = &portico_adapters::system::SystemRandomness;
     let secret = secret_key::fresh(randomness).map_err(|error| failed(&error))?.expose();
     let audience = settings.audience.clone().unwrap_or_else(|| AUDIENCE.into());
-    let world = World::start(WorldSettings {
+    let servers = DevelopmentServers::start(DevelopmentSettings {
         provider_port: PROVIDER_PORT,
         api_port: API_PORT,
         next_free: true,
-        client: Registered {
+        client: RegisteredClient {
             id: id.clone(),
             secret: secret.clone(),
             redirect_uri: settings.address_of("/callback"),
@@ -44,8 +46,8 @@ pub(crate) async fn start(settings: &Settings) -> Result<(World, Client), Assemb
     .await
     .map_err(|error| failed(&error))?;
     for (what, wanted, got) in [
-        ("development provider", PROVIDER_PORT, world.provider_port()),
-        ("development messages API", API_PORT, world.api_port()),
+        ("development provider", PROVIDER_PORT, servers.provider_port()),
+        ("development messages API", API_PORT, servers.api_port()),
     ] {
         if wanted != got {
             log::warn!("port {wanted} is taken: the {what} listens on {got}");
@@ -54,16 +56,16 @@ pub(crate) async fn start(settings: &Settings) -> Result<(World, Client), Assemb
     log::info!(
         "the development identity provider is at {}; log in as user@example.com or \
          admin@example.com with the password portico",
-        world.issuer(),
+        servers.issuer(),
     );
     let client = Client {
         vendor: Vendor::Any,
-        issuer: world.issuer().to_owned(),
+        issuer: servers.issuer().to_owned(),
         id,
         secret: Some(ClientSecret::new(secret)),
         key: None,
         audience: Some(audience),
-        api_url: Some(settings.api_server_url.clone().unwrap_or_else(|| world.api_url())),
+        api_url: Some(settings.api_server_url.clone().unwrap_or_else(|| servers.api_url())),
     };
-    Ok((world, client))
+    Ok((servers, client))
 }

@@ -1,12 +1,12 @@
 //! Why the development servers do not start.
 
-/// Why the world does not start.
+/// Why the development servers do not start.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum WorldError {
+pub enum StartError {
     /// Another program listens on this port of 127.0.0.1.
-    #[error("port {0} of 127.0.0.1 is taken")]
+    #[error("port {0} on 127.0.0.1 is in use")]
     PortTaken(u16),
-    /// Anything else: no randomness, no templates, no keys.
-    #[error("the development provider does not start: {0}")]
-    Start(String),
+    /// Anything else, such as missing templates.
+    #[error("cannot start the development servers: {0}")]
+    Failed(String),
 }

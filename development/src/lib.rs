@@ -1,15 +1,15 @@
-//! An OpenID provider and a messages API for development and tests, each on 127.0.0.1 only.
+//! An OpenID Connect provider and a messages API for development and tests, on 127.0.0.1 only.
 //!
-//! [`World`] starts both, stops and restarts each, counts their requests, and switches faults on
-//! ([`Fault`]). Nothing is stored on disk: accounts, sessions and keys live as long as the
-//! `World`. The site talks to them through the same adapters as to any provider.
+//! [`DevelopmentServers`] starts both, stops and restarts each, counts their requests, and switches
+//! faults on ([`Fault`]). Nothing is stored on disk: accounts, sessions and keys live as long as the
+//! `DevelopmentServers`. The site talks to them through the same adapters as to any provider.
 //!
 //! Modules depend on each other in one direction: `settings` and `error`, `model` (the state),
 //! `web` (guards and fairings), `endpoints` and `messages_api`, `server` (one Rocket instance),
 //! `servers` (both).
 //!
 //! Both servers are Rocket instances and share the process's logger. If none is set before
-//! [`World::start`], Rocket installs its own, with output switched off.
+//! [`DevelopmentServers::start`], Rocket installs its own, with output switched off.
 
 mod endpoints;
 mod error;
@@ -20,7 +20,7 @@ mod servers;
 mod settings;
 mod web;
 
-pub use error::WorldError;
+pub use error::StartError;
 pub use model::faults::{Fault, Faults};
-pub use servers::World;
-pub use settings::{Client, WorldSettings};
+pub use servers::DevelopmentServers;
+pub use settings::{DevelopmentSettings, RegisteredClient};

@@ -1,4 +1,4 @@
-//! The messages API, which answers as Auth0's hello-world API samples do.
+//! The messages API, which responds as Auth0's hello-world API samples do.
 
 use std::{
     sync::Arc,
@@ -31,8 +31,8 @@ use crate::{
     web::{bearer::BearerToken, headers::headers},
 };
 
-/// Keys are asked for again this often at most when a token names an unknown one.
-const REFETCH_EVERY: Duration = Duration::from_secs(5);
+/// The minimum time between two fetches of keys because of an unknown `kid`.
+const MIN_REFETCH_INTERVAL: Duration = Duration::from_secs(5);
 
 /// The API, ready to launch.
 pub(crate) fn rocket(
@@ -59,7 +59,7 @@ async fn protected(
     verifier: &State<AccessTokenVerifier>,
     faults: &State<Arc<Faults>>,
 ) -> Result<ApiResponse, ApiResponse> {
-    verifier.admit(&bearer).await?;
+    verifier.verify(&bearer).await?;
     Ok(message(faults, "This is a protected message.").await)
 }
 
@@ -69,24 +69,23 @@ async fn admin(
     verifier: &State<AccessTokenVerifier>,
     faults: &State<Arc<Faults>>,
 ) -> Result<ApiResponse, ApiResponse> {
-    let claims = verifier.admit(&bearer).await?;
+    let claims = verifier.verify(&bearer).await?;
     let permissions = claims["permissions"].as_array();
     if !permissions.is_some_and(|all| all.contains(&READ_ADMIN_MESSAGES.into())) {
-        let refusal =
-            json!({ "message": "Permission denied", "error": "insufficient_permissions" });
-        return Err(ApiResponse::Json(Status::Forbidden, refusal));
+        let body = json!({ "message": "Permission denied", "error": "insufficient_permissions" });
+        return Err(ApiResponse::Json(Status::Forbidden, body));
     }
     Ok(message(faults, "This is an admin message.").await)
 }
 
 #[catch(404)]
 fn not_found() -> ApiResponse {
-    refusal(Status::NotFound, "Not Found")
+    error(Status::NotFound, "Not Found")
 }
 
 #[catch(default)]
 fn failed(status: Status, _: &Request<'_>) -> ApiResponse {
-    refusal(status, status.reason_lossy())
+    error(status, status.reason_lossy())
 }
 
 async fn message(faults: &Faults, text: &str) -> ApiResponse {
@@ -97,15 +96,15 @@ async fn message(faults: &Faults, text: &str) -> ApiResponse {
         })
         .await;
     if faults.has(Fault::ApiFails) {
-        return refusal(Status::InternalServerError, "Internal Server Error");
+        return error(Status::InternalServerError, "Internal Server Error");
     }
     if faults.has(Fault::ApiHtml) {
-        return ApiResponse::Html("<!doctype html><title>Not what you asked for</title>");
+        return ApiResponse::Html("<!doctype html><title>Not JSON</title>");
     }
     ApiResponse::Json(Status::Ok, json!({ "text": text }))
 }
 
-fn refusal(status: Status, message: &str) -> ApiResponse {
+fn error(status: Status, message: &str) -> ApiResponse {
     ApiResponse::Json(status, json!({ "message": message }))
 }
 
@@ -125,7 +124,7 @@ impl<'r> Responder<'r, 'static> for ApiResponse {
     }
 }
 
-/// Believes access tokens of one issuer, meant for one audience.
+/// Verifies access tokens of one issuer for one audience.
 pub(crate) struct AccessTokenVerifier {
     issuer: String,
     audience: String,
@@ -144,47 +143,49 @@ impl AccessTokenVerifier {
         Self { issuer, audience, http, keys: Mutex::default() }
     }
 
-    /// The token's claims, or the refusal to answer with.
-    async fn admit(&self, bearer: &BearerToken<'_>) -> Result<Value, ApiResponse> {
+    /// The claims of a valid token, or the error response.
+    async fn verify(&self, bearer: &BearerToken<'_>) -> Result<Value, ApiResponse> {
         let token =
-            bearer.0.ok_or_else(|| refusal(Status::Unauthorized, "Requires authentication"))?;
-        let bad = || refusal(Status::Unauthorized, "Bad credentials");
-        let token = Jws::parse(token).ok_or_else(bad)?;
-        let key = self.key(token.kid()).await?.ok_or_else(bad)?;
-        let claims = token.verified_by(&key).ok_or_else(bad)?;
+            bearer.0.ok_or_else(|| error(Status::Unauthorized, "Requires authentication"))?;
+        let invalid = || error(Status::Unauthorized, "Bad credentials");
+        let token = Jws::parse(token).ok_or_else(invalid)?;
+        let key = self.key(token.kid()).await?.ok_or_else(invalid)?;
+        let claims = token.verify(&key).ok_or_else(invalid)?;
         let now = SystemClock.now().timestamp();
-        let ours = claims["aud"] == self.audience.as_str()
+        let is_audience = claims["aud"] == self.audience.as_str()
             || claims["aud"].as_array().is_some_and(|all| all.contains(&json!(self.audience)));
-        let believed = claims["iss"] == self.issuer.as_str()
-            && ours
+        let is_valid = claims["iss"] == self.issuer.as_str()
+            && is_audience
             && claims["exp"].as_i64().is_some_and(|exp| exp > now)
             && claims["nbf"].as_i64().is_none_or(|nbf| nbf <= now);
-        if believed { Ok(claims) } else { Err(bad()) }
+        if is_valid { Ok(claims) } else { Err(invalid()) }
     }
 
-    /// The provider's key of this name; `None` when it has none.
+    /// The provider's key with this id; `None` if there is none.
     async fn key(&self, kid: Option<&str>) -> Result<Option<CoreJsonWebKey>, ApiResponse> {
         let Some(kid) = kid else { return Ok(None) };
         let find = |keys: &CoreJsonWebKeySet| {
-            let named = |key: &&CoreJsonWebKey| key.key_id().is_some_and(|id| id.as_str() == kid);
-            keys.keys().iter().find(named).cloned()
+            let has_id = |key: &&CoreJsonWebKey| key.key_id().is_some_and(|id| id.as_str() == kid);
+            keys.keys().iter().find(has_id).cloned()
         };
         let mut cache = self.keys.lock().await;
         if let Some(keys) = &cache.keys {
-            let known = find(keys);
-            let too_soon = cache.refetched.is_some_and(|then| then.elapsed() < REFETCH_EVERY);
-            if known.is_some() || too_soon {
-                return Ok(known);
+            let key = find(keys);
+            let too_soon =
+                cache.refetched.is_some_and(|then| then.elapsed() < MIN_REFETCH_INTERVAL);
+            if key.is_some() || too_soon {
+                return Ok(key);
             }
             cache.refetched = Some(Instant::now());
         }
-        let silent = || {
-            let message = "The identity provider cannot be reached";
-            refusal(Status::InternalServerError, message)
+        let unreachable = || {
+            let message = "The identity provider is unreachable";
+            error(Status::InternalServerError, message)
         };
-        let issuer = IssuerUrl::new(self.issuer.clone()).map_err(|_| silent())?;
-        let metadata =
-            CoreProviderMetadata::discover_async(issuer, &self.http).await.map_err(|_| silent())?;
+        let issuer = IssuerUrl::new(self.issuer.clone()).map_err(|_| unreachable())?;
+        let metadata = CoreProviderMetadata::discover_async(issuer, &self.http)
+            .await
+            .map_err(|_| unreachable())?;
         Ok(find(cache.keys.insert(metadata.jwks().clone())))
     }
 }

@@ -1,4 +1,4 @@
-//! One Rocket instance on loopback: started in the current runtime, stopped on demand.
+//! A Rocket instance on loopback that can be stopped.
 
 use std::{io, net::Ipv4Addr, path::Path};
 
@@ -14,29 +14,30 @@ use rocket::{
 };
 use tokio::{sync::oneshot, task::JoinHandle};
 
-use crate::error::WorldError;
+use crate::error::StartError;
 
-/// A server that runs until it is stopped or dropped.
+/// A server that runs in the current Tokio runtime until it is stopped or dropped.
 pub(crate) struct Server {
     port: u16,
     shutdown: Shutdown,
-    task: JoinHandle<Result<(), WorldError>>,
+    task: JoinHandle<Result<(), StartError>>,
 }
 
 impl Server {
-    /// Launches what `build` makes of the configuration. `on_port` learns the port before the
-    /// first request is answered. With `next_free`, a taken port leads to the next one.
+    /// Launches the Rocket that `build` returns for the configuration. `on_port` is called with the
+    /// port before the first request is handled. With `next_free`, tries the following ports while
+    /// the port is in use.
     pub(crate) async fn start(
         mut port: u16,
         next_free: bool,
         templates: &Path,
         build: impl Fn(Figment) -> Rocket<Build>,
         on_port: impl Fn(u16) + Clone + Send + Sync + 'static,
-    ) -> Result<Self, WorldError> {
+    ) -> Result<Self, StartError> {
         loop {
             let rocket = build(configuration(port, templates)?);
             match (Self::launch(rocket, port, on_port.clone()).await, port.checked_add(1)) {
-                (Err(WorldError::PortTaken(_)), Some(next)) if next_free => port = next,
+                (Err(StartError::PortTaken(_)), Some(next)) if next_free => port = next,
                 (outcome, _) => return outcome,
             }
         }
@@ -44,23 +45,24 @@ impl Server {
 
     async fn launch(
         rocket: Rocket<Build>,
-        asked: u16,
+        requested: u16,
         on_port: impl FnOnce(u16) + Send + Sync + 'static,
-    ) -> Result<Self, WorldError> {
-        let (lifted, port) = oneshot::channel();
+    ) -> Result<Self, StartError> {
+        let (port_sender, port) = oneshot::channel();
         let liftoff = AdHoc::on_liftoff("port", move |rocket| {
             Box::pin(async move {
                 on_port(rocket.config().port);
-                // Whoever started the server may have stopped waiting.
-                let _ = lifted.send(rocket.config().port);
+                // The receiver is gone if the caller was cancelled.
+                let _ = port_sender.send(rocket.config().port);
             })
         });
-        // Rocket hangs up after each answer but does not say so: a client that keeps the connection
-        // would lose its next request.
-        let close = AdHoc::on_response("whole responses on one connection each", |_, response| {
+        // Without keep-alive Rocket closes the connection after each response, but does not send
+        // this header. A client that pools the connection would lose its next request.
+        let close = AdHoc::on_response("connections and chunks", |_, response| {
             Box::pin(async move {
                 response.set_raw_header("Connection", "close");
-                // Rocket sends 4,096 bytes at a time: a browser may paint half a page, then move it.
+                // Not in chunks of 4,096 bytes: a browser could paint a part of a page, which then
+                // moves.
                 response.set_max_chunk_size(64 * 1024);
             })
         });
@@ -69,17 +71,17 @@ impl Server {
             .attach(close)
             .ignite()
             .await
-            .map_err(|error| why(&error, asked))?;
+            .map_err(|error| start_error(&error, requested))?;
         let shutdown = rocket.shutdown();
         let task = tokio::spawn(async move {
-            rocket.launch().await.map(drop).map_err(|error| why(&error, asked))
+            rocket.launch().await.map(drop).map_err(|error| start_error(&error, requested))
         });
         match port.await {
             Ok(port) => Ok(Self { port, shutdown, task }),
-            // The sender is gone: the launch ended before the liftoff.
+            // The sender was dropped: the launch failed before liftoff.
             Err(_) => match task.await {
                 Ok(Err(error)) => Err(error),
-                _ => Err(WorldError::Start("the server ended at once".into())),
+                _ => Err(StartError::Failed("the server stopped at start".into())),
             },
         }
     }
@@ -88,10 +90,10 @@ impl Server {
         self.port
     }
 
-    /// Stops accepting, closes what is open, and returns when the port is free.
+    /// Stops the server and closes its connections. Returns when the port is free.
     pub(crate) async fn stop(mut self) {
         self.shutdown.clone().notify();
-        // How it ended no longer matters: a request that outlived the time limits is cut off.
+        // The result does not matter: requests in flight are cut off.
         let _ = (&mut self.task).await;
     }
 }
@@ -102,12 +104,12 @@ impl Drop for Server {
     }
 }
 
-fn configuration(port: u16, templates: &Path) -> Result<Figment, WorldError> {
-    let key = SystemRandomness.bytes().map_err(|error| WorldError::Start(error.to_string()))?;
+fn configuration(port: u16, templates: &Path) -> Result<Figment, StartError> {
+    let key = SystemRandomness.bytes().map_err(|error| StartError::Failed(error.to_string()))?;
     let config = Config {
         address: Ipv4Addr::LOCALHOST.into(),
         port,
-        // A connection kept alive would outlive a stop, and fail its owner after a start.
+        // A client could otherwise reuse a connection from before a restart.
         keep_alive: 0,
         log_level: LogLevel::Off,
         cli_colors: false,
@@ -120,7 +122,7 @@ fn configuration(port: u16, templates: &Path) -> Result<Figment, WorldError> {
             force: false,
             ..ShutdownConfig::default()
         },
-        // Its profile keeps Rocket from warning about a runtime that is not its own.
+        // In the debug profile Rocket warns that the runtime is not its own.
         ..Config::release_default()
     };
     Ok(Figment::from(config)
@@ -128,13 +130,13 @@ fn configuration(port: u16, templates: &Path) -> Result<Figment, WorldError> {
         .merge(("template_dir", templates)))
 }
 
-/// Reads the error, which Rocket wants done before it is dropped.
-fn why(error: &rocket::Error, port: u16) -> WorldError {
+/// Converts the error. Rocket panics if an error is dropped without having been inspected.
+fn start_error(error: &rocket::Error, port: u16) -> StartError {
     match error.kind() {
         ErrorKind::Bind(error) if error.kind() == io::ErrorKind::AddrInUse => {
-            WorldError::PortTaken(port)
+            StartError::PortTaken(port)
         }
-        ErrorKind::Bind(error) => WorldError::Start(format!("127.0.0.1:{port}: {error}")),
-        other => WorldError::Start(other.to_string()),
+        ErrorKind::Bind(error) => StartError::Failed(format!("127.0.0.1:{port}: {error}")),
+        other => StartError::Failed(other.to_string()),
     }
 }

@@ -1,4 +1,4 @@
-//! Provider and API together.
+//! The identity provider and the messages API together.
 
 use std::{fmt, sync::Arc};
 
@@ -11,16 +11,16 @@ use tokio::sync::Mutex;
 
 use crate::{
     endpoints,
-    error::WorldError,
+    error::StartError,
     messages_api::{self, AccessTokenVerifier},
     model::{faults::Faults, keys::SigningKeys, logout_token::logout_token, provider::Provider},
     server::Server,
-    settings::WorldSettings,
+    settings::DevelopmentSettings,
     web::count_requests::count_requests,
 };
 
-/// An OpenID provider and a messages API on loopback. Both end when it is dropped.
-pub struct World {
+/// An identity provider and a messages API on loopback. Dropping the value stops both.
+pub struct DevelopmentServers {
     provider: Arc<Provider>,
     issuer: String,
     provider_port: u16,
@@ -28,17 +28,17 @@ pub struct World {
     api_http: HttpClient,
     api_port: u16,
     api_server: Mutex<Option<Server>>,
-    settings: WorldSettings,
+    settings: DevelopmentSettings,
 }
 
-impl World {
-    /// Starts both in the current tokio runtime.
+impl DevelopmentServers {
+    /// Starts both in the current Tokio runtime.
     ///
     /// # Errors
-    /// [`WorldError::PortTaken`] when a port is taken and `next_free` is off;
-    /// [`WorldError::Start`] when anything else is in the way.
-    pub async fn start(settings: WorldSettings) -> Result<Self, WorldError> {
-        let start = |error: &dyn fmt::Display| WorldError::Start(error.to_string());
+    /// [`StartError::PortTaken`] when a port is in use and `next_free` is false;
+    /// [`StartError::Failed`] for any other reason.
+    pub async fn start(settings: DevelopmentSettings) -> Result<Self, StartError> {
+        let start = |error: &dyn fmt::Display| StartError::Failed(error.to_string());
         let tls = tls::client_config(None).map_err(|error| start(&error))?;
         let api_http = HttpClient::new(tls, Limits::default()).map_err(|error| start(&error))?;
         let keys = SigningKeys::new().await?;
@@ -48,7 +48,7 @@ impl World {
             keys,
             api_http.clone(),
         ));
-        let mut world = Self {
+        let mut servers = Self {
             provider,
             issuer: String::new(),
             provider_port: settings.provider_port,
@@ -58,78 +58,77 @@ impl World {
             api_server: Mutex::default(),
             settings,
         };
-        let provider = world.launch_provider(world.settings.next_free).await?;
-        world.provider_port = provider.port();
-        world.issuer = world.provider.issuer().to_owned();
-        world.provider_server = Mutex::new(Some(provider));
-        let api = world.launch_api(world.settings.next_free).await?;
-        world.api_port = api.port();
-        world.api_server = Mutex::new(Some(api));
-        Ok(world)
+        let provider = servers.launch_provider(servers.settings.next_free).await?;
+        servers.provider_port = provider.port();
+        servers.issuer = servers.provider.issuer().to_owned();
+        servers.provider_server = Mutex::new(Some(provider));
+        let api = servers.launch_api(servers.settings.next_free).await?;
+        servers.api_port = api.port();
+        servers.api_server = Mutex::new(Some(api));
+        Ok(servers)
     }
 
-    /// The provider's issuer, such as `http://127.0.0.1:4041`: no slash at its end.
+    /// The provider's issuer, such as `http://127.0.0.1:4041`, without a trailing slash.
     pub fn issuer(&self) -> &str {
         &self.issuer
     }
 
-    /// The API's base address, such as `http://127.0.0.1:6060`: no slash at its end.
+    /// The API's base URL, such as `http://127.0.0.1:6060`, without a trailing slash.
     pub fn api_url(&self) -> String {
         format!("http://127.0.0.1:{}", self.api_port)
     }
 
-    /// The port the provider listens on.
+    /// The port on which the provider listens.
     pub fn provider_port(&self) -> u16 {
         self.provider_port
     }
 
-    /// The port the API listens on.
+    /// The port on which the API listens.
     pub fn api_port(&self) -> u16 {
         self.api_port
     }
 
-    /// The switches for misbehaviour.
+    /// The faults of both servers.
     pub fn faults(&self) -> &Faults {
         &self.provider.faults
     }
 
-    /// How often an endpoint was asked since the start: `discovery`, `jwks`, `authorize`,
-    /// `login`, `signup` (forms sent), `token`, `userinfo`, `end-session`, `messages`. Under
-    /// `replayed-code`: how many codes were redeemed a second time; under `revoked`: how many tokens
-    /// were given back. 0 for other names. The API
-    /// asks for discovery and keys too.
-    pub fn hits(&self, endpoint: &str) -> usize {
+    /// The number of requests to an endpoint since the start: `discovery`, `jwks`, `authorize`,
+    /// `login` and `signup` (submitted forms), `token`, `userinfo`, `end-session`, `messages`.
+    /// `replayed-code` counts codes that were redeemed again, `revoked` counts revoked tokens.
+    /// Other names give 0. Requests of the messages API to `discovery` and `jwks` count too.
+    pub fn request_count(&self, endpoint: &str) -> usize {
         self.provider.request_counts.of(endpoint)
     }
 
-    /// Signs with a new key from now on. The one before stays in the key set, older ones leave.
+    /// Signs with a new key from now on. The key set keeps the previous key and drops older ones.
     ///
     /// # Errors
-    /// [`WorldError::Start`] when no key can be made.
-    pub async fn rotate_keys(&self) -> Result<(), WorldError> {
+    /// [`StartError::Failed`] when the key cannot be generated.
+    pub async fn rotate_keys(&self) -> Result<(), StartError> {
         self.provider.keys.rotate().await
     }
 
-    /// A logout token that was just signed for the client (OpenID Connect Back-Channel Logout,
-    /// section 2.4), with these members of its header and these claims changed; null takes one
-    /// away. It names nobody unless a claim is `sub` or `sid`. `None` when it cannot be signed.
+    /// A new logout token for the client (OpenID Connect Back-Channel Logout, section 2.4), with
+    /// these header parameters and claims set; null removes one. It has neither `sub` nor `sid`
+    /// unless `claims` does. `None` when it cannot be signed.
     pub fn logout_token(&self, header: &Value, claims: &Value) -> Option<String> {
         logout_token(&self.provider, header, claims)
     }
 
-    /// Stops the provider: connections to it are refused. Stopping twice is not an error.
+    /// Stops the provider, so that connections are refused. Does nothing if it is stopped.
     pub async fn stop_provider(&self) {
         if let Some(server) = self.provider_server.lock().await.take() {
             server.stop().await;
         }
     }
 
-    /// Starts the provider again: same port, keys, accounts and sessions. Starting one that
-    /// runs is not an error.
+    /// Starts the provider again with the same port, keys, accounts and sessions. Does nothing if
+    /// it is running.
     ///
     /// # Errors
-    /// As [`World::start`]; the port does not move.
-    pub async fn start_provider(&self) -> Result<(), WorldError> {
+    /// As [`DevelopmentServers::start`] with `next_free` false.
+    pub async fn start_provider(&self) -> Result<(), StartError> {
         let mut server = self.provider_server.lock().await;
         if server.is_none() {
             *server = Some(self.launch_provider(false).await?);
@@ -137,18 +136,18 @@ impl World {
         Ok(())
     }
 
-    /// Stops the API: connections to it are refused. Stopping twice is not an error.
+    /// Stops the API, so that connections are refused. Does nothing if it is stopped.
     pub async fn stop_api(&self) {
         if let Some(server) = self.api_server.lock().await.take() {
             server.stop().await;
         }
     }
 
-    /// Starts the API again on the same port. Starting one that runs is not an error.
+    /// Starts the API again on the same port. Does nothing if it is running.
     ///
     /// # Errors
-    /// As [`World::start`]; the port does not move.
-    pub async fn start_api(&self) -> Result<(), WorldError> {
+    /// As [`DevelopmentServers::start`] with `next_free` false.
+    pub async fn start_api(&self) -> Result<(), StartError> {
         let mut server = self.api_server.lock().await;
         if server.is_none() {
             *server = Some(self.launch_api(false).await?);
@@ -161,7 +160,7 @@ impl World {
         tokio::join!(self.stop_provider(), self.stop_api());
     }
 
-    async fn launch_provider(&self, next_free: bool) -> Result<Server, WorldError> {
+    async fn launch_provider(&self, next_free: bool) -> Result<Server, StartError> {
         let provider = Arc::clone(&self.provider);
         let on_port = move |port| provider.set_port(port);
         let build = |config| {
@@ -172,7 +171,7 @@ impl World {
         Server::start(self.provider_port, next_free, templates, build, on_port).await
     }
 
-    async fn launch_api(&self, next_free: bool) -> Result<Server, WorldError> {
+    async fn launch_api(&self, next_free: bool) -> Result<Server, StartError> {
         let build = |config| {
             let verifier = AccessTokenVerifier::new(
                 self.issuer.clone(),

@@ -2,39 +2,39 @@
 
 use std::{fmt, path::PathBuf};
 
-/// What the world is to be like.
+/// The settings of [`DevelopmentServers`](crate::DevelopmentServers).
 #[derive(Clone, Debug)]
-pub struct WorldSettings {
+pub struct DevelopmentSettings {
     /// The provider's port; 0 for any that is free.
     pub provider_port: u16,
     /// The API's port; 0 for any that is free.
     pub api_port: u16,
-    /// A taken port leads to the next free one instead of an error.
+    /// If a port is in use, take the next free one instead of failing.
     pub next_free: bool,
-    /// The one client that the provider knows.
-    pub client: Client,
+    /// The only client of the provider.
+    pub client: RegisteredClient,
     /// The API's identifier, the `aud` of its access tokens.
     pub audience: String,
-    /// The folder that holds `development/`, the provider's pages.
+    /// The folder with the templates of the provider's pages in its subfolder `development`.
     pub template_dir: PathBuf,
 }
 
-/// The relying party, as it is registered at the provider.
+/// The registration of the relying party at the provider.
 #[derive(Clone)]
-pub struct Client {
+pub struct RegisteredClient {
     /// The `client_id`.
     pub id: String,
     /// The `client_secret`; `Debug` hides it.
     pub secret: String,
-    /// The absolute address to return to after a login; compared exactly.
+    /// The absolute URL to redirect to after a log-in, compared exactly.
     pub redirect_uri: String,
-    /// The absolute address to return to after a log-out; compared exactly.
+    /// The absolute URL to redirect to after a log-out, compared exactly.
     pub post_logout_redirect_uri: String,
 }
 
-impl fmt::Debug for Client {
+impl fmt::Debug for RegisteredClient {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Client")
+        f.debug_struct("RegisteredClient")
             .field("id", &self.id)
             .field("redirect_uri", &self.redirect_uri)
             .field("post_logout_redirect_uri", &self.post_logout_redirect_uri)

@@ -18,7 +18,7 @@ use std::{
 use portico_tests::{
     free_port::free_port,
     person::Person,
-    site::{log_in, settings, world_for},
+    site::{log_in, servers_for, settings},
 };
 use reqwest::{Client, Response, header, redirect::Policy};
 use tokio::task::JoinSet;
@@ -74,7 +74,7 @@ async fn main() {
     let folder = tempfile::tempdir().unwrap();
     let port = free_port();
     let url = Url::parse(&format!("http://127.0.0.1:{port}/")).unwrap();
-    let world = world_for(&url).await;
+    let servers = servers_for(&url).await;
     let particular = [
         ("SESSION_STORE", store.clone()),
         ("ROCKET_LOG_LEVEL", "off".into()),
@@ -82,7 +82,7 @@ async fn main() {
     ];
     let program = std::env::current_exe().unwrap().parent().unwrap().join("../portico");
     let site = Command::new(program)
-        .envs(settings(port, folder.path(), &world, &particular))
+        .envs(settings(port, folder.path(), &servers, &particular))
         .current_dir(folder.path())
         .stdout(Stdio::null())
         .stderr(Stdio::null())

@@ -58,9 +58,9 @@ impl Walk {
         self.visit("public", "/public").await;
         self.visit("not-found", "/nowhere").await;
         self.visit("login-failed", "/callback?error=access_denied&state=x").await;
-        browser.goto(self.site.world.issuer()).await;
+        browser.goto(self.site.servers.issuer()).await;
         self.take("provider").await;
-        browser.goto(&format!("{}/misbehave", self.site.world.issuer())).await;
+        browser.goto(&format!("{}/misbehave", self.site.servers.issuer())).await;
         self.take("provider-misbehave").await;
         self.visit("provider-signup", "/signup").await;
         self.visit("provider-login", "/login").await;

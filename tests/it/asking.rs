@@ -151,7 +151,7 @@ async fn a_page_that_wants_a_fresh_login_sends_people_to_sign_in_anew_and_back()
 #[tokio::test]
 async fn a_third_party_may_have_somebody_sign_in_and_go_to_a_page_of_ours() {
     let site = Site::start().await;
-    let issuer = site.world.issuer();
+    let issuer = site.servers.issuer();
     let own = |path: &str| site.url.join(path).unwrap().to_string();
     for (target, path) in [
         (own("/protected?a=b"), "/protected"),
@@ -178,14 +178,14 @@ async fn a_third_party_may_have_somebody_sign_in_and_go_to_a_page_of_ours() {
 #[tokio::test]
 async fn a_third_party_that_names_another_provider_sends_nobody_there() {
     let site = Site::start().await;
-    let slash = format!("{}/", site.world.issuer());
+    let slash = format!("{}/", site.servers.issuer());
     for issuer in ["https://attacker.example", "", &slash] {
         let page = site.person().get(&format!("/login?{}", query(&[("iss", issuer)]))).await;
         assert_eq!(page.status, StatusCode::BAD_REQUEST, "{issuer}");
     }
     let away = Site::start().await;
-    away.world.stop_provider().await;
-    let link = format!("/login?{}", query(&[("iss", away.world.issuer())]));
+    away.servers.stop_provider().await;
+    let link = format!("/login?{}", query(&[("iss", away.servers.issuer())]));
     let page = away.person().get(&link).await;
     assert_eq!(page.status, StatusCode::SERVICE_UNAVAILABLE);
 }
@@ -193,7 +193,7 @@ async fn a_third_party_that_names_another_provider_sends_nobody_there() {
 #[tokio::test]
 async fn a_third_party_may_send_a_form() {
     let site = Site::start().await;
-    let wish = [("iss", site.world.issuer()), ("login_hint", "jo"), ("next", "/admin")];
+    let wish = [("iss", site.servers.issuer()), ("login_hint", "jo"), ("next", "/admin")];
     let request = site.person().request(Method::POST, "/login").form(&wish);
     let answer = request.send().await.unwrap();
     assert_eq!(answer.status(), StatusCode::SEE_OTHER);

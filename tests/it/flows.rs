@@ -166,7 +166,7 @@ async fn a_repeated_callback_leads_to_the_profile_while_signed_in_and_is_explain
     assert_eq!(stranger.status, StatusCode::BAD_REQUEST);
     assert!(stranger.text().contains("This login cannot be completed"), "{}", stranger.text());
     assert!(stranger.link("Log in again").is_some());
-    assert_eq!(site.world.hits("token"), 1);
+    assert_eq!(site.servers.request_count("token"), 1);
 }
 
 #[tokio::test]
@@ -184,7 +184,7 @@ async fn odd_callbacks_are_explained() {
         assert_eq!(page.status, StatusCode::BAD_REQUEST, "{query}");
         assert!(page.text().contains("This login cannot be completed"), "{query}");
     }
-    assert_eq!(site.world.hits("token"), 0);
+    assert_eq!(site.servers.request_count("token"), 0);
 }
 
 #[tokio::test]
@@ -239,7 +239,7 @@ async fn a_stranger_who_logs_out_is_at_the_front_page() {
 #[tokio::test]
 async fn without_a_log_out_at_the_provider_people_are_told() {
     let site = Site::start().await;
-    site.world.faults().set(portico_development::Fault::NoEndSessionEndpoint);
+    site.servers.faults().set(portico_development::Fault::NoEndSessionEndpoint);
     let (person, profile) = site.signed_in(USER).await;
     let page = person.submit(&profile, "Log Out", &[]).await;
     assert_eq!(page.status, StatusCode::OK);

@@ -41,7 +41,7 @@ async fn pages(site: &Site, browser: &Browser, signed_in: bool) -> Vec<Url> {
         let new: Vec<Url> = found.filter(|url| !known.contains(url)).collect();
         return [known, new].concat();
     }
-    let provider = Url::parse(site.world.issuer()).unwrap();
+    let provider = Url::parse(site.servers.issuer()).unwrap();
     let theirs = ["/", "/misbehave", "/nowhere"].map(|path| provider.join(path).unwrap());
     [SIGNED_OUT.map(here).to_vec(), theirs.to_vec(), ["/login", "/signup"].map(here).to_vec()]
         .concat()
@@ -129,7 +129,7 @@ async fn a_mistyped_password_is_announced() {
 /// elsewhere, and fingers find what they want (WCAG 2.2, 2.5.8).
 async fn assert_sound(email: Option<&str>) {
     let (site, browser) = visitor(email).await;
-    let provider = Url::parse(site.world.issuer()).unwrap();
+    let provider = Url::parse(site.servers.issuer()).unwrap();
     let pages = pages(&site, &browser, email.is_some()).await;
     browser.requests().await;
     browser.console().await;

@@ -29,7 +29,7 @@ async fn access_token(outside: &Outside, email: &str) -> AccessToken {
     let oidc = provider(settings, Limits::default(), Arc::new(SystemClock));
     let attempt = attempt("login");
     let url = oidc.authorization_url(&attempt, Screen::LogIn).await.unwrap();
-    let person = Person::new(Url::parse(outside.world.issuer()).unwrap());
+    let person = Person::new(Url::parse(outside.servers.issuer()).unwrap());
     let response = outside.sign_in(&person, &url, email).await;
     oidc.redeem(&response, &attempt).await.unwrap().tokens.access_token
 }
@@ -37,7 +37,7 @@ async fn access_token(outside: &Outside, email: &str) -> AccessToken {
 async fn over_http() -> (TestApi, Api) {
     let outside = Outside::start().await;
     let http = HttpClient::new(tls::client_config(None).unwrap(), Limits::default()).unwrap();
-    let messages = HttpMessages::new(&outside.world.api_url(), http).unwrap();
+    let messages = HttpMessages::new(&outside.servers.api_url(), http).unwrap();
     let fresh = TestApi {
         messages: Arc::new(messages),
         token: access_token(&outside, "admin@example.com").await,
@@ -51,11 +51,11 @@ struct Api(Outside);
 #[async_trait]
 impl Server for Api {
     async fn stop(&mut self) {
-        self.0.world.stop_api().await;
+        self.0.servers.stop_api().await;
     }
 
     async fn start_again(&mut self) {
-        self.0.world.start_api().await.unwrap();
+        self.0.servers.start_api().await.unwrap();
     }
 }
 

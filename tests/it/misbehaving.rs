@@ -33,7 +33,7 @@ const REKEYED: Asked = [0, 1, 1, 0];
 const ALL: Asked = [0, 0, 1, 1];
 
 fn requested(site: &Site) -> Asked {
-    ["discovery", "jwks", "token", "userinfo"].map(|endpoint| site.world.hits(endpoint))
+    ["discovery", "jwks", "token", "userinfo"].map(|endpoint| site.servers.request_count(endpoint))
 }
 
 fn has_a_session(person: &Person) -> bool {
@@ -65,7 +65,7 @@ async fn assert_refused(row: &str, fault: Fault, status: u16, heading: &str, exp
     let site = site_that_asks_userinfo().await;
     site.signed_in(USER).await;
     let before = requested(&site);
-    site.world.faults().set(fault);
+    site.servers.faults().set(fault);
     let person = site.person();
     let begun = person.visit("/login").await;
     // Some providers refuse before they ask for a password.
@@ -79,7 +79,7 @@ async fn assert_refused(row: &str, fault: Fault, status: u16, heading: &str, exp
     let after = requested(&site);
     assert_eq!(std::array::from_fn(|i| after[i] - before[i]), expected, "{row}");
 
-    site.world.faults().clear();
+    site.servers.faults().clear();
     let mut page = person.visit("/login").await;
     if page.url.path() != "/profile" {
         page = person.submit(&page, "Log In", &[("Email", USER), ("Password", "portico")]).await;
@@ -127,7 +127,7 @@ async fn with_the_code_of(site: &Site, person: &Person, other: &Url) -> Page {
         .query_pairs_mut()
         .append_pair("state", &of(&provider, "state").unwrap())
         .append_pair("code", &of(other, "code").unwrap())
-        .append_pair("iss", site.world.issuer());
+        .append_pair("iss", site.servers.issuer());
     person.get(callback.as_str()).await
 }
 
@@ -137,9 +137,9 @@ async fn the_code_of_another_login() {
     let (_, page) = site.signed_in(USER).await;
     let spent = page.hops.iter().map(|hop| &hop.url).find(|url| url.path() == "/callback").unwrap();
     // A code that came back and was not redeemed.
-    site.world.faults().set(Fault::ChangedResponse(r#"{"state":"x"}"#));
+    site.servers.faults().set(Fault::ChangedResponse(r#"{"state":"x"}"#));
     let unspent = log_in(&site.person(), "/login", USER).await.url;
-    site.world.faults().clear();
+    site.servers.faults().clear();
 
     for (row, code) in [("redeemed before", spent), ("of another browser", &unspent)] {
         let before = requested(&site);
@@ -183,7 +183,7 @@ async fn what_the_id_token_claims() {
         ("empty aud", claims(r#"{"aud":[]}"#)),
         ("malformed aud", claims(r#"{"aud":{"portico":true}}"#)),
         ("a second aud without azp", claims(r#"{"aud":["portico","other"],"azp":null}"#)),
-        ("wrong azp", Fault::ForeignAuthorizedParty),
+        ("wrong azp", Fault::WrongAuthorizedParty),
         ("malformed azp", claims(r#"{"azp":7}"#)),
         ("future iat", Fault::IssuedInTheFuture),
         ("no iat", claims(r#"{"iat":null}"#)),
@@ -221,8 +221,8 @@ async fn how_the_id_token_is_signed() {
         ("crit", header(r#"{"crit":["x"],"x":1}"#), 502, FAILED, TOKEN),
         ("the type of access tokens", header(r#"{"typ":"at+jwt"}"#), 502, FAILED, TOKEN),
         ("a key of no name that is known", header(r#"{"kid":"x"}"#), 502, FAILED, REKEYED),
-        ("flipped signature", Fault::FlippedSignature, 502, FAILED, REKEYED),
-        ("no JWT", Fault::NoJwt("a text"), 502, FAILED, TOKEN),
+        ("flipped signature", Fault::InvalidSignature, 502, FAILED, REKEYED),
+        ("no JWT", Fault::IdTokenText("a text"), 502, FAILED, TOKEN),
         ("1 MB long", Fault::LongClaim(1 << 20), 502, FAILED, TOKEN),
     ] {
         assert_refused(row, fault, status, heading, requested).await;
@@ -234,7 +234,7 @@ async fn a_key_that_is_new_is_asked_for_once() {
     let site = Site::start().await;
     site.signed_in(USER).await;
     let before = requested(&site);
-    site.world.rotate_keys().await.unwrap();
+    site.servers.rotate_keys().await.unwrap();
     site.signed_in(USER).await;
     site.signed_in(USER).await;
     let after = requested(&site);
@@ -247,7 +247,7 @@ async fn what_userinfo_answers() {
     let signed = Fault::UserinfoSigned;
     for (row, fault, status, heading, requested) in [
         ("another person", Fault::UserinfoWrongSubject, 502, FAILED, ALL),
-        ("a wrong signature", Fault::UserinfoForged, 502, FAILED, [0, 1, 1, 1]),
+        ("a wrong signature", Fault::UserinfoInvalidSignature, 502, FAILED, [0, 1, 1, 1]),
         ("signed for another", signed(r#"{"aud":"other"}"#), 502, FAILED, ALL),
         ("signed by another", signed(r#"{"iss":"https://evil.example"}"#), 502, FAILED, ALL),
         ("signed, of another person", signed(r#"{"sub":"other"}"#), 502, FAILED, ALL),
@@ -255,12 +255,12 @@ async fn what_userinfo_answers() {
         assert_refused(row, fault, status, heading, requested).await;
     }
     let site = site_that_asks_userinfo().await;
-    for fault in [signed("{}"), Fault::UserinfoRefuses, Fault::UserinfoHtml] {
-        site.world.faults().set(fault);
+    for fault in [signed("{}"), Fault::UserinfoUnauthorized, Fault::UserinfoHtml] {
+        site.servers.faults().set(fault);
         let before = requested(&site);
         site.signed_in(USER).await;
         assert_eq!(requested(&site)[3] - before[3], 1, "{fault:?}");
-        site.world.faults().clear();
+        site.servers.faults().clear();
     }
 }
 
@@ -269,14 +269,14 @@ async fn what_discovery_answers() {
     for (row, fault) in [
         ("500", Fault::DiscoveryFails),
         ("a page", Fault::DiscoveryHtml),
-        ("JSON that stops in the middle", Fault::DiscoveryBroken),
+        ("JSON that stops in the middle", Fault::DiscoveryTruncated),
         ("a redirect", Fault::DiscoveryRedirects),
         ("another issuer", Fault::DiscoveryWrongIssuer),
-        ("an issuer with a path", Fault::DiscoveryIssuerWith("/tenant")),
+        ("an issuer with a path", Fault::DiscoveryIssuerSuffix("/tenant")),
         ("no jwks_uri", Fault::NoJwksUri),
     ] {
         let site = Site::start().await;
-        site.world.faults().set(fault);
+        site.servers.faults().set(fault);
         let person = site.person();
         let page = person.visit("/login").await;
         assert_says(&page, 503, "Signing in is not possible just now", row);
@@ -285,7 +285,7 @@ async fn what_discovery_answers() {
         assert!((1..=3).contains(&known[0]), "{row}: a failure is remembered: {known:?}");
         assert_eq!(known[1..], [0, 0, 0], "{row}: nothing else is asked");
 
-        site.world.faults().clear();
+        site.servers.faults().clear();
         // The failure is the answer for a second.
         let begun = Instant::now();
         while person.get("/login").await.status != StatusCode::SEE_OTHER {
@@ -296,7 +296,7 @@ async fn what_discovery_answers() {
     }
     // Of a bare host, the slash makes no difference.
     let site = Site::start().await;
-    site.world.faults().set(Fault::DiscoveryIssuerWith("/"));
+    site.servers.faults().set(Fault::DiscoveryIssuerSuffix("/"));
     assert_eq!(site.person().get("/login").await.status, StatusCode::SEE_OTHER);
 }
 
@@ -312,37 +312,36 @@ async fn what_changes_nothing_that_matters_is_believed() {
         Fault::LongClaim(1000),
         Fault::UserinfoSigned("{}"),
     ] {
-        site.world.faults().set(fault);
+        site.servers.faults().set(fault);
         site.signed_in(USER).await;
-        site.world.faults().clear();
+        site.servers.faults().clear();
     }
 }
 
 #[tokio::test]
 async fn a_person_chooses_a_fault_on_a_page_of_the_provider() {
     let site = Site::start().await;
-    let provider = Person::new(Url::parse(site.world.issuer()).unwrap());
+    let provider = Person::new(Url::parse(site.servers.issuer()).unwrap());
     let page = provider.visit("/").await;
-    let page = provider.click(&page, "misbehave").await;
-    assert_eq!(page.heading(), "Misbehave");
-    let page =
-        provider.submit(&page, "Apply", &[("An ID token that has expired", "expired")]).await;
+    let page = provider.click(&page, "Simulate faults").await;
+    assert_eq!(page.heading(), "Simulate faults");
+    let page = provider.submit(&page, "Apply", &[("The ID token has expired", "expired")]).await;
     assert_eq!(page.attribute("input[checked]", "value").as_deref(), Some("expired"));
     let person = site.person();
     assert_says(&log_in(&person, "/login", USER).await, 502, FAILED, "expired");
 
-    let page = provider.submit(&page, "Apply", &[("Behaves", "behave")]).await;
-    let keys = site.world.hits("jwks");
-    provider.submit(&page, "Rotate the key", &[]).await;
+    let page = provider.submit(&page, "Apply", &[("None", "no-fault")]).await;
+    let keys = site.servers.request_count("jwks");
+    provider.submit(&page, "Rotate the signing key", &[]).await;
     let person = site.person();
     assert_eq!(log_in(&person, "/login", USER).await.url.path(), "/profile");
-    assert_eq!(site.world.hits("jwks"), keys + 1);
+    assert_eq!(site.servers.request_count("jwks"), keys + 1);
 
-    let told = provider.submit(&page, "Back-channel log-out now", &[]).await;
-    assert!(told.text().contains("The application answered 200"), "{}", told.text());
+    let told = provider.submit(&page, "Send back-channel logout", &[]).await;
+    assert!(told.text().contains("The application responded with 200"), "{}", told.text());
     assert_eq!(person.get("/profile").await.status, StatusCode::SEE_OTHER);
-    let told = provider.submit(&page, "Back-channel log-out now", &[]).await;
-    assert!(told.text().contains("Nobody is signed in here."), "{}", told.text());
+    let told = provider.submit(&page, "Send back-channel logout", &[]).await;
+    assert!(told.text().contains("No user has a session."), "{}", told.text());
 }
 
 #[tokio::test]
@@ -350,7 +349,7 @@ async fn a_foreign_page_makes_the_provider_do_nothing() {
     let site = Site::start().await;
     let http = HttpClient::new(tls::client_config(None).unwrap(), Limits::default()).unwrap();
     let post = async |path: &str, from: Option<&str>| {
-        let mut request = http::Request::post(format!("{}{path}", site.world.issuer()))
+        let mut request = http::Request::post(format!("{}{path}", site.servers.issuer()))
             .header("Content-Type", "application/x-www-form-urlencoded");
         if let Some(from) = from {
             request = request.header("Sec-Fetch-Site", from);

@@ -46,7 +46,7 @@ fn assert_explains(page: &Page, status: StatusCode, heading: &str) {
 #[tokio::test]
 async fn without_the_provider_the_site_serves_its_public_pages_and_login_says_503() {
     let site = Site::start().await;
-    site.world.stop_provider().await;
+    site.servers.stop_provider().await;
     let person = site.person();
     assert_eq!(person.get("/").await.status, StatusCode::OK);
     assert_eq!(person.get("/public").await.status, StatusCode::OK);
@@ -64,7 +64,7 @@ async fn without_the_provider_the_site_serves_its_public_pages_and_login_says_50
     assert_eq!(json.status, StatusCode::SERVICE_UNAVAILABLE);
     assert!(json.json()["reference"].is_string());
 
-    site.world.start_provider().await.unwrap();
+    site.servers.start_provider().await.unwrap();
     until(&person, "/login", StatusCode::SEE_OTHER).await;
     assert_eq!(log_in(&person, "/protected", USER).await.url.path(), "/protected");
 }
@@ -74,13 +74,13 @@ async fn a_provider_that_stops_in_the_middle_of_a_login_is_at_fault() {
     let site = Site::start().await;
     let person = site.person();
     let form = person.visit("/login").await;
-    site.world.faults().set(Fault::TokenFails);
+    site.servers.faults().set(Fault::TokenFails);
     let fields = [("Email", USER), ("Password", "portico")];
     let page = person.submit(&form, "Log In", &fields).await;
     assert_explains(&page, StatusCode::BAD_GATEWAY, "Signing in failed");
     assert_eq!(person.get("/profile").await.status, StatusCode::SEE_OTHER);
 
-    site.world.faults().clear();
+    site.servers.faults().clear();
     assert_eq!(person.visit("/protected").await.url.path(), "/protected");
 }
 
@@ -89,7 +89,7 @@ async fn a_token_endpoint_that_says_nothing_is_a_504() {
     let site = Site::start().await;
     let person = site.person();
     let form = person.visit("/login").await;
-    site.world.faults().set(Fault::TokenSlow(Duration::from_secs(60)));
+    site.servers.faults().set(Fault::TokenSlow(Duration::from_secs(60)));
     let fields = [("Email", USER), ("Password", "portico")];
     let page = person.submit(&form, "Log In", &fields).await;
     assert_explains(&page, StatusCode::GATEWAY_TIMEOUT, "Signing in takes too long");
@@ -99,7 +99,7 @@ async fn a_token_endpoint_that_says_nothing_is_a_504() {
 async fn people_stay_signed_in_and_can_log_out_while_the_provider_is_down() {
     let site = Site::start().await;
     let (person, _) = site.signed_in(USER).await;
-    site.world.stop_provider().await;
+    site.servers.stop_provider().await;
     let profile = person.get("/profile").await;
     assert_eq!(profile.status, StatusCode::OK);
     // The metadata are known: the browser is sent there, whatever it then finds.
@@ -112,13 +112,13 @@ async fn without_the_api_people_get_502_and_stay_signed_in() {
     let site = Site::start().await;
     let (person, _) = site.signed_in(USER).await;
     assert_eq!(person.get("/protected").await.status, StatusCode::OK);
-    site.world.stop_api().await;
+    site.servers.stop_api().await;
     for address in ["/public", "/protected", "/admin"] {
         let page = person.get(address).await;
         assert_explains(&page, StatusCode::BAD_GATEWAY, "The messages are out of reach");
     }
     assert_eq!(person.get("/profile").await.status, StatusCode::OK);
-    site.world.start_api().await.unwrap();
+    site.servers.start_api().await.unwrap();
     let page = until(&person, "/protected", StatusCode::OK).await;
     assert!(page.text().contains("This is a protected message."));
 }
@@ -128,15 +128,15 @@ async fn an_api_that_says_nothing_is_a_504_and_one_that_talks_nonsense_a_502() {
     let site = Site::start().await;
     let person = site.person();
     for fault in [Fault::ApiFails, Fault::ApiHtml] {
-        site.world.faults().set(fault);
+        site.servers.faults().set(fault);
         let page = person.get("/public").await;
         assert_explains(&page, StatusCode::BAD_GATEWAY, "The messages are out of reach");
-        site.world.faults().clear();
+        site.servers.faults().clear();
     }
-    site.world.faults().set(Fault::ApiSlow(Duration::from_secs(60)));
+    site.servers.faults().set(Fault::ApiSlow(Duration::from_secs(60)));
     let page = person.get("/public").await;
     assert_explains(&page, StatusCode::GATEWAY_TIMEOUT, "The messages take too long");
-    site.world.faults().clear();
+    site.servers.faults().clear();
     assert_eq!(person.get("/public").await.status, StatusCode::OK);
 }
 

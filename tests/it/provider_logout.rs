@@ -63,16 +63,16 @@ async fn a_session_or_all_of_a_persons_end(store: &'static str) {
     let (sid, sub) = (claim(&profile, "sid"), claim(&profile, "sub"));
     assert_ne!(sid, claim(&others, "sid"));
 
-    let token = site.world.logout_token(&json!({}), &json!({ "sid": sid, "sub": sub })).unwrap();
+    let token = site.servers.logout_token(&json!({}), &json!({ "sid": sid, "sub": sub })).unwrap();
     let told = tell(&site, &token).await;
     assert_eq!(told.status, StatusCode::OK, "{}", told.why);
     assert!(!is_signed_in(&one).await);
     assert!(is_signed_in(&other).await);
 
     // A session that has ended already, or that never was, is no error.
-    let token = site.world.logout_token(&json!({}), &json!({ "sid": sid })).unwrap();
+    let token = site.servers.logout_token(&json!({}), &json!({ "sid": sid })).unwrap();
     assert_eq!(tell(&site, &token).await.status, StatusCode::OK);
-    let token = site.world.logout_token(&json!({}), &json!({ "sub": sub })).unwrap();
+    let token = site.servers.logout_token(&json!({}), &json!({ "sub": sub })).unwrap();
     assert_eq!(tell(&site, &token).await.status, StatusCode::OK);
     assert!(!is_signed_in(&other).await);
     assert!(is_signed_in(&admin).await);
@@ -151,7 +151,7 @@ async fn a_token_that_breaks_a_rule_ends_nothing() {
     let (person, profile) = site.signed_in(USER).await;
     let of_person = of(&profile);
     let token =
-        |header: &Value, claims| site.world.logout_token(header, &of_person(claims)).unwrap();
+        |header: &Value, claims| site.servers.logout_token(header, &of_person(claims)).unwrap();
     let good = token(&json!({}), json!({}));
     let mut rows: Vec<(&str, String)> =
         faults().into_iter().map(|(why, header, claims)| (why, token(&header, claims))).collect();
@@ -188,7 +188,7 @@ fn of(profile: &Page) -> impl Fn(Value) -> Value + use<> {
 
 /// How often discovery, keys, token endpoint and userinfo were asked.
 fn requested(site: &Site) -> [usize; 4] {
-    ["discovery", "jwks", "token", "userinfo"].map(|endpoint| site.world.hits(endpoint))
+    ["discovery", "jwks", "token", "userinfo"].map(|endpoint| site.servers.request_count(endpoint))
 }
 
 async fn assert_refused(site: &Site, token: &str, why: &str) {
@@ -215,7 +215,7 @@ async fn a_token_that_no_key_signed_ends_nothing_and_has_keys_fetched_once() {
     for (header, forge) in [other_key, flipped, unsigned] {
         let site = Site::start().await;
         let (person, profile) = site.signed_in(USER).await;
-        let token = site.world.logout_token(&header, &of(&profile)(json!({}))).unwrap();
+        let token = site.servers.logout_token(&header, &of(&profile)(json!({}))).unwrap();
         let [discovery, keys, tokens, userinfo] = requested(&site);
         for _ in 0..3 {
             assert_refused(&site, &forge(&token), "no key").await;
@@ -242,7 +242,7 @@ async fn a_token_is_taken_as_its_provider_writes_it() {
         let (person, profile) = site.signed_in(USER).await;
         let mut claims = claims;
         claims["sid"] = claim(&profile, "sid").into();
-        let told = tell(&site, &site.world.logout_token(&header, &claims).unwrap()).await;
+        let told = tell(&site, &site.servers.logout_token(&header, &claims).unwrap()).await;
         assert_eq!(told.status, StatusCode::OK, "{header} {claims}: {}", told.why);
         assert!(!is_signed_in(&person).await, "{header} {claims}");
     }
@@ -251,11 +251,11 @@ async fn a_token_is_taken_as_its_provider_writes_it() {
 #[tokio::test]
 async fn a_log_out_that_cannot_be_verified_now_is_not_made() {
     let site = Site::start().await;
-    let token = site.world.logout_token(&json!({}), &json!({ "sub": "nobody" })).unwrap();
-    site.world.stop_provider().await;
+    let token = site.servers.logout_token(&json!({}), &json!({ "sub": "nobody" })).unwrap();
+    site.servers.stop_provider().await;
     let told = tell(&site, &token).await;
     assert_eq!((told.status, &*told.error), (StatusCode::BAD_REQUEST, "temporarily_unavailable"));
-    site.world.start_provider().await.unwrap();
+    site.servers.start_provider().await.unwrap();
 }
 
 #[tokio::test]
@@ -278,7 +278,7 @@ async fn frame(site: &Site, person: &Person, iss: &str, sid: &str) -> StatusCode
     assert_eq!(page.header("Cache-Control"), Some("no-store"));
     assert_eq!(page.header("X-Frame-Options"), None);
     let policy = page.header("Content-Security-Policy").unwrap();
-    let provider = site.world.issuer();
+    let provider = site.servers.issuer();
     assert!(policy.ends_with(&format!("frame-ancestors {provider}")), "{policy}");
     page.status
 }
@@ -289,7 +289,7 @@ async fn a_frame_of_the_provider_ends_the_session_that_it_names() {
         let site = site_with(store).await;
         let (one, profile) = site.signed_in(USER).await;
         let (other, others) = site.signed_in(USER).await;
-        let (sid, iss) = (claim(&profile, "sid"), site.world.issuer().to_owned());
+        let (sid, iss) = (claim(&profile, "sid"), site.servers.issuer().to_owned());
         for (iss, sid) in [("https://attacker.example", &*sid), (&iss, ""), (&iss, "another")] {
             frame(&site, &one, iss, sid).await;
             assert!(is_signed_in(&one).await, "{iss} {sid}");
@@ -312,11 +312,11 @@ async fn front_channel_logouts_of_unknown_sessions_spend_no_budget() {
     let (person, profile) = site.signed_in(USER).await;
     let anonymous = site.person();
     for number in 0..300 {
-        let status = frame(&site, &anonymous, site.world.issuer(), &number.to_string()).await;
+        let status = frame(&site, &anonymous, site.servers.issuer(), &number.to_string()).await;
         assert_eq!(status, StatusCode::OK);
     }
     let sid = claim(&profile, "sid");
-    assert_eq!(frame(&site, &anonymous, site.world.issuer(), &sid).await, StatusCode::OK);
+    assert_eq!(frame(&site, &anonymous, site.servers.issuer(), &sid).await, StatusCode::OK);
     assert!(!is_signed_in(&person).await);
 }
 

@@ -164,7 +164,7 @@ fn picky(always: bool) -> Change {
 /// How often the token endpoint was asked to renew.
 fn renewals(site: &Site) -> usize {
     // Each test signs one person in.
-    site.world.hits("token") - 1
+    site.servers.request_count("token") - 1
 }
 
 async fn until_renewing(site: &Site) {
@@ -199,7 +199,7 @@ async fn ten_requests_at_once_renew_it_once(store: Store) {
     let Refreshing { site, _redis } = refreshing(store, hurried()).await;
     let (person, _) = site.signed_in(USER).await;
     // Slow enough for all of them to meet.
-    site.world.faults().set(Fault::TokenSlow(Duration::from_millis(500)));
+    site.servers.faults().set(Fault::TokenSlow(Duration::from_millis(500)));
     let mut tabs = JoinSet::new();
     for _ in 0..10 {
         let tab = person.clone();
@@ -216,7 +216,7 @@ async fn ten_requests_at_once_renew_it_once(store: Store) {
 async fn a_log_out_during_a_renewal_is_final(store: Store) {
     let Refreshing { site, _redis } = refreshing(store, hurried()).await;
     let (person, profile) = site.signed_in(USER).await;
-    site.world.faults().set(Fault::TokenSlow(Duration::from_secs(1)));
+    site.servers.faults().set(Fault::TokenSlow(Duration::from_secs(1)));
     let tab = person.clone();
     let reading = tokio::spawn(async move { tab.get("/protected").await });
     until_renewing(&site).await;
@@ -230,7 +230,7 @@ async fn a_log_out_during_a_renewal_is_final(store: Store) {
 async fn a_provider_that_refuses_ends_the_session_with_a_word(store: Store) {
     let Refreshing { site, _redis } = refreshing(store, hurried()).await;
     let (person, _) = site.signed_in(USER).await;
-    site.world.faults().set(Fault::TokenInvalidGrant);
+    site.servers.faults().set(Fault::TokenInvalidGrant);
     let page = person.get("/protected").await;
     assert_eq!(page.status, StatusCode::UNAUTHORIZED);
     assert_eq!(page.heading(), "Your session has ended");
@@ -239,7 +239,7 @@ async fn a_provider_that_refuses_ends_the_session_with_a_word(store: Store) {
     assert!(page.link("Log In").is_some() && !page.text().contains("Log Out"), "{}", page.text());
     assert!(!is_signed_in(&person).await);
 
-    site.world.faults().clear();
+    site.servers.faults().clear();
     let back = page.attribute("main a.button", "href").unwrap();
     assert_eq!(back, "/login?next=%2Fprotected");
     let page = person.visit(&back).await;
@@ -300,7 +300,7 @@ async fn a_provider_that_lies_at_a_renewal_ends_the_session() {
         (Fault::EmptySubject, token),
         (Fault::WrongIssuer, token),
         (Fault::WrongAudience, token),
-        (Fault::ForeignAuthorizedParty, token),
+        (Fault::WrongAuthorizedParty, token),
         (Fault::WrongNonce, token),
         (Fault::Expired, token),
         (Fault::IssuedInTheFuture, token),
@@ -308,15 +308,17 @@ async fn a_provider_that_lies_at_a_renewal_ends_the_session() {
         (Fault::AlgNone, token),
         (Fault::Hs256, token),
         (Fault::ChangedHeader(r#"{"crit":["x"],"x":1}"#), token),
-        (Fault::NoJwt("a text"), token),
-        (Fault::FlippedSignature, rekeyed),
+        (Fault::IdTokenText("a text"), token),
+        (Fault::InvalidSignature, rekeyed),
     ] {
         let Refreshing { site, .. } = refreshing(Store::Cookie, hurried()).await;
-        let requested =
-            || ["discovery", "jwks", "token", "userinfo"].map(|endpoint| site.world.hits(endpoint));
+        let requested = || {
+            ["discovery", "jwks", "token", "userinfo"]
+                .map(|endpoint| site.servers.request_count(endpoint))
+        };
         let (person, _) = site.signed_in(USER).await;
         let before = requested();
-        site.world.faults().set(fault);
+        site.servers.faults().set(fault);
         let page = person.get("/protected").await;
         assert_eq!(page.status, StatusCode::UNAUTHORIZED, "{fault:?}: {}", page.text());
         assert_eq!(page.heading(), "Your session has ended", "{fault:?}");
@@ -330,7 +332,7 @@ async fn a_provider_that_lies_at_a_renewal_ends_the_session() {
 async fn a_script_is_told_by_401_that_the_session_has_ended() {
     let Refreshing { site, .. } = refreshing(Store::Cookie, hurried()).await;
     let (person, _) = site.signed_in(USER).await;
-    site.world.faults().set(Fault::TokenInvalidGrant);
+    site.servers.faults().set(Fault::TokenInvalidGrant);
     let answer = person.get_json("/protected").await;
     assert_eq!(answer.status, StatusCode::UNAUTHORIZED);
     assert_eq!(answer.json()["message"], "Your session has ended");
@@ -342,11 +344,11 @@ async fn a_provider_that_fails_or_is_silent_ends_no_session() {
     let Refreshing { site, .. } = refreshing(Store::Database, hurried()).await;
     let (person, _) = site.signed_in(USER).await;
     for fault in [Fault::TokenFails, Fault::TokenSlow(Duration::from_secs(60))] {
-        site.world.faults().set(fault);
+        site.servers.faults().set(fault);
         // The token there is lasts a little longer.
         assert_read(&person.get("/protected").await);
         assert!(is_signed_in(&person).await);
-        site.world.faults().clear();
+        site.servers.faults().clear();
     }
     let before = renewals(&site);
     assert_read(&person.get("/protected").await);
@@ -358,9 +360,9 @@ async fn a_provider_that_is_down_ends_no_session() {
     let Refreshing { site, .. } = refreshing(Store::Cookie, hurried()).await;
     let (person, _) = site.signed_in(USER).await;
     // The API needs the provider's keys, once.
-    site.world.faults().set(Fault::TokenFails);
+    site.servers.faults().set(Fault::TokenFails);
     assert_read(&person.get("/protected").await);
-    site.world.stop_provider().await;
+    site.servers.stop_provider().await;
     assert_read(&person.get("/protected").await);
     assert!(is_signed_in(&person).await);
 }
@@ -394,15 +396,15 @@ async fn log_out_revokes_refresh_token_without_delaying_the_visitor() {
     let site = Site::start_with(Particular { settings, ..Particular::default() }).await;
     let (person, page) = site.signed_in(USER).await;
     person.submit(&page, "Log Out", &[]).await;
-    assert_eq!(site.world.hits("revoked"), 0);
+    assert_eq!(site.servers.request_count("revoked"), 0);
 
     let settings = vec![("OIDC_SCOPES", "openid offline_access".to_owned())];
     let site = Site::start_with(Particular { settings, ..Particular::default() }).await;
-    site.world.faults().set(Fault::NoEndSessionEndpoint);
+    site.servers.faults().set(Fault::NoEndSessionEndpoint);
     let (person, page) = site.signed_in(USER).await;
     person.submit(&page, "Log Out", &[]).await;
     let start = Instant::now();
-    while site.world.hits("revoked") == 0 {
+    while site.servers.request_count("revoked") == 0 {
         assert!(start.elapsed() < Duration::from_secs(10), "the token is not revoked");
         tokio::time::sleep(Duration::from_millis(10)).await;
     }

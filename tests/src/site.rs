@@ -1,10 +1,10 @@
-//! Portico under test: assembled as in production, with the development provider and API for its
-//! outside world, all on free ports and in a folder of their own.
+//! Portico under test: assembled as in production, with the development servers, all on free ports
+//! and in a temporary folder.
 
 use std::path::{Path, PathBuf};
 
 use portico::{Ports, assemble, config::Settings, open_database};
-use portico_development::{Client, World, WorldSettings};
+use portico_development::{DevelopmentServers, DevelopmentSettings, RegisteredClient};
 use rocket::{Route, Shutdown};
 use tempfile::TempDir;
 use tokio::{sync::oneshot, task::JoinHandle};
@@ -33,12 +33,12 @@ pub struct Particular {
     pub ports: Option<Change>,
 }
 
-/// A running site. It and its world end when it is dropped.
+/// A running site. Dropping it stops it and its development servers.
 pub struct Site {
     /// Where it is.
     pub url: Url,
     /// The provider and the API around it.
-    pub world: World,
+    pub servers: DevelopmentServers,
     /// The ports that it uses.
     pub ports: Ports,
     shutdown: Shutdown,
@@ -59,8 +59,8 @@ impl Site {
         let folder = tempfile::tempdir().unwrap();
         let port = free_port();
         let url = Url::parse(&format!("http://127.0.0.1:{port}/")).unwrap();
-        let world = world_for(&url).await;
-        let settings = settings(port, folder.path(), &world, &particular.settings);
+        let servers = servers_for(&url).await;
+        let settings = settings(port, folder.path(), &servers, &particular.settings);
         let settings = Settings::from_pairs(settings.iter().map(|(key, value)| (*key, &**value)));
         let settings = settings.unwrap();
         let database = open_database(&settings).unwrap();
@@ -79,7 +79,7 @@ impl Site {
         let shutdown = site.shutdown();
         let task = tokio::spawn(async move { drop(site.launch().await.unwrap()) });
         liftoff.await.expect("the site's port is free");
-        Self { url, world, ports: assembly.ports, shutdown, task: Some(task), _folder: folder }
+        Self { url, servers, ports: assembly.ports, shutdown, task: Some(task), _folder: folder }
     }
 
     /// Somebody with an empty cookie jar.
@@ -117,13 +117,13 @@ pub async fn log_in(person: &Person, address: &str, email: &str) -> Page {
 }
 
 /// A development provider and API for the site at this address.
-pub async fn world_for(site: &Url) -> World {
-    World::start(WorldSettings {
+pub async fn servers_for(site: &Url) -> DevelopmentServers {
+    DevelopmentServers::start(DevelopmentSettings {
         // Not port 0: they stop and come back.
         provider_port: free_port(),
         api_port: free_port(),
         next_free: true,
-        client: Client {
+        client: RegisteredClient {
             id: "portico".into(),
             secret: CLIENT_SECRET.into(),
             redirect_uri: site.join("/callback").unwrap().into(),
@@ -141,11 +141,11 @@ pub fn templates() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../templates")
 }
 
-/// The settings of a site in this world; the particular ones win.
+/// The settings of a site with these development servers. The particular ones take precedence.
 pub fn settings(
     port: u16,
     folder: &Path,
-    world: &World,
+    servers: &DevelopmentServers,
     particular: &[(&'static str, String)],
 ) -> Vec<(&'static str, String)> {
     let database = format!("sqlite://{}", folder.join("portico.db").display());
@@ -155,11 +155,11 @@ pub fn settings(
         ("ROCKET_SECRET_KEY", SECRET_KEY.into()),
         ("PUBLIC_URL", format!("http://127.0.0.1:{port}")),
         ("DATABASE_URL", database),
-        ("OIDC_ISSUER_URL", world.issuer().into()),
+        ("OIDC_ISSUER_URL", servers.issuer().into()),
         ("OIDC_CLIENT_ID", "portico".into()),
         ("OIDC_CLIENT_SECRET", CLIENT_SECRET.into()),
         ("OIDC_AUDIENCE", AUDIENCE.into()),
-        ("API_SERVER_URL", world.api_url()),
+        ("API_SERVER_URL", servers.api_url()),
     ];
     let replaced = |key: &str| particular.iter().any(|(other, _)| *other == key);
     let usual = usual.into_iter().filter(|(key, _)| !replaced(key));

@@ -25,12 +25,12 @@ use crate::{
     web::parameters::{Parameters, is_unreserved},
 };
 
-/// What an authorization response may hold.
-const RESPONSE: [&str; 4] = ["code", "state", "iss", "error"];
+/// The parameters of an authorization response.
+const RESPONSE_PARAMETERS: [&str; 4] = ["code", "state", "iss", "error"];
 
-/// An authorization request of our client, found to be in order.
+/// A valid authorization request of the registered client.
 pub(crate) struct AuthorizationRequest {
-    /// As it came: the forms carry it along.
+    /// All parameters, which the forms repeat as hidden fields.
     pub(crate) parameters: Parameters,
     pub(crate) login_hint: Option<String>,
     redirect_uri: Url,
@@ -49,32 +49,32 @@ pub(crate) struct AuthorizationRequest {
 }
 
 impl AuthorizationRequest {
-    /// Client and address are compared first, exactly: before that, nothing is redirected.
+    /// Compares `client_id` and `redirect_uri` first and exactly: an error in these is shown on a
+    /// page, any other is returned to the client (OpenID Connect Core, section 3.1.2.6).
     pub(crate) fn parse(
         provider: &Provider,
         parameters: &Parameters,
     ) -> Result<Self, Box<BrowserResponse>> {
         let page = |message| Box::new(BrowserResponse::BadRequest(error_page(400, message)));
         if parameters.get("client_id") != Some(provider.client.id.as_str()) {
-            return Err(page("The application that sent you here is not known (client_id)."));
+            return Err(page("Unknown application (client_id)."));
         }
         if parameters.get("redirect_uri") != Some(provider.client.redirect_uri.as_str()) {
             return Err(page(
-                "The application that sent you here is not registered under the address it wants \
-                 you sent back to (redirect_uri).",
+                "The application is not registered with this redirect URI (redirect_uri).",
             ));
         }
         let redirect_uri = Url::parse(&provider.client.redirect_uri)
-            .map_err(|_| page("The application is registered under an address that is none."))?;
+            .map_err(|_| page("The redirect URI of the application is malformed."))?;
 
-        let words = |name| {
+        let list = |name| {
             let value = parameters.get(name).unwrap_or_default();
             value.split_ascii_whitespace().collect::<Vec<_>>()
         };
-        let prompt = words("prompt");
+        let prompt = list("prompt");
         let sign_up = prompt.contains(&"create") || parameters.get("screen_hint") == Some("signup");
-        // An unknown scope is left out of what is granted (OpenID Connect Core, section 3.1.2.1).
-        let scope = words("scope").into_iter().filter(|scope| SCOPES.contains(scope));
+        // Unknown scopes are ignored (OpenID Connect Core, section 3.1.2.1).
+        let scope = list("scope").into_iter().filter(|scope| SCOPES.contains(scope));
         let max_age = parameters.get("max_age").map(|age| age.parse::<u32>());
         let challenge = parameters.get("code_challenge").unwrap_or_default();
         let request = Self {
@@ -96,9 +96,9 @@ impl AuthorizationRequest {
             sign_up,
         };
 
-        let known_prompt = |word: &&str| ["none", "login", "create"].contains(word);
-        let problem = if parameters.repeated() {
-            Some(("invalid_request", "A parameter came twice."))
+        let known_prompt = |value: &&str| ["none", "login", "create"].contains(value);
+        let problem = if parameters.has_duplicates() {
+            Some(("invalid_request", "A parameter occurs more than once."))
         } else if parameters.get("request").is_some() {
             Some(("request_not_supported", "Request objects are not supported."))
         } else if parameters.get("request_uri").is_some() {
@@ -117,7 +117,8 @@ impl AuthorizationRequest {
             Some(("invalid_request", "prompt must be none, login or create."))
         } else if max_age.is_some_and(|age| age.is_err()) {
             Some(("invalid_request", "max_age must be a number of seconds."))
-        } else if request.audience.as_ref().is_some_and(|asked| *asked != provider.audience) {
+        } else if request.audience.as_ref().is_some_and(|requested| *requested != provider.audience)
+        {
             Some(("invalid_target", "There is no API with this audience."))
         } else {
             None
@@ -133,14 +134,14 @@ impl AuthorizationRequest {
         self.max_age.is_none_or(|age| now - session.authenticated_at < age)
     }
 
-    /// Back to the client with a code.
+    /// Redirects to the client with a code.
     pub(crate) fn grant(
         self,
         provider: &Provider,
         session: &ProviderSession,
     ) -> Result<BrowserResponse, InternalError> {
         let code = random()?;
-        let meaning = AuthorizationCode {
+        let data = AuthorizationCode {
             grant: Grant {
                 id: random()?,
                 account: Arc::clone(&session.account),
@@ -154,11 +155,11 @@ impl AuthorizationRequest {
             challenge: self.challenge.clone(),
             expires: provider.now() + CODE_LIFETIME,
         };
-        provider.grants.add_code(code.clone(), meaning);
-        Ok(self.answer(provider, vec![("code", code)]))
+        provider.grants.add_code(code.clone(), data);
+        Ok(self.respond(provider, vec![("code", code)]))
     }
 
-    /// Back to the client with an error (OpenID Connect Core, section 3.1.2.6).
+    /// Redirects to the client with an error (OpenID Connect Core, section 3.1.2.6).
     pub(crate) fn refuse(
         &self,
         provider: &Provider,
@@ -166,10 +167,10 @@ impl AuthorizationRequest {
         description: &str,
     ) -> BrowserResponse {
         let fields = vec![("error", error.into()), ("error_description", description.into())];
-        self.answer(provider, fields)
+        self.respond(provider, fields)
     }
 
-    fn answer(
+    fn respond(
         &self,
         provider: &Provider,
         mut fields: Vec<(&'static str, String)>,
@@ -177,7 +178,7 @@ impl AuthorizationRequest {
         if let Some(state) = &self.state {
             fields.push(("state", state.clone()));
         }
-        // RFC 9207: who answered.
+        // RFC 9207.
         fields.push(("iss", provider.issuer().into()));
         let change = provider.faults.find(|fault| match fault {
             Fault::ChangedResponse(change) => Some(parsed(change)),
@@ -186,7 +187,7 @@ impl AuthorizationRequest {
         for (name, value) in change.iter().filter_map(Value::as_object).flatten() {
             fields.retain(|(field, _)| field != name);
             if let (Some(value), Some(name)) =
-                (value.as_str(), RESPONSE.iter().find(|it| *it == name))
+                (value.as_str(), RESPONSE_PARAMETERS.iter().find(|known| *known == name))
             {
                 fields.push((name, value.into()));
             }
@@ -200,8 +201,8 @@ impl AuthorizationRequest {
                 },
             ));
         }
-        let mut address = self.redirect_uri.clone();
-        address.query_pairs_mut().extend_pairs(&fields);
-        BrowserResponse::Redirect(Redirect::to(String::from(address)))
+        let mut url = self.redirect_uri.clone();
+        url.query_pairs_mut().extend_pairs(&fields);
+        BrowserResponse::Redirect(Redirect::to(String::from(url)))
     }
 }

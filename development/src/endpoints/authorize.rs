@@ -40,11 +40,11 @@ fn by_form(
     authorize(provider, jar, &parameters)
 }
 
-/// Where the link `Cancel` of the forms leads.
+/// The target of the forms' link `Cancel`.
 #[get("/cancel")]
 fn cancel(provider: &State<Arc<Provider>>, parameters: Parameters) -> BrowserResponse {
     match AuthorizationRequest::parse(provider, &parameters) {
-        Ok(request) => request.refuse(provider, "access_denied", "The visitor cancelled."),
+        Ok(request) => request.refuse(provider, "access_denied", "The user cancelled the log-in."),
         Err(reply) => *reply,
     }
 }
@@ -63,14 +63,14 @@ fn authorize(
         _ => None,
     });
     if let Some(error) = error {
-        return Ok(request.refuse(provider, error, "So it was chosen."));
+        return Ok(request.refuse(provider, error, "Simulated fault."));
     }
     let now = provider.now();
     let session = current_session(&provider.sessions, jar);
     match session.filter(|session| request.accepts(session, now)) {
         Some(session) if !request.wants_form => Ok(request.grant(provider, &session)?),
         None if request.silent => {
-            Ok(request.refuse(provider, "login_required", "Nobody is signed in."))
+            Ok(request.refuse(provider, "login_required", "The user has no session."))
         }
         _ if request.sign_up => {
             Ok(BrowserResponse::Page(sign_up_form(&request, &Parameters::default(), "")))

@@ -19,7 +19,8 @@ use crate::{
     web::parameters::Parameters,
 };
 
-/// The client names itself in the header or in the body, never in both (section 2.3).
+/// Verifies the client's credentials, which are in the header or in the body but not in both
+/// (section 2.3).
 pub(crate) fn authenticate(
     provider: &Provider,
     basic: &BasicCredentials,
@@ -27,24 +28,30 @@ pub(crate) fn authenticate(
 ) -> Result<(), TokenError> {
     let body = (form.get("client_id"), form.get("client_secret"));
     let (id, secret) = match (basic, body) {
-        (BasicCredentials::Given(..), (_, Some(_))) => {
-            return Err(TokenError::new("invalid_request", "The client named itself twice."));
+        (BasicCredentials::Present(..), (_, Some(_))) => {
+            return Err(TokenError::new(
+                "invalid_request",
+                "More than one method of client authentication.",
+            ));
         }
-        (BasicCredentials::Given(id, _), (Some(other), None)) if id != other => {
-            return Err(TokenError::new("invalid_request", "The client named itself twice."));
+        (BasicCredentials::Present(id, _), (Some(other), None)) if id != other => {
+            return Err(TokenError::new(
+                "invalid_request",
+                "More than one method of client authentication.",
+            ));
         }
-        (BasicCredentials::Given(id, secret), _) => (id.as_str(), secret.as_str()),
+        (BasicCredentials::Present(id, secret), _) => (id.as_str(), secret.as_str()),
         (BasicCredentials::Absent, (Some(id), Some(secret))) => (id, secret),
-        _ => return Err(TokenError::Client),
+        _ => return Err(TokenError::InvalidClient),
     };
     let same = |one: &str, other: &str| one.as_bytes().ct_eq(other.as_bytes());
-    let known = same(id, &provider.client.id) & same(secret, &provider.client.secret);
-    if known.into() { Ok(()) } else { Err(TokenError::Client) }
+    let valid = same(id, &provider.client.id) & same(secret, &provider.client.secret);
+    if valid.into() { Ok(()) } else { Err(TokenError::InvalidClient) }
 }
 
-/// The client's name and secret by HTTP Basic, form-encoded each (section 2.3.1).
+/// The client's id and secret by HTTP Basic, each form-encoded (section 2.3.1).
 pub(crate) enum BasicCredentials {
-    Given(String, String),
+    Present(String, String),
     Malformed,
     Absent,
 }
@@ -62,14 +69,13 @@ impl<'r> FromRequest<'r> for BasicCredentials {
             let value = BASE64_STANDARD.decode(value.trim()).ok()?;
             let (id, secret) = std::str::from_utf8(&value).ok()?.split_once(':')?;
             let basic = scheme.eq_ignore_ascii_case("basic");
-            basic.then(|| Some(Self::Given(form_decoded(id)?, form_decoded(secret)?))).flatten()
+            basic.then(|| Some(Self::Present(form_decoded(id)?, form_decoded(secret)?))).flatten()
         };
         Outcome::Success(decoded().unwrap_or(Self::Malformed))
     }
 }
 
-/// Undoes the form-encoding of a single value. `None` where a bare `&` or `=` shows that it
-/// never was encoded.
+/// Decodes a form-encoded value. `None` if an unescaped `&` or `=` shows that it is not encoded.
 fn form_decoded(value: &str) -> Option<String> {
     if value.contains(['&', '=']) {
         return None;
@@ -78,37 +84,39 @@ fn form_decoded(value: &str) -> Option<String> {
     Some(pairs.next().map(|(name, _)| name.into_owned()).unwrap_or_default())
 }
 
-/// Why there are no tokens (section 5.2).
+/// An error response (section 5.2).
 pub(crate) enum TokenError {
-    Because(&'static str, &'static str),
-    Client,
-    Failed,
+    Code(&'static str, &'static str),
+    InvalidClient,
+    Internal,
 }
 
 impl TokenError {
-    pub(crate) fn new(error: &'static str, why: &'static str) -> Self {
-        Self::Because(error, why)
+    pub(crate) fn new(error: &'static str, description: &'static str) -> Self {
+        Self::Code(error, description)
     }
 
-    pub(crate) fn invalid_grant(why: &'static str) -> Self {
-        Self::Because("invalid_grant", why)
+    pub(crate) fn invalid_grant(description: &'static str) -> Self {
+        Self::Code("invalid_grant", description)
     }
 }
 
 impl From<InternalError> for TokenError {
     fn from(_: InternalError) -> Self {
-        Self::Failed
+        Self::Internal
     }
 }
 
 impl<'r> Responder<'r, 'static> for TokenError {
     fn respond_to(self, request: &'r Request<'_>) -> response::Result<'static> {
-        let (status, error, why) = match self {
-            Self::Because(error, why) => (Status::BadRequest, error, why),
-            Self::Client => (Status::Unauthorized, "invalid_client", "Unknown client or secret."),
-            Self::Failed => (Status::InternalServerError, "server_error", "Something broke."),
+        let (status, error, description) = match self {
+            Self::Code(error, description) => (Status::BadRequest, error, description),
+            Self::InvalidClient => {
+                (Status::Unauthorized, "invalid_client", "Unknown client or wrong secret.")
+            }
+            Self::Internal => (Status::InternalServerError, "server_error", "Internal error."),
         };
-        let body = json!({ "error": error, "error_description": why });
+        let body = json!({ "error": error, "error_description": description });
         let mut response = (status, (ContentType::JSON, body.to_string())).respond_to(request)?;
         if status == Status::Unauthorized {
             response.set_header(Header::new("WWW-Authenticate", "Basic realm=\"token\""));

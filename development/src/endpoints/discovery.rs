@@ -1,4 +1,4 @@
-//! What the provider says about itself (OpenID Connect Discovery 1.0, section 3) and its keys.
+//! The provider's metadata (OpenID Connect Discovery 1.0, section 3) and keys.
 
 use std::sync::Arc;
 
@@ -29,7 +29,7 @@ use crate::model::{faults::Fault, jws::changed, provider::Provider};
 
 pub(crate) const SCOPES: [&str; 4] = ["openid", "profile", "email", "offline_access"];
 
-/// Metadata that `openidconnect` has no field for.
+/// Metadata beyond the fields of `openidconnect`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct ExtraMetadata {
     code_challenge_methods_supported: Vec<String>,
@@ -61,7 +61,7 @@ pub(crate) fn routes() -> Vec<Route> {
     routes![configuration, jwks, no_icon]
 }
 
-/// Browsers ask for one on every site.
+/// Browsers request one on every site.
 #[get("/favicon.ico")]
 fn no_icon() -> Status {
     Status::NoContent
@@ -71,8 +71,8 @@ fn no_icon() -> Status {
 enum DiscoveryResponse {
     Metadata(Json<Value>),
     Html(RawHtml<&'static str>),
-    Broken(RawJson<String>),
-    Elsewhere(Box<Redirect>),
+    Truncated(RawJson<String>),
+    Redirect(Box<Redirect>),
     Failed(Status),
 }
 
@@ -80,31 +80,29 @@ enum DiscoveryResponse {
 fn configuration(provider: &State<Arc<Provider>>, moved: bool) -> DiscoveryResponse {
     let on = |fault| provider.faults.has(fault);
     if on(Fault::DiscoveryHtml) {
-        return DiscoveryResponse::Html(RawHtml(
-            "<!doctype html><title>Not what you asked for</title>",
-        ));
+        return DiscoveryResponse::Html(RawHtml("<!doctype html><title>Not JSON</title>"));
     }
     if on(Fault::DiscoveryRedirects) && !moved {
-        let there = "/.well-known/openid-configuration?moved=true";
-        return DiscoveryResponse::Elsewhere(Box::new(Redirect::to(there)));
+        let target = "/.well-known/openid-configuration?moved=true";
+        return DiscoveryResponse::Redirect(Box::new(Redirect::to(target)));
     }
     let metadata = metadata(provider).ok().and_then(|it| serde_json::to_value(it).ok());
     let Some(mut metadata) = metadata.filter(|_| !on(Fault::DiscoveryFails)) else {
         return DiscoveryResponse::Failed(Status::InternalServerError);
     };
-    if on(Fault::DiscoveryBroken) {
+    if on(Fault::DiscoveryTruncated) {
         let text = metadata.to_string();
-        return DiscoveryResponse::Broken(RawJson(text.chars().take(text.len() / 2).collect()));
+        return DiscoveryResponse::Truncated(RawJson(text.chars().take(text.len() / 2).collect()));
     }
     if on(Fault::NoJwksUri) {
         metadata = changed(metadata, &json!({ "jwks_uri": null }));
     }
-    let end = provider.faults.find(|fault| match fault {
-        Fault::DiscoveryIssuerWith(end) => Some(end),
+    let suffix = provider.faults.find(|fault| match fault {
+        Fault::DiscoveryIssuerSuffix(suffix) => Some(suffix),
         _ => None,
     });
-    if let Some(end) = end {
-        metadata["issuer"] = format!("{}{end}", provider.issuer()).into();
+    if let Some(suffix) = suffix {
+        metadata["issuer"] = format!("{}{suffix}", provider.issuer()).into();
     }
     DiscoveryResponse::Metadata(Json(metadata))
 }
@@ -119,7 +117,7 @@ fn metadata(provider: &Provider) -> Result<ProviderMetadataWithExtras, url::Pars
     let issuer = if wrong { "http://issuer.example" } else { provider.issuer() };
     let log_out = !provider.faults.has(Fault::NoEndSessionEndpoint);
     let end_session = EndSessionUrl::new(provider.endpoint("/end-session"))?;
-    let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
+    let list = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
     let metadata = ProviderMetadataWithExtras::new(
         IssuerUrl::new(issuer.into())?,
         AuthUrl::new(provider.endpoint("/authorize"))?,
@@ -130,8 +128,8 @@ fn metadata(provider: &Provider) -> Result<ProviderMetadataWithExtras, url::Pars
         LogoutProviderMetadata {
             end_session_endpoint: log_out.then_some(end_session),
             additional_metadata: ExtraMetadata {
-                code_challenge_methods_supported: words(&["S256"]),
-                prompt_values_supported: words(&["none", "login", "create"]),
+                code_challenge_methods_supported: list(&["S256"]),
+                prompt_values_supported: list(&["none", "login", "create"]),
                 authorization_response_iss_parameter_supported: true,
                 revocation_endpoint: provider.endpoint("/revoke"),
                 backchannel_logout_supported: true,

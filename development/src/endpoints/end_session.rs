@@ -39,43 +39,44 @@ fn refused(message: &'static str) -> BrowserResponse {
     BrowserResponse::BadRequest(error_page(400, message))
 }
 
-/// Everything is checked before anything ends.
+/// Validates the whole request before the session ends.
 fn end_session(
     provider: &Provider,
     jar: &CookieJar<'_>,
     parameters: &Parameters,
 ) -> Result<BrowserResponse, &'static str> {
-    if parameters.repeated() {
-        return Err("A parameter came twice.");
+    if parameters.has_duplicates() {
+        return Err("A parameter occurs more than once.");
     }
     let client = &provider.client;
     let hint = match parameters.get("id_token_hint") {
-        // An expired token is as good a hint as any.
+        // An expired ID token is accepted as a hint (section 2).
         Some(token) => {
-            let claims = provider.keys.read(token).ok_or("The id_token_hint is not ours.")?;
-            let ours = claims["iss"] == provider.issuer()
+            let claims =
+                provider.keys.read(token).ok_or("The id_token_hint is not from this provider.")?;
+            let is_valid = claims["iss"] == provider.issuer()
                 && claims["aud"].as_array().is_some_and(|all| all.contains(&json!(client.id)));
-            Some(ours.then_some(claims).ok_or("The id_token_hint is not ours.")?)
+            Some(is_valid.then_some(claims).ok_or("The id_token_hint is not from this provider.")?)
         }
         None => None,
     };
     if parameters.get("client_id").is_some_and(|id| id != client.id) {
-        return Err("The application that sent you here is not known (client_id).");
+        return Err("Unknown application (client_id).");
     }
-    let back = match parameters.get("post_logout_redirect_uri") {
+    let target = match parameters.get("post_logout_redirect_uri") {
         Some(_) if hint.is_none() && parameters.get("client_id").is_none() => {
             return Err("post_logout_redirect_uri needs an id_token_hint or a client_id.");
         }
         Some(address) if address == client.post_logout_redirect_uri => {
-            let mut back = Url::parse(address).map_err(|_| "That address is none.")?;
+            let mut url = Url::parse(address).map_err(|_| "The redirect URI is malformed.")?;
             if let Some(state) = parameters.get("state") {
-                back.query_pairs_mut().append_pair("state", state);
+                url.query_pairs_mut().append_pair("state", state);
             }
-            Some(back)
+            Some(url)
         }
         Some(_) => {
-            return Err("The application that sent you here is not registered under the address \
-                        it wants you sent back to (post_logout_redirect_uri).");
+            return Err("The application is not registered with this redirect URI \
+                        (post_logout_redirect_uri).");
         }
         None => None,
     };
@@ -83,8 +84,8 @@ fn end_session(
     if let Some(sid) = hint.as_ref().and_then(|claims| claims["sid"].as_str()) {
         provider.sessions.end_by_sid(sid);
     }
-    Ok(match back {
-        Some(back) => BrowserResponse::Redirect(Redirect::to(String::from(back))),
+    Ok(match target {
+        Some(url) => BrowserResponse::Redirect(Redirect::to(String::from(url))),
         None => {
             let site = provider.site();
             BrowserResponse::Page(Template::render("development/logged_out", context! { site }))

@@ -1,5 +1,4 @@
-//! The page on which a person chooses how the provider misbehaves, to watch what the application
-//! makes of it.
+//! The page on which a developer chooses a fault, to see how the application handles it.
 
 use std::{sync::Arc, time::Duration};
 
@@ -14,29 +13,44 @@ use crate::{
 };
 
 pub(crate) fn routes() -> Vec<Route> {
-    routes![page, choose, rotate, log_out]
+    routes![page, choose, rotate, end_sessions]
 }
 
-/// Longer than anybody waits.
-const SLOW: Duration = Duration::from_secs(60);
+/// Longer than the time-out of any client.
+const SLOW_RESPONSE: Duration = Duration::from_secs(60);
 
-/// What can be chosen: its name in the form, and what it says on the page.
+/// The faults to choose from: form value, fault, label.
 const CHOICES: [(&str, Fault, &str); 14] = [
-    ("denied", Fault::AuthorizationError("access_denied"), "Answers access_denied to every login"),
-    ("busy", Fault::AuthorizationError("temporarily_unavailable"), "Says that it is busy"),
-    ("slow", Fault::TokenSlow(SLOW), "A token endpoint that takes a minute"),
-    ("fails", Fault::TokenFails, "A token endpoint that answers 500"),
-    ("nonce", Fault::WrongNonce, "An ID token with the nonce of another login"),
-    ("expired", Fault::Expired, "An ID token that has expired"),
-    ("issuer", Fault::WrongIssuer, "An ID token of another issuer"),
-    ("audience", Fault::WrongAudience, "An ID token for another application"),
-    ("none", Fault::AlgNone, "An ID token without a signature"),
-    ("signature", Fault::FlippedSignature, "An ID token with a wrong signature"),
-    ("hash", Fault::WrongAccessTokenHash, "An access token that was swapped"),
-    ("person", Fault::UserinfoWrongSubject, "Userinfo about another person"),
-    ("metadata", Fault::DiscoveryFails, "No metadata (once the application asks for them again)"),
-    ("short", Fault::ShortAccessTokens(20), "Access tokens that end after 20 seconds"),
+    (
+        "access-denied",
+        Fault::AuthorizationError("access_denied"),
+        "Log-ins fail with access_denied",
+    ),
+    (
+        "temporarily-unavailable",
+        Fault::AuthorizationError("temporarily_unavailable"),
+        "Log-ins fail with temporarily_unavailable",
+    ),
+    ("token-slow", Fault::TokenSlow(SLOW_RESPONSE), "The token endpoint takes a minute"),
+    ("token-fails", Fault::TokenFails, "The token endpoint responds with status 500"),
+    ("nonce", Fault::WrongNonce, "The ID token has the nonce of another log-in"),
+    ("expired", Fault::Expired, "The ID token has expired"),
+    ("issuer", Fault::WrongIssuer, "The ID token is from another issuer"),
+    ("audience", Fault::WrongAudience, "The ID token is for another application"),
+    ("unsigned", Fault::AlgNone, "The ID token has no signature"),
+    ("signature", Fault::InvalidSignature, "The ID token has an invalid signature"),
+    ("at-hash", Fault::WrongAccessTokenHash, "The ID token is for another access token"),
+    ("subject", Fault::UserinfoWrongSubject, "Userinfo is about another user"),
+    (
+        "discovery",
+        Fault::DiscoveryFails,
+        "Discovery fails (when the application next fetches the metadata)",
+    ),
+    ("short", Fault::ShortAccessTokens(20), "Access tokens expire after 20 seconds"),
 ];
+
+/// The form value for no fault.
+const NO_FAULT: &str = "no-fault";
 
 #[derive(rocket::FromForm)]
 struct FaultForm<'r> {
@@ -49,23 +63,26 @@ fn page(provider: &State<Arc<Provider>>) -> Template {
 }
 
 fn show(provider: &Provider, message: &str) -> Template {
-    let choices = CHOICES.map(|(name, fault, words)| {
-        context! { name, words, on: provider.faults.has(fault) }
+    let choices = CHOICES.map(|(value, fault, label)| {
+        context! { value, label, checked: provider.faults.has(fault) }
     });
-    let behaves = provider.faults.are_off();
+    let none_checked = provider.faults.is_empty();
     let site = provider.site();
-    Template::render("development/misbehave", context! { choices, behaves, message, site })
+    Template::render(
+        "development/misbehave",
+        context! { choices, no_fault: NO_FAULT, none_checked, message, site },
+    )
 }
 
-/// One fault at a time, or none: that anything else is on, only tests know.
-#[post("/misbehave", data = "<chosen>")]
+/// Switches one fault on, or none, and all others off.
+#[post("/misbehave", data = "<form>")]
 fn choose(
     _origin: SameOrigin,
     provider: &State<Arc<Provider>>,
-    chosen: Form<FaultForm<'_>>,
+    form: Form<FaultForm<'_>>,
 ) -> Result<Redirect, Status> {
-    let fault = CHOICES.into_iter().find(|(name, ..)| *name == chosen.fault);
-    if fault.is_none() && chosen.fault != "behave" {
+    let fault = CHOICES.into_iter().find(|(value, ..)| *value == form.fault);
+    if fault.is_none() && form.fault != NO_FAULT {
         return Err(Status::UnprocessableEntity);
     }
     provider.faults.clear();
@@ -78,40 +95,43 @@ fn choose(
 #[post("/misbehave/rotate")]
 async fn rotate(_origin: SameOrigin, provider: &State<Arc<Provider>>) -> Result<Template, Status> {
     provider.keys.rotate().await.map_err(|_| Status::InternalServerError)?;
-    Ok(show(provider, "The next token is signed with a new key."))
+    Ok(show(provider, "The provider now signs with a new key."))
 }
 
-/// Ends every sign-in here, and tells the application (OpenID Connect Back-Channel Logout,
-/// section 2.5).
+/// Ends all sessions and sends a logout token for each to the application (OpenID Connect
+/// Back-Channel Logout, section 2.5).
 #[post("/misbehave/log-out")]
-async fn log_out(_origin: SameOrigin, provider: &State<Arc<Provider>>) -> Template {
+async fn end_sessions(_origin: SameOrigin, provider: &State<Arc<Provider>>) -> Template {
     let ended = provider.sessions.end_all();
     if ended.is_empty() {
-        return show(provider, "Nobody is signed in here.");
+        return show(provider, "No user has a session.");
     }
-    let mut answers = Vec::new();
+    let mut responses = Vec::new();
     for session in ended {
         let claims = json!({ "sid": session.sid, "sub": session.account.subject });
         let status = match logout_token(provider, &json!({}), &claims) {
-            Some(token) => tell(provider, &token).await,
+            Some(token) => send_logout_token(provider, &token).await,
             None => None,
         };
-        answers.push(status.map_or("nothing".into(), |status| status.to_string()));
+        responses.push(status.map_or("no response".into(), |status| status.to_string()));
     }
     show(
         provider,
-        &format!("Everybody is signed out here. The application answered {}.", answers.join(", ")),
+        &format!(
+            "All sessions have ended. The application responded with {}.",
+            responses.join(", ")
+        ),
     )
 }
 
-/// What the application answered; `None` where it did not.
-async fn tell(provider: &Provider, token: &str) -> Option<u16> {
-    let address = Url::parse(&provider.site()?).ok()?.join("/backchannel-logout").ok()?;
+/// The status with which the application responded; `None` if it did not.
+async fn send_logout_token(provider: &Provider, token: &str) -> Option<u16> {
+    let url = Url::parse(&provider.site()?).ok()?.join("/backchannel-logout").ok()?;
     let form =
         form_urlencoded::Serializer::new(String::new()).append_pair("logout_token", token).finish();
-    let request = http::Request::post(address.as_str())
+    let request = http::Request::post(url.as_str())
         .header(http::header::CONTENT_TYPE, "application/x-www-form-urlencoded")
         .body(form.into_bytes())
         .ok()?;
-    provider.http.send(request).await.ok().map(|answer| answer.status().as_u16())
+    provider.http.send(request).await.ok().map(|response| response.status().as_u16())
 }

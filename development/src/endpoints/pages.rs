@@ -1,4 +1,4 @@
-//! The front page, the style sheet, the pictures of the accounts, the error pages.
+//! Home page, style sheet, account pictures and error pages.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use super::response::error_page;
 use crate::model::{accounts::PASSWORD, provider::Provider};
 
 pub(crate) fn routes() -> Vec<Route> {
-    routes![front, style, picture]
+    routes![home, style, picture]
 }
 
 pub(crate) fn catchers() -> Vec<Catcher> {
@@ -21,7 +21,7 @@ pub(crate) fn catchers() -> Vec<Catcher> {
 }
 
 #[get("/")]
-fn front(provider: &State<Arc<Provider>>) -> Template {
+fn home(provider: &State<Arc<Provider>>) -> Template {
     let (site, password) = (provider.site(), PASSWORD);
     Template::render("development/home", context! { site, password, issuer: provider.issuer() })
 }
@@ -31,11 +31,11 @@ fn style() -> (ContentType, &'static str) {
     (ContentType::CSS, include_str!("../../../templates/development/development.css"))
 }
 
-/// Initials in a circle.
+/// A picture with the account's initials.
 #[get("/picture/<file>")]
 fn picture(file: &str) -> Option<AccountPicture> {
     let initials = file.strip_suffix(".svg")?;
-    // What comes from outside goes into the picture only when it is nothing but initials.
+    // Anything but initials could inject markup into the SVG.
     if !(1..=2).contains(&initials.len()) || !initials.bytes().all(|b| b.is_ascii_alphanumeric()) {
         return None;
     }
@@ -53,15 +53,15 @@ fn picture(file: &str) -> Option<AccountPicture> {
 struct AccountPicture {
     svg: String,
     kind: ContentType,
-    /// The site shows it too.
+    /// Pages of the client embed the picture.
     policy: Header<'static>,
 }
 
 #[catch(default)]
 fn failed(status: Status, _: &Request<'_>) -> Template {
     let message = match status.code {
-        403 => "This form was not sent from one of our own pages.",
-        404 => "There is no such page here.",
+        403 => "This form was submitted from another site.",
+        404 => "There is no such page.",
         _ => status.reason_lossy(),
     };
     error_page(status.code, message)

@@ -11,15 +11,15 @@ pub(crate) fn routes() -> Vec<Route> {
     routes![revoke]
 }
 
-/// A token that is not known is revoked as well as any (section 2.2).
+/// An unknown token is no error (section 2.2).
 #[post("/revoke", data = "<form>")]
 fn revoke(
     basic: BasicCredentials,
     provider: &State<Arc<Provider>>,
     form: Parameters,
 ) -> Result<(), TokenError> {
-    if form.repeated() {
-        return Err(TokenError::new("invalid_request", "A parameter came twice."));
+    if form.has_duplicates() {
+        return Err(TokenError::new("invalid_request", "A parameter occurs more than once."));
     }
     authenticate(provider, &basic, &form)?;
     let token =

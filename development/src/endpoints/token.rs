@@ -44,19 +44,21 @@ async fn token(
         })
         .await;
     if provider.faults.has(Fault::TokenFails) {
-        return Err(TokenError::Failed);
+        return Err(TokenError::Internal);
     }
     if provider.faults.has(Fault::TokenInvalidGrant) {
-        return Err(TokenError::invalid_grant("The provider was told to refuse."));
+        return Err(TokenError::invalid_grant("Simulated fault."));
     }
-    if form.repeated() {
-        return Err(TokenError::new("invalid_request", "A parameter came twice."));
+    if form.has_duplicates() {
+        return Err(TokenError::new("invalid_request", "A parameter occurs more than once."));
     }
     authenticate(provider, &basic, &form)?;
     let grant = match form.get("grant_type") {
         Some("authorization_code") => redeem(provider, &form)?,
         Some("refresh_token") => refresh(provider, &form)?,
-        Some(_) => return Err(TokenError::new("unsupported_grant_type", "No such grant type.")),
+        Some(_) => {
+            return Err(TokenError::new("unsupported_grant_type", "Unsupported grant_type."));
+        }
         None => return Err(TokenError::new("invalid_request", "grant_type is missing.")),
     };
     issue(provider, grant)
@@ -68,23 +70,25 @@ fn redeem(provider: &Provider, form: &Parameters) -> Result<Grant, TokenError> {
     let code = required("code", "code is missing.")?;
     let verifier = required("code_verifier", "code_verifier is missing.")?;
     let code = match provider.grants.redeem(code) {
-        Redemption::Good(code) => code,
-        Redemption::Again => {
+        Redemption::Valid(code) => code,
+        Redemption::Replayed => {
             provider.request_counts.count("replayed-code");
-            return Err(TokenError::invalid_grant("The code was redeemed before."));
+            return Err(TokenError::invalid_grant("The code was already redeemed."));
         }
-        Redemption::Unknown => return Err(TokenError::invalid_grant("The code is not known.")),
+        Redemption::Unknown => return Err(TokenError::invalid_grant("Unknown code.")),
     };
     if code.expires <= provider.now() {
         return Err(TokenError::invalid_grant("The code has expired."));
     }
     if form.get("redirect_uri") != Some(code.redirect_uri.as_str()) {
-        return Err(TokenError::invalid_grant("redirect_uri is not the one of the request."));
+        return Err(TokenError::invalid_grant(
+            "redirect_uri differs from the authorization request.",
+        ));
     }
     let challenge = BASE64_URL_SAFE_NO_PAD.encode(Sha256::digest(verifier));
     let matches: bool = challenge.as_bytes().ct_eq(code.challenge.as_bytes()).into();
     if !(43..=128).contains(&verifier.len()) || !verifier.bytes().all(is_unreserved) || !matches {
-        return Err(TokenError::invalid_grant("code_verifier does not fit the challenge."));
+        return Err(TokenError::invalid_grant("code_verifier does not match code_challenge."));
     }
     Ok(code.grant)
 }
@@ -93,22 +97,21 @@ fn refresh(provider: &Provider, form: &Parameters) -> Result<Grant, TokenError> 
     let token = form
         .get("refresh_token")
         .ok_or_else(|| TokenError::new("invalid_request", "refresh_token is missing."))?;
-    let asked: Option<Vec<String>> =
+    let requested: Option<Vec<String>> =
         form.get("scope").map(|scope| scope.split_ascii_whitespace().map(Into::into).collect());
-    let too_much = |grant: &Grant| {
-        asked.as_ref().is_some_and(|asked| asked.iter().any(|scope| !grant.has(scope)))
+    let exceeds_grant = |grant: &Grant| {
+        requested.as_ref().is_some_and(|scopes| scopes.iter().any(|scope| !grant.has(scope)))
     };
-    let mut grant = provider
-        .grants
-        .take_refresh(token, too_much)
-        .ok_or_else(|| TokenError::invalid_grant("The refresh token is not known, or used up."))?;
-    if too_much(&grant) {
-        return Err(TokenError::new("invalid_scope", "That is more than was granted."));
+    let mut grant = provider.grants.take_refresh(token, exceeds_grant).ok_or_else(|| {
+        TokenError::invalid_grant("The refresh token is unknown or was already used.")
+    })?;
+    if exceeds_grant(&grant) {
+        return Err(TokenError::new("invalid_scope", "The scope exceeds the grant."));
     }
-    if let Some(asked) = asked {
-        grant.scope = asked;
+    if let Some(requested) = requested {
+        grant.scope = requested;
     }
-    // Neither is about this token any more: the login was long ago, its session perhaps ended.
+    // The nonce belongs to the authorization request, and the session may have ended.
     (grant.nonce, grant.sid) = (None, None);
     Ok(grant)
 }
@@ -116,7 +119,7 @@ fn refresh(provider: &Provider, form: &Parameters) -> Result<Grant, TokenError> 
 fn issue(provider: &Provider, grant: Grant) -> Result<TokenResponse, TokenError> {
     let now = provider.now();
     let access = tokens::access_token(provider, &grant, now)?;
-    let mut answer = json!({
+    let mut response = json!({
         "access_token": access,
         "token_type": "Bearer",
         "expires_in": tokens::access_token_lifetime(provider).num_seconds(),
@@ -124,15 +127,15 @@ fn issue(provider: &Provider, grant: Grant) -> Result<TokenResponse, TokenError>
     });
     if grant.has("openid") && !provider.faults.has(Fault::NoIdToken) {
         let id_token = tokens::id_token(provider, &grant, &access, now)?;
-        answer["id_token"] = id_token.into();
+        response["id_token"] = id_token.into();
     }
     if grant.has("offline_access") {
         let refresh = random()?;
         provider.grants.add_refresh(refresh.clone(), grant.clone());
-        answer["refresh_token"] = refresh.into();
+        response["refresh_token"] = refresh.into();
     }
     provider.grants.add_access(access, grant, now + tokens::access_token_lifetime(provider));
-    Ok(TokenResponse(answer))
+    Ok(TokenResponse(response))
 }
 
 /// A token response (RFC 6749, section 5.1).

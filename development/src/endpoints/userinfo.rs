@@ -16,9 +16,9 @@ use serde_json::{Value, json};
 use crate::{
     model::{
         faults::Fault,
-        jws::{changed, forged, sign},
+        jws::{changed, sign, with_invalid_signature},
         provider::Provider,
-        tokens::{ExtraClaims, parsed, person},
+        tokens::{ExtraClaims, parsed, user_claims},
     },
     web::bearer::BearerToken,
 };
@@ -62,46 +62,44 @@ async fn userinfo(
         })
         .await;
     let token = bearer.0.ok_or(BearerChallenge("Bearer"))?;
-    let known = provider.grants.of_access(token, provider.now());
-    let grant = known.filter(|_| !provider.faults.has(Fault::UserinfoRefuses));
+    let grant = provider.grants.of_access(token, provider.now());
+    let grant = grant.filter(|_| !provider.faults.has(Fault::UserinfoUnauthorized));
     let grant = grant.ok_or(BearerChallenge("Bearer error=\"invalid_token\""))?;
-    let mut claims = UserInfoClaims::new(person(provider, &grant), ExtraClaims::of(&grant));
+    let mut claims = UserInfoClaims::new(user_claims(provider, &grant), ExtraClaims::of(&grant));
     if provider.faults.has(Fault::UserinfoWrongSubject) {
         claims.set_subject(SubjectIdentifier::new("dev|someone-else".into()));
     }
     if provider.faults.has(Fault::UserinfoHtml) {
-        return Ok(UserinfoResponse::Page(RawHtml(
-            "<!doctype html><title>Not what you asked for</title>",
-        )));
+        return Ok(UserinfoResponse::Page(RawHtml("<!doctype html><title>Not JSON</title>")));
     }
     let signed = provider.faults.find(|fault| match fault {
         Fault::UserinfoSigned(change) => Some((parsed(change), false)),
-        Fault::UserinfoForged => Some((Value::Null, true)),
+        Fault::UserinfoInvalidSignature => Some((Value::Null, true)),
         _ => None,
     });
     match signed {
         None => Ok(UserinfoResponse::Plain(Box::new(Json(claims)))),
-        Some((change, wrong)) => signed_claims(provider, &claims, &change, wrong)
+        Some((change, invalid)) => signed_claims(provider, &claims, &change, invalid)
             .map(|token| UserinfoResponse::Signed((ContentType::new("application", "jwt"), token)))
             .ok_or(BearerChallenge("Bearer")),
     }
 }
 
-/// Section 5.3.2: with `iss` and `aud`.
+/// Signed claims, which include `iss` and `aud` (section 5.3.2).
 fn signed_claims(
     provider: &Provider,
     claims: &UserInfoClaims<ExtraClaims, CoreGenderClaim>,
     change: &Value,
-    wrong: bool,
+    invalid: bool,
 ) -> Option<String> {
-    let ours = json!({ "iss": provider.issuer(), "aud": provider.client.id });
-    let claims = changed(changed(serde_json::to_value(claims).ok()?, &ours), change);
+    let required = json!({ "iss": provider.issuer(), "aud": provider.client.id });
+    let claims = changed(changed(serde_json::to_value(claims).ok()?, &required), change);
     let key = provider.keys.current()?;
     let token = sign(&key, "JWT", &claims)?;
-    if wrong { forged(&token) } else { Some(token) }
+    if invalid { with_invalid_signature(&token) } else { Some(token) }
 }
 
-/// 401, with the challenge to answer (RFC 6750, section 3).
+/// 401 with this challenge (RFC 6750, section 3).
 struct BearerChallenge(&'static str);
 
 impl<'r> Responder<'r, 'static> for BearerChallenge {

@@ -1,16 +1,16 @@
-//! The people whom the provider knows. They live in memory.
+//! The users' accounts, in memory.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use subtle::ConstantTimeEq;
 
-/// The permission that only the admin has.
+/// The permission of the account `admin@example.com`.
 pub(crate) const READ_ADMIN_MESSAGES: &str = "read:admin-messages";
 
-/// The password of the accounts that are there from the start.
+/// The password of the initial accounts.
 pub(crate) const PASSWORD: &str = "portico";
 
-/// One person. No `Debug`: it would show the password.
+/// An account. No `Debug`, because it would show the password.
 pub(crate) struct Account {
     pub(crate) subject: String,
     pub(crate) email: String,
@@ -25,8 +25,8 @@ impl Account {
         self.password.as_bytes().ct_eq(password.as_bytes()).into()
     }
 
-    /// The first letters of the first and the last name, for the picture. The e-mail's where the
-    /// name has none.
+    /// The initials of the first and the last name, for the picture; the first letter of the e-mail
+    /// address if the name has no letter from A to Z.
     pub(crate) fn initials(&self) -> String {
         let letter = |word: &str| word.chars().find(char::is_ascii_alphanumeric);
         let mut words = self.name.split_whitespace().filter_map(letter);
@@ -36,7 +36,7 @@ impl Account {
     }
 }
 
-/// Why nobody can sign up like this; the text is for the visitor.
+/// Why the sign-up is refused. The messages are shown to the user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum SignUpError {
     #[error("Enter an email address, such as name@example.com.")]
@@ -47,11 +47,11 @@ pub(crate) enum SignUpError {
     Taken,
 }
 
-/// All of them.
+/// All accounts.
 pub(crate) struct Accounts(Mutex<Vec<Arc<Account>>>);
 
 impl Accounts {
-    /// The two that are there from the start.
+    /// The two initial accounts.
     pub(crate) fn seeded() -> Self {
         let account = |name: &str, email: &str, subject: &str, permissions| {
             Arc::new(Account {
@@ -74,13 +74,13 @@ impl Accounts {
         ]))
     }
 
-    /// `None` when e-mail or password is wrong, without telling which.
+    /// The account; `None` when the e-mail address or the password is wrong.
     pub(crate) fn log_in(&self, email: &str, password: &str) -> Option<Arc<Account>> {
         let account = self.find(email)?;
         account.has_password(password).then_some(account)
     }
 
-    /// Adds an account without permissions. `id` makes its subject.
+    /// Adds an account without permissions. `id` becomes part of its subject.
     pub(crate) fn sign_up(
         &self,
         id: &str,
@@ -123,6 +123,6 @@ impl Accounts {
 
     fn find(&self, email: &str) -> Option<Arc<Account>> {
         let accounts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        accounts.iter().find(|known| known.email.eq_ignore_ascii_case(email.trim())).cloned()
+        accounts.iter().find(|account| account.email.eq_ignore_ascii_case(email.trim())).cloned()
     }
 }

@@ -1,4 +1,4 @@
-//! The ways in which the outside world can misbehave on demand.
+//! Faults that tests and the faults page can switch on.
 
 use std::{
     sync::{Mutex, PoisonError},
@@ -7,121 +7,125 @@ use std::{
 
 use chrono::TimeDelta;
 
-/// One way to misbehave.
+/// A way in which the provider or the messages API deviates from correct behaviour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// Discovery answers 500.
+    /// Discovery responds with status 500.
     DiscoveryFails,
-    /// The metadata names another issuer.
+    /// The metadata has another issuer.
     DiscoveryWrongIssuer,
-    /// The metadata names the issuer with this at its end.
-    DiscoveryIssuerWith(&'static str),
-    /// The metadata stops in the middle.
-    DiscoveryBroken,
-    /// Discovery redirects to another address, where the metadata are right.
+    /// The metadata has the issuer with this suffix.
+    DiscoveryIssuerSuffix(&'static str),
+    /// The metadata is truncated.
+    DiscoveryTruncated,
+    /// Discovery redirects to another URL, which returns correct metadata.
     DiscoveryRedirects,
-    /// The metadata names no `jwks_uri`.
+    /// The metadata has no `jwks_uri`.
     NoJwksUri,
-    /// Discovery answers a page instead of JSON.
+    /// Discovery returns HTML instead of JSON.
     DiscoveryHtml,
-    /// The metadata names no `end_session_endpoint`.
+    /// The metadata has no `end_session_endpoint`.
     NoEndSessionEndpoint,
-    /// The authorization endpoint answers this error, whoever asks.
+    /// The authorization endpoint returns this error code.
     AuthorizationError(&'static str),
-    /// The authorization response has these members changed: JSON, where null takes one away.
+    /// The authorization response has these parameters set: a JSON object, in which null removes
+    /// one.
     ChangedResponse(&'static str),
-    /// The token endpoint waits this long first.
+    /// The token endpoint responds after this delay.
     TokenSlow(Duration),
-    /// The token endpoint answers 500.
+    /// The token endpoint responds with status 500.
     TokenFails,
-    /// The token endpoint answers `invalid_grant` to everything.
+    /// The token endpoint returns the error `invalid_grant`.
     TokenInvalidGrant,
-    /// Access tokens end after this many seconds.
+    /// Access tokens expire after this many seconds.
     ShortAccessTokens(u32),
-    /// The ID token's `sub` is another person's.
+    /// The ID token's `sub` is another user's.
     WrongSubject,
-    /// The token response holds no ID token.
+    /// The token response has no ID token.
     NoIdToken,
     /// The ID token's `iss` is another issuer.
     WrongIssuer,
     /// The ID token's `aud` is another client.
     WrongAudience,
-    /// The ID token's `nonce` is not the one that was sent.
+    /// The ID token's `nonce` is not the request's.
     WrongNonce,
-    /// The ID token's `exp` is an hour ago.
+    /// The ID token's `exp` is one hour in the past.
     Expired,
-    /// The ID token's `iat` is an hour ahead.
+    /// The ID token's `iat` is one hour in the future.
     IssuedInTheFuture,
     /// The ID token has `"alg": "none"` and no signature.
     AlgNone,
-    /// The ID token is signed HS256 with the client's secret.
+    /// The ID token is signed with HS256 and the client secret.
     Hs256,
-    /// The ID token has these claims changed, and is signed like that: JSON, where null takes one
-    /// away.
+    /// The ID token has these claims set and a valid signature: a JSON object, in which null
+    /// removes one.
     ChangedClaims(&'static str),
-    /// The ID token has these members of its header changed, in the same way.
+    /// The ID token has these header parameters set and a valid signature: a JSON object, in which
+    /// null removes one.
     ChangedHeader(&'static str),
-    /// The ID token has a claim of this many bytes.
+    /// The ID token has an additional claim of this many bytes.
     LongClaim(usize),
-    /// The ID token is this text.
-    NoJwt(&'static str),
+    /// The ID token is replaced by this text.
+    IdTokenText(&'static str),
     /// One bit of the ID token's signature is flipped.
-    FlippedSignature,
+    InvalidSignature,
     /// The ID token's `sub` is empty.
     EmptySubject,
     /// The ID token's `at_hash` belongs to another access token.
     WrongAccessTokenHash,
     /// The ID token's `azp` is another client.
-    ForeignAuthorizedParty,
-    /// Userinfo's `sub` is another person's.
+    WrongAuthorizedParty,
+    /// Userinfo's `sub` is another user's.
     UserinfoWrongSubject,
-    /// Userinfo answers 401.
-    UserinfoRefuses,
-    /// Userinfo answers a page instead of JSON.
+    /// Userinfo responds with status 401.
+    UserinfoUnauthorized,
+    /// Userinfo returns HTML instead of JSON.
     UserinfoHtml,
-    /// Userinfo is signed, with these claims changed: JSON, where null takes one away.
+    /// Userinfo is signed and has these claims set: a JSON object, in which null removes one.
     UserinfoSigned(&'static str),
-    /// Userinfo is signed, and one bit of its signature flipped.
-    UserinfoForged,
-    /// Userinfo waits this long first.
+    /// Userinfo is signed, and one bit of its signature is flipped.
+    UserinfoInvalidSignature,
+    /// Userinfo responds after this delay.
     UserinfoSlow(Duration),
-    /// The messages API waits this long first.
+    /// The messages API responds after this delay.
     ApiSlow(Duration),
-    /// The messages API answers 500.
+    /// The messages API responds with status 500.
     ApiFails,
-    /// The messages API answers a page instead of JSON.
+    /// The messages API returns HTML instead of JSON.
     ApiHtml,
 }
 
-/// The faults that are on. Several may be on at once.
+/// The faults that are switched on, in the order in which they were.
 #[derive(Debug, Default)]
 pub struct Faults(Mutex<Vec<Fault>>);
 
 impl Faults {
-    /// Has the world misbehave in this way too, until [`Faults::clear`].
+    /// Switches a fault on, beside those that are on, until [`Faults::clear`].
     pub fn set(&self, fault: Fault) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push(fault);
     }
 
-    /// Has the world behave again.
+    /// Switches all faults off.
     pub fn clear(&self) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
-    pub(crate) fn are_off(&self) -> bool {
+    /// Whether no fault is on.
+    pub(crate) fn is_empty(&self) -> bool {
         self.all().is_empty()
     }
 
-    /// What the first fault that `pick` knows says.
+    /// The first value that `pick` returns for a fault that is on; `None` if it returns none.
     pub(crate) fn find<T>(&self, pick: impl FnMut(Fault) -> Option<T>) -> Option<T> {
         self.all().into_iter().find_map(pick)
     }
 
+    /// Whether this fault is on.
     pub(crate) fn has(&self, fault: Fault) -> bool {
         self.all().contains(&fault)
     }
 
-    /// How long access tokens last, where that is misbehaviour.
+    /// The lifetime of access tokens, if [`Fault::ShortAccessTokens`] is on.
     pub(crate) fn short_access_tokens(&self) -> Option<TimeDelta> {
         self.all().into_iter().find_map(|fault| match fault {
             Fault::ShortAccessTokens(seconds) => Some(TimeDelta::seconds(seconds.into())),
@@ -129,7 +133,7 @@ impl Faults {
         })
     }
 
-    /// Waits as long as the first fault that `delay` knows says; not at all without one.
+    /// Waits for the first delay that `delay` returns for a fault that is on, if any.
     pub(crate) async fn wait(&self, delay: fn(Fault) -> Option<Duration>) {
         if let Some(delay) = self.all().into_iter().find_map(delay) {
             tokio::time::sleep(delay).await;

@@ -1,4 +1,4 @@
-//! What was granted to the client: codes, access tokens and refresh tokens that are still good.
+//! Grants, and the codes, access tokens and refresh tokens that were issued for them.
 
 use std::{
     collections::HashMap,
@@ -9,23 +9,23 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::accounts::Account;
 
-/// How long a code is good for.
+/// The lifetime of an authorization code.
 pub(crate) const CODE_LIFETIME: TimeDelta = TimeDelta::seconds(60);
 
-/// How long an access token is good for.
+/// The lifetime of access tokens and ID tokens.
 pub(crate) const TOKEN_LIFETIME: TimeDelta = TimeDelta::hours(1);
 
-/// What one login entitles the client to.
+/// What a log-in grants to the client.
 #[derive(Clone)]
 pub(crate) struct Grant {
-    /// Names the grant; everything issued from it falls together.
+    /// Links all tokens of the grant, which are revoked together.
     pub(crate) id: String,
     pub(crate) account: Arc<Account>,
     pub(crate) scope: Vec<String>,
     pub(crate) audience: Option<String>,
     pub(crate) nonce: Option<String>,
     pub(crate) auth_time: DateTime<Utc>,
-    /// `None` once refreshed: the sign-in may be gone by then.
+    /// `None` after a refresh, because the session may have ended.
     pub(crate) sid: Option<String>,
 }
 
@@ -35,7 +35,7 @@ impl Grant {
     }
 }
 
-/// A code, and what the request for it said.
+/// The data of an authorization code.
 pub(crate) struct AuthorizationCode {
     pub(crate) grant: Grant,
     pub(crate) redirect_uri: String,
@@ -44,22 +44,22 @@ pub(crate) struct AuthorizationCode {
     pub(crate) expires: DateTime<Utc>,
 }
 
-/// What became of a code.
+/// The result of redeeming a code.
 pub(crate) enum Redemption {
-    Good(Box<AuthorizationCode>),
-    /// It had been redeemed before; everything issued from it is now revoked.
-    Again,
+    Valid(Box<AuthorizationCode>),
+    /// It was redeemed before. All tokens of its grant are now revoked.
+    Replayed,
     Unknown,
 }
 
 #[derive(Default)]
 struct IssuedTokens {
     codes: HashMap<String, AuthorizationCode>,
-    /// The codes redeemed, and the grants they stood for.
+    /// The ids of the grants of redeemed codes.
     redeemed: HashMap<String, String>,
     access: HashMap<String, (Grant, DateTime<Utc>)>,
     refresh: HashMap<String, Grant>,
-    /// The refresh tokens used up, and their grants.
+    /// The ids of the grants of used refresh tokens.
     rotated: HashMap<String, String>,
 }
 
@@ -70,26 +70,26 @@ impl IssuedTokens {
     }
 }
 
-/// All of it.
+/// All grants and tokens.
 #[derive(Default)]
 pub(crate) struct Grants(Mutex<IssuedTokens>);
 
 impl Grants {
-    pub(crate) fn add_code(&self, code: String, meaning: AuthorizationCode) {
-        self.lock().codes.insert(code, meaning);
+    pub(crate) fn add_code(&self, code: String, data: AuthorizationCode) {
+        self.lock().codes.insert(code, data);
     }
 
-    /// Takes the code away, whatever comes of it: a code is good for one try.
+    /// Redeems a code. It is removed even if the request then fails: a code can be used once.
     pub(crate) fn redeem(&self, code: &str) -> Redemption {
         let mut issued = self.lock();
-        if let Some(meaning) = issued.codes.remove(code) {
-            issued.redeemed.insert(code.into(), meaning.grant.id.clone());
-            return Redemption::Good(Box::new(meaning));
+        if let Some(data) = issued.codes.remove(code) {
+            issued.redeemed.insert(code.into(), data.grant.id.clone());
+            return Redemption::Valid(Box::new(data));
         }
         match issued.redeemed.get(code).cloned() {
             Some(grant) => {
                 issued.revoke(&grant);
-                Redemption::Again
+                Redemption::Replayed
             }
             None => Redemption::Unknown,
         }
@@ -99,7 +99,7 @@ impl Grants {
         self.lock().access.insert(token, (grant, expires));
     }
 
-    /// The grant of an access token that is still good.
+    /// The grant of an access token; `None` if it is unknown, revoked or expired.
     pub(crate) fn of_access(&self, token: &str, now: DateTime<Utc>) -> Option<Grant> {
         let mut issued = self.lock();
         issued.access.retain(|_, (_, expires)| *expires > now);
@@ -110,8 +110,8 @@ impl Grants {
         self.lock().refresh.insert(token, grant);
     }
 
-    /// The grant of a refresh token, which `keep` may refuse to use up. One used before revokes
-    /// its grant (RFC 9700, section 4.14.2).
+    /// The grant of a refresh token, which is then used up unless `keep` returns true. `None` if it
+    /// is unknown. A token that was used before revokes its grant (RFC 9700, section 4.14.2).
     pub(crate) fn take_refresh(
         &self,
         token: &str,
@@ -130,7 +130,7 @@ impl Grants {
         Some(grant)
     }
 
-    /// The token and whatever came of its grant.
+    /// Revokes the grant of an access token or refresh token.
     pub(crate) fn revoke(&self, token: &str) {
         let mut issued = self.lock();
         let refresh = issued.refresh.get(token).map(|grant| grant.id.clone());

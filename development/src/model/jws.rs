@@ -7,18 +7,18 @@ use openidconnect::{
 };
 use serde_json::Value;
 
-/// Signs `claims` RS256 in the compact form (RFC 7515, section 7.1). `None` when signing fails.
+/// Signs `claims` with RS256. `None` when signing fails.
 pub(crate) fn sign(key: &CoreRsaPrivateSigningKey, typ: &str, claims: &Value) -> Option<String> {
     sign_as(key, &header(key, typ), claims)
 }
 
-/// The header that says how this key signs.
+/// The header for a signature with this key.
 pub(crate) fn header(key: &CoreRsaPrivateSigningKey, typ: &str) -> Value {
     let kid = key.as_verification_key().key_id().map(|kid| kid.to_string());
     serde_json::json!({ "alg": "RS256", "typ": typ, "kid": kid })
 }
 
-/// Signs RS256, whatever the header says.
+/// Signs with RS256 whatever `alg` the header has. `None` when signing fails.
 pub(crate) fn sign_as(
     key: &CoreRsaPrivateSigningKey,
     header: &Value,
@@ -30,31 +30,32 @@ pub(crate) fn sign_as(
     Some(format!("{input}.{}", BASE64.encode(signature)))
 }
 
-/// The object with these members changed; null takes one away.
-pub(crate) fn changed(mut usual: Value, changes: &Value) -> Value {
+/// `object` with the members of `changes` set; null removes one.
+pub(crate) fn changed(mut object: Value, changes: &Value) -> Value {
     for (name, value) in changes.as_object().into_iter().flatten() {
-        match (usual.as_object_mut(), value.is_null()) {
-            (Some(usual), true) => drop(usual.remove(name)),
-            (Some(usual), false) => drop(usual.insert(name.clone(), value.clone())),
+        match (object.as_object_mut(), value.is_null()) {
+            (Some(members), true) => drop(members.remove(name)),
+            (Some(members), false) => drop(members.insert(name.clone(), value.clone())),
             (None, _) => {}
         }
     }
-    usual
+    object
 }
 
-/// The same token with one bit of its signature flipped; `None` when it is none.
-pub(crate) fn forged(token: &str) -> Option<String> {
+/// The token with one bit of its signature flipped; `None` when it is no JWS.
+pub(crate) fn with_invalid_signature(token: &str) -> Option<String> {
     let (input, signature) = token.rsplit_once('.')?;
     let mut signature = BASE64.decode(signature).ok()?;
     *signature.last_mut()? ^= 1;
     Some(format!("{input}.{}", BASE64.encode(signature)))
 }
 
+/// JSON in base64url.
 pub(crate) fn encode(json: &Value) -> String {
     BASE64.encode(json.to_string())
 }
 
-/// A signed token in the compact form, not yet believed.
+/// A signed token that is not yet verified.
 pub(crate) struct Jws<'t> {
     input: &'t str,
     signature: Vec<u8>,
@@ -63,7 +64,7 @@ pub(crate) struct Jws<'t> {
 }
 
 impl<'t> Jws<'t> {
-    /// `None` unless it has the form of an RS256 token.
+    /// Parses the compact form; `None` unless the header names RS256 and nothing critical.
     pub(crate) fn parse(token: &'t str) -> Option<Self> {
         let (input, signature) = token.rsplit_once('.')?;
         let (header, claims) = input.split_once('.')?;
@@ -82,13 +83,13 @@ impl<'t> Jws<'t> {
         })
     }
 
-    /// The `kid` of its header.
+    /// The header's `kid`; `None` without one.
     pub(crate) fn kid(&self) -> Option<&str> {
         self.kid.as_deref()
     }
 
-    /// The claims, when this key signed them.
-    pub(crate) fn verified_by(self, key: &CoreJsonWebKey) -> Option<Value> {
+    /// The claims if this key signed them, else `None`.
+    pub(crate) fn verify(self, key: &CoreJsonWebKey) -> Option<Value> {
         let algorithm = CoreJwsSigningAlgorithm::RsaSsaPkcs1V15Sha256;
         key.verify_signature(&algorithm, self.input.as_bytes(), &self.signature).ok()?;
         Some(self.claims)

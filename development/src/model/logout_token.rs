@@ -1,4 +1,4 @@
-//! Logout tokens (OpenID Connect Back-Channel Logout, section 2.4), right or wrong.
+//! Logout tokens (OpenID Connect Back-Channel Logout, section 2.4).
 
 use serde_json::{Value, json};
 
@@ -8,11 +8,12 @@ use super::{
     random::random,
 };
 
-/// A good one but for these changes; null takes a member away.
+/// A logout token with these header parameters and claims set; null removes one. `None` when it
+/// cannot be signed.
 pub(crate) fn logout_token(provider: &Provider, head: &Value, claims: &Value) -> Option<String> {
     let key = provider.keys.current()?;
     let now = provider.now().timestamp();
-    let usual = json!({
+    let defaults = json!({
         "iss": provider.issuer(),
         "aud": provider.client.id,
         "iat": now,
@@ -20,5 +21,5 @@ pub(crate) fn logout_token(provider: &Provider, head: &Value, claims: &Value) ->
         "jti": random().ok()?,
         "events": { "http://schemas.openid.net/event/backchannel-logout": {} },
     });
-    sign_as(&key, &changed(header(&key, "logout+jwt"), head), &changed(usual, claims))
+    sign_as(&key, &changed(header(&key, "logout+jwt"), head), &changed(defaults, claims))
 }

@@ -11,12 +11,12 @@ use super::{
     accounts::Accounts, faults::Faults, grants::Grants, keys::SigningKeys,
     request_counts::RequestCounts, sessions::ProviderSessions,
 };
-use crate::settings::Client;
+use crate::settings::RegisteredClient;
 
 /// The state of the provider, which outlives a stop of its server.
 pub(crate) struct Provider {
     issuer: OnceLock<String>,
-    pub(crate) client: Client,
+    pub(crate) client: RegisteredClient,
     pub(crate) audience: String,
     pub(crate) accounts: Accounts,
     pub(crate) sessions: ProviderSessions,
@@ -30,7 +30,7 @@ pub(crate) struct Provider {
 
 impl Provider {
     pub(crate) fn new(
-        client: Client,
+        client: RegisteredClient,
         audience: String,
         keys: SigningKeys,
         http: HttpClient,
@@ -49,25 +49,27 @@ impl Provider {
         }
     }
 
-    /// Fixes the issuer, which a restart on the same port does not change.
+    /// Derives the issuer from the port. Only the first call has an effect.
     pub(crate) fn set_port(&self, port: u16) {
         self.issuer.get_or_init(|| format!("http://127.0.0.1:{port}"));
     }
 
-    /// Without a slash at its end. Empty before the first start.
+    /// The issuer, without a trailing slash. Empty before [`Provider::set_port`].
     pub(crate) fn issuer(&self) -> &str {
         self.issuer.get().map(String::as_str).unwrap_or_default()
     }
 
+    /// The URL of a path.
     pub(crate) fn endpoint(&self, path: &str) -> String {
         format!("{}{path}", self.issuer())
     }
 
+    /// The current time.
     pub(crate) fn now(&self) -> DateTime<Utc> {
         SystemClock.now()
     }
 
-    /// The address of the client's front page.
+    /// The URL of the client's home page; `None` if its redirect URI is malformed.
     pub(crate) fn site(&self) -> Option<String> {
         Url::parse(&self.client.redirect_uri).ok()?.join("/").ok().map(Into::into)
     }

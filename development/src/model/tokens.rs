@@ -1,4 +1,4 @@
-//! Makes access tokens and ID tokens, and, on demand, wrong ones.
+//! Access tokens and ID tokens, with the faults that are on.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use openidconnect::{
@@ -16,12 +16,12 @@ use super::{
     faults::Fault,
     grants::{Grant, TOKEN_LIFETIME},
     internal_error::InternalError,
-    jws::{changed, encode, forged, header, sign, sign_as},
+    jws::{changed, encode, header, sign, sign_as, with_invalid_signature},
     provider::Provider,
     random::random,
 };
 
-/// Claims that `openidconnect` has no field for.
+/// Claims beyond the standard ones.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct ExtraClaims {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -44,7 +44,8 @@ type SignedIdToken = IdToken<
     CoreJwsSigningAlgorithm,
 >;
 
-/// A JWT (RFC 9068) when an audience was asked for; else opaque, good for userinfo only.
+/// An access token: a JWT (RFC 9068) if an audience was requested, else opaque and for userinfo
+/// only.
 pub(crate) fn access_token(
     provider: &Provider,
     grant: &Grant,
@@ -67,7 +68,7 @@ pub(crate) fn access_token(
     sign(&key, "at+jwt", &claims).ok_or(InternalError::Signing)
 }
 
-/// How long access tokens last now.
+/// The lifetime of new access tokens.
 pub(crate) fn access_token_lifetime(provider: &Provider) -> TimeDelta {
     provider.faults.short_access_tokens().unwrap_or(TOKEN_LIFETIME)
 }
@@ -82,7 +83,7 @@ pub(crate) fn id_token(
     let claims = id_token_claims(provider, grant, now)?;
     let faults = &provider.faults;
     let access = AccessToken::new(access.into());
-    // Without an access token at hand, the `at_hash` in the claims stands.
+    // Without an access token, `openidconnect` keeps the `at_hash` of the claims.
     let hashed = (!faults.has(Fault::WrongAccessTokenHash)).then_some(&access);
     if faults.has(Fault::Hs256) {
         let key = CoreHmacKey::new(provider.client.secret.as_bytes());
@@ -99,15 +100,14 @@ pub(crate) fn id_token(
         let claims = token.split('.').nth(1).ok_or(InternalError::Signing)?;
         return Ok(format!("{}.{claims}.", encode(&json!({ "alg": "none" }))));
     }
-    if faults.has(Fault::FlippedSignature) {
-        return forged(&token).ok_or(InternalError::Signing);
+    if faults.has(Fault::InvalidSignature) {
+        return with_invalid_signature(&token).ok_or(InternalError::Signing);
     }
     if let Some(text) =
-        faults.find(|fault| if let Fault::NoJwt(text) = fault { Some(text) } else { None })
+        faults.find(|fault| if let Fault::IdTokenText(text) = fault { Some(text) } else { None })
     {
         return Ok(text.into());
     }
-    // Claims and header changed, and signed like that.
     let change = faults.find(|fault| match fault {
         Fault::ChangedClaims(claims) => Some((json!({}), parsed(claims))),
         Fault::ChangedHeader(header) => Some((parsed(header), json!({}))),
@@ -115,14 +115,14 @@ pub(crate) fn id_token(
         _ => None,
     });
     if let Some((head, claims)) = change {
-        let usual = provider.keys.read(&token).ok_or(InternalError::Signing)?;
+        let original = provider.keys.read(&token).ok_or(InternalError::Signing)?;
         let head = changed(header(&key, "JWT"), &head);
-        return sign_as(&key, &head, &changed(usual, &claims)).ok_or(InternalError::Signing);
+        return sign_as(&key, &head, &changed(original, &claims)).ok_or(InternalError::Signing);
     }
     Ok(token)
 }
 
-/// The JSON of a fault, which is written in code.
+/// The JSON in a fault; null if it is malformed.
 pub(crate) fn parsed(json: &str) -> Value {
     serde_json::from_str(json).unwrap_or_default()
 }
@@ -144,7 +144,7 @@ fn id_token_claims(
         vec![Audience::new(audience.into())],
         expires,
         issued,
-        person(provider, grant),
+        user_claims(provider, grant),
         ExtraClaims::of(grant),
     )
     .set_auth_time(Some(grant.auth_time))
@@ -158,14 +158,14 @@ fn id_token_claims(
     if on(Fault::WrongAccessTokenHash) {
         claims = claims.set_access_token_hash(Some(AccessTokenHash::new(other.into())));
     }
-    if on(Fault::ForeignAuthorizedParty) {
+    if on(Fault::WrongAuthorizedParty) {
         claims = claims.set_authorized_party(Some(ClientId::new(other.into())));
     }
     Ok(claims)
 }
 
-/// Who it is, as far as the scope tells (OpenID Connect Core, section 5.4).
-pub(crate) fn person(provider: &Provider, grant: &Grant) -> StandardClaims<CoreGenderClaim> {
+/// The user's claims that the scope requests (OpenID Connect Core, section 5.4).
+pub(crate) fn user_claims(provider: &Provider, grant: &Grant) -> StandardClaims<CoreGenderClaim> {
     let account = &grant.account;
     let mut claims = StandardClaims::new(SubjectIdentifier::new(account.subject.clone()));
     if grant.has("profile") {

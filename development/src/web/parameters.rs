@@ -1,4 +1,4 @@
-//! Parameters as OAuth sends them: in the query, or as a form.
+//! OAuth parameters in the query or in a form.
 
 use rocket::{
     Data, Request, async_trait,
@@ -8,7 +8,7 @@ use rocket::{
 };
 use url::form_urlencoded;
 
-/// Names and values in the order they came. An empty value counts as absent (RFC 6749,
+/// Names and values in the order of the request. An empty value counts as absent (RFC 6749,
 /// section 3.1).
 #[derive(Clone, Default)]
 pub(crate) struct Parameters(Vec<(String, String)>);
@@ -24,31 +24,32 @@ impl Parameters {
         self.0.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
-    /// A name that came twice, which RFC 6749 forbids.
-    pub(crate) fn repeated(&self) -> bool {
+    /// Whether a name occurs more than once, which RFC 6749 forbids (section 3.1).
+    pub(crate) fn has_duplicates(&self) -> bool {
         self.0
             .iter()
             .enumerate()
             .any(|(i, (name, _))| self.0[..i].iter().any(|(earlier, _)| earlier == name))
     }
 
-    /// Those without the names given.
+    /// A copy without these names.
     pub(crate) fn without(&self, names: &[&str]) -> Self {
-        let kept = self.0.iter().filter(|(name, _)| !names.contains(&name.as_str()));
-        Self(kept.cloned().collect())
+        let others = self.0.iter().filter(|(name, _)| !names.contains(&name.as_str()));
+        Self(others.cloned().collect())
     }
 
-    /// Those and one more.
+    /// Adds a parameter.
     pub(crate) fn with(mut self, name: &str, value: &str) -> Self {
         self.0.push((name.into(), value.into()));
         self
     }
 
+    /// All names and values.
     pub(crate) fn pairs(&self) -> &[(String, String)] {
         &self.0
     }
 
-    /// As a query, without the question mark.
+    /// The query string, without the question mark.
     pub(crate) fn to_query(&self) -> String {
         form_urlencoded::Serializer::new(String::new()).extend_pairs(&self.0).finish()
     }

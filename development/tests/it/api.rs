@@ -3,15 +3,15 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::browser::{Browser, settings};
-use portico_development::{Fault, World};
+use portico_development::{DevelopmentServers, Fault};
 
 #[tokio::test]
-async fn each_message_is_for_those_who_may_read_it() {
-    let world = World::start(settings()).await.unwrap();
-    let mut user = Browser::of(&world);
+async fn answers_each_message_by_permission() {
+    let servers = DevelopmentServers::start(settings()).await.unwrap();
+    let mut user = Browser::of(&servers);
     let tokens = user.tokens("user@example.com", &[]).await;
     let token = tokens["access_token"].as_str();
-    let mut admin = Browser::of(&world);
+    let mut admin = Browser::of(&servers);
     let tokens = admin.tokens("admin@example.com", &[]).await;
     let admins = tokens["access_token"].as_str();
     for (topic, token, status, body) in [
@@ -29,18 +29,18 @@ async fn each_message_is_for_those_who_may_read_it() {
         ("admin", admins, 200, json!({ "text": "This is an admin message." })),
         ("other", admins, 404, json!({ "message": "Not Found" })),
     ] {
-        let answer = user.message(topic, token).await;
-        assert_eq!((answer.status, answer.json()), (status, body), "{topic}");
-        assert_eq!(&answer.headers["Cache-Control"], "no-store");
-        assert_eq!(&answer.headers["X-Content-Type-Options"], "nosniff");
+        let response = user.message(topic, token).await;
+        assert_eq!((response.status, response.json()), (status, body), "{topic}");
+        assert_eq!(&response.headers["Cache-Control"], "no-store");
+        assert_eq!(&response.headers["X-Content-Type-Options"], "nosniff");
     }
 }
 
 #[tokio::test]
-async fn tokens_for_others_and_tampered_ones_are_bad_credentials() {
-    let world = World::start(settings()).await.unwrap();
-    let elsewhere = World::start(settings()).await.unwrap();
-    let mut browser = Browser::of(&world);
+async fn refuses_foreign_and_tampered_tokens() {
+    let servers = DevelopmentServers::start(settings()).await.unwrap();
+    let elsewhere = DevelopmentServers::start(settings()).await.unwrap();
+    let mut browser = Browser::of(&servers);
     let tokens = browser.tokens("admin@example.com", &[]).await;
     let foreign = Browser::of(&elsewhere).tokens("admin@example.com", &[]).await;
     let id_token = tokens["id_token"].as_str().unwrap();
@@ -49,58 +49,58 @@ async fn tokens_for_others_and_tampered_ones_are_bad_credentials() {
     parts[1] = id_token.split('.').nth(1).unwrap();
     let tampered = parts.join(".");
     for token in [id_token, &tampered, foreign["access_token"].as_str().unwrap()] {
-        let answer = browser.message("protected", Some(token)).await;
+        let response = browser.message("protected", Some(token)).await;
         assert_eq!(
-            (answer.status, answer.json()["message"].as_str()),
+            (response.status, response.json()["message"].as_str()),
             (401, Some("Bad credentials"))
         );
     }
 }
 
 #[tokio::test]
-async fn a_new_key_is_fetched_once_and_unknown_ones_at_a_limited_rate() {
-    let world = World::start(settings()).await.unwrap();
-    let mut browser = Browser::of(&world);
+async fn fetches_new_key_once_and_unknown_keys_at_limited_rate() {
+    let servers = DevelopmentServers::start(settings()).await.unwrap();
+    let mut browser = Browser::of(&servers);
     let before = browser.tokens("user@example.com", &[]).await;
     let old = before["access_token"].as_str();
     assert_eq!(browser.message("protected", old).await.status, 200);
-    world.rotate_keys().await.unwrap();
+    servers.rotate_keys().await.unwrap();
     let after = browser.tokens("user@example.com", &[]).await;
     assert_eq!(browser.message("protected", after["access_token"].as_str()).await.status, 200);
     assert_eq!(browser.message("protected", old).await.status, 200, "still published");
-    assert_eq!(world.hits("jwks"), 2);
+    assert_eq!(servers.request_count("jwks"), 2);
 
-    world.rotate_keys().await.unwrap();
+    servers.rotate_keys().await.unwrap();
     let unknown = browser.tokens("user@example.com", &[]).await;
     assert_eq!(browser.message("protected", unknown["access_token"].as_str()).await.status, 401);
-    assert_eq!(world.hits("jwks"), 2);
+    assert_eq!(servers.request_count("jwks"), 2);
 }
 
 #[tokio::test]
-async fn without_the_provider_the_api_says_so_and_recovers() {
-    let world = World::start(settings()).await.unwrap();
-    let mut browser = Browser::of(&world);
+async fn reports_provider_outage_and_recovers() {
+    let servers = DevelopmentServers::start(settings()).await.unwrap();
+    let mut browser = Browser::of(&servers);
     let tokens = browser.tokens("user@example.com", &[]).await;
     let token = tokens["access_token"].as_str();
-    world.stop_provider().await;
-    let answer = browser.message("protected", token).await;
-    assert_eq!((answer.status, answer.json()["message"].is_string()), (500, true));
+    servers.stop_provider().await;
+    let response = browser.message("protected", token).await;
+    assert_eq!((response.status, response.json()["message"].is_string()), (500, true));
     assert_eq!(browser.message("public", None).await.status, 200);
-    world.start_provider().await.unwrap();
+    servers.start_provider().await.unwrap();
     assert_eq!(browser.message("protected", token).await.status, 200);
 }
 
 #[tokio::test]
-async fn the_api_misbehaves_on_demand() {
-    let world = World::start(settings()).await.unwrap();
-    let mut browser = Browser::of(&world);
-    world.faults().set(Fault::ApiFails);
+async fn api_faults_take_effect() {
+    let servers = DevelopmentServers::start(settings()).await.unwrap();
+    let mut browser = Browser::of(&servers);
+    servers.faults().set(Fault::ApiFails);
     assert_eq!(browser.message("public", None).await.status, 500);
-    world.faults().clear();
-    world.faults().set(Fault::ApiHtml);
+    servers.faults().clear();
+    servers.faults().set(Fault::ApiHtml);
     assert!(browser.message("public", None).await.text.starts_with("<!doctype"));
-    world.faults().clear();
-    world.faults().set(Fault::ApiSlow(Duration::from_secs(60)));
+    servers.faults().clear();
+    servers.faults().set(Fault::ApiSlow(Duration::from_secs(60)));
     let short = Duration::from_millis(200);
     assert!(tokio::time::timeout(short, browser.message("public", None)).await.is_err());
 }

@@ -1,4 +1,4 @@
-//! A browser of few words: keeps cookies, follows nothing by itself.
+//! An HTTP client that stores cookies and follows no redirects.
 
 use std::{collections::BTreeMap, path::PathBuf};
 
@@ -12,22 +12,22 @@ use portico_adapters::{
     http::{HttpClient, Limits},
     tls,
 };
-use portico_development::{Client, World, WorldSettings};
+use portico_development::{DevelopmentServers, DevelopmentSettings, RegisteredClient};
 
 pub(super) const AUDIENCE: &str = "https://messages.example";
 pub(super) const VERIFIER: &str = "0123456789-0123456789-0123456789-0123456789";
-pub(super) const BACK: &str = "http://127.0.0.1:4040/callback";
+pub(super) const CALLBACK: &str = "http://127.0.0.1:4040/callback";
 pub(super) const HOME: &str = "http://127.0.0.1:4040/";
 
-pub(super) fn settings() -> WorldSettings {
-    WorldSettings {
+pub(super) fn settings() -> DevelopmentSettings {
+    DevelopmentSettings {
         provider_port: 0,
         api_port: 0,
         next_free: false,
-        client: Client {
+        client: RegisteredClient {
             id: "portico".into(),
             secret: "a secret: 100 % + some".into(),
-            redirect_uri: BACK.into(),
+            redirect_uri: CALLBACK.into(),
             post_logout_redirect_uri: HOME.into(),
         },
         audience: AUDIENCE.into(),
@@ -35,47 +35,47 @@ pub(super) fn settings() -> WorldSettings {
     }
 }
 
-/// What came back.
-pub(super) struct Answer {
+/// A response.
+pub(super) struct TestResponse {
     pub(super) status: u16,
     pub(super) text: String,
     pub(super) headers: http::HeaderMap,
 }
 
-impl Answer {
+impl TestResponse {
     pub(super) fn json(&self) -> Value {
         serde_json::from_str(&self.text).unwrap_or_default()
     }
 
-    /// The query of the address it leads to, which must be the client's.
-    pub(super) fn back(&self) -> BTreeMap<String, String> {
+    /// The parameters of a redirect to the client's redirect URI.
+    pub(super) fn callback(&self) -> BTreeMap<String, String> {
         assert_eq!(self.status, 303, "{}", self.text);
         let location = self.headers["Location"].to_str().unwrap();
-        assert!(location.starts_with(BACK), "{location}");
+        assert!(location.starts_with(CALLBACK), "{location}");
         Url::parse(location).unwrap().query_pairs().into_owned().collect()
     }
 }
 
-pub(super) struct Browser<'w> {
-    pub(super) world: &'w World,
+pub(super) struct Browser<'s> {
+    pub(super) servers: &'s DevelopmentServers,
     http: HttpClient,
     cookies: BTreeMap<String, String>,
 }
 
-impl<'w> Browser<'w> {
-    pub(super) fn of(world: &'w World) -> Self {
+impl<'s> Browser<'s> {
+    pub(super) fn of(servers: &'s DevelopmentServers) -> Self {
         let http = HttpClient::new(tls::client_config(None).unwrap(), Limits::default()).unwrap();
-        Self { world, http, cookies: BTreeMap::new() }
+        Self { servers, http, cookies: BTreeMap::new() }
     }
 
-    pub(super) async fn send(&mut self, request: Request<Vec<u8>>) -> Answer {
+    pub(super) async fn send(&mut self, request: Request<Vec<u8>>) -> TestResponse {
         let response: Response<Vec<u8>> = self.http.send(request).await.unwrap();
         for cookie in response.headers().get_all("Set-Cookie") {
             let cookie = cookie.to_str().unwrap();
             let (name, value) = cookie.split(';').next().unwrap().split_once('=').unwrap();
             self.cookies.insert(name.into(), value.into());
         }
-        Answer {
+        TestResponse {
             status: response.status().as_u16(),
             headers: response.headers().clone(),
             text: String::from_utf8(response.into_body()).unwrap(),
@@ -84,15 +84,15 @@ impl<'w> Browser<'w> {
 
     fn request(&self, path: &str) -> http::request::Builder {
         let cookies: Vec<_> = self.cookies.iter().map(|(k, v)| format!("{k}={v}")).collect();
-        let address = format!("{}{path}", self.world.issuer());
-        Request::builder().uri(address).header("Cookie", cookies.join("; "))
+        let url = format!("{}{path}", self.servers.issuer());
+        Request::builder().uri(url).header("Cookie", cookies.join("; "))
     }
 
-    pub(super) async fn get(&mut self, path: &str) -> Answer {
+    pub(super) async fn get(&mut self, path: &str) -> TestResponse {
         self.send(self.request(path).body(Vec::new()).unwrap()).await
     }
 
-    pub(super) async fn post(&mut self, path: &str, form: &[(&str, &str)]) -> Answer {
+    pub(super) async fn post(&mut self, path: &str, form: &[(&str, &str)]) -> TestResponse {
         self.post_with(path, form, &[]).await
     }
 
@@ -101,7 +101,7 @@ impl<'w> Browser<'w> {
         path: &str,
         form: &[(&str, &str)],
         headers: &[(&str, &str)],
-    ) -> Answer {
+    ) -> TestResponse {
         let mut request = self
             .request(path)
             .method("POST")
@@ -112,35 +112,35 @@ impl<'w> Browser<'w> {
         self.send(request.body(encoded(form).into_bytes()).unwrap()).await
     }
 
-    /// An authorization request, with these parameters changed; empty means left out.
-    pub(super) async fn authorize(&mut self, changed: &[(&str, &str)]) -> Answer {
-        let request = authorization(changed);
+    /// Sends an authorization request with these parameters set; an empty value removes one.
+    pub(super) async fn authorize(&mut self, changed: &[(&str, &str)]) -> TestResponse {
+        let request = authorization_request(changed);
         self.get(&format!("/authorize?{}", encoded(&borrowed(&request)))).await
     }
 
-    /// Sends the log-in form.
-    pub(super) async fn log_in(&mut self, email: &str, changed: &[(&str, &str)]) -> Answer {
+    /// Submits the log-in form.
+    pub(super) async fn log_in(&mut self, email: &str, changed: &[(&str, &str)]) -> TestResponse {
         self.fill_in("/login", changed, &[("email", email), ("password", "portico")]).await
     }
 
-    /// Sends a form of the provider's.
+    /// Submits a form of the provider.
     pub(super) async fn fill_in(
         &mut self,
         path: &str,
         changed: &[(&str, &str)],
         filled: &[(&str, &str)],
-    ) -> Answer {
-        let request = authorization(changed);
+    ) -> TestResponse {
+        let request = authorization_request(changed);
         let form = [borrowed(&request), filled.to_vec()].concat();
         self.post(path, &form).await
     }
 
-    /// Redeems a code, with these parameters changed.
-    pub(super) async fn redeem(&mut self, code: &str, changed: &[(&str, &str)]) -> Answer {
+    /// Redeems a code, with these parameters set.
+    pub(super) async fn redeem(&mut self, code: &str, changed: &[(&str, &str)]) -> TestResponse {
         let mut form = vec![
             ("grant_type", "authorization_code"),
             ("code", code),
-            ("redirect_uri", BACK),
+            ("redirect_uri", CALLBACK),
             ("code_verifier", VERIFIER),
             ("client_id", "portico"),
             ("client_secret", "a secret: 100 % + some"),
@@ -152,37 +152,37 @@ impl<'w> Browser<'w> {
         self.post("/token", &form).await
     }
 
-    /// Logs in and redeems: the token response.
+    /// Logs in, redeems the code and returns the token response.
     pub(super) async fn tokens(&mut self, email: &str, changed: &[(&str, &str)]) -> Value {
-        let code = self.log_in(email, changed).await.back()["code"].clone();
-        let answer = self.redeem(&code, &[]).await;
-        assert_eq!(answer.status, 200, "{}", answer.text);
-        answer.json()
+        let code = self.log_in(email, changed).await.callback()["code"].clone();
+        let response = self.redeem(&code, &[]).await;
+        assert_eq!(response.status, 200, "{}", response.text);
+        response.json()
     }
 
-    pub(super) async fn ask(&mut self, address: &str, token: Option<&str>) -> Answer {
-        let mut request = Request::builder().uri(address);
+    pub(super) async fn request_with(&mut self, url: &str, token: Option<&str>) -> TestResponse {
+        let mut request = Request::builder().uri(url);
         if let Some(token) = token {
             request = request.header("Authorization", format!("Bearer {token}"));
         }
         self.send(request.body(Vec::new()).unwrap()).await
     }
 
-    pub(super) async fn message(&mut self, topic: &str, token: Option<&str>) -> Answer {
-        self.ask(&format!("{}/api/messages/{topic}", self.world.api_url()), token).await
+    pub(super) async fn message(&mut self, topic: &str, token: Option<&str>) -> TestResponse {
+        self.request_with(&format!("{}/api/messages/{topic}", self.servers.api_url()), token).await
     }
 
-    pub(super) async fn userinfo(&mut self, token: &str) -> Answer {
-        self.ask(&format!("{}/userinfo", self.world.issuer()), Some(token)).await
+    pub(super) async fn userinfo(&mut self, token: &str) -> TestResponse {
+        self.request_with(&format!("{}/userinfo", self.servers.issuer()), Some(token)).await
     }
 }
 
-fn authorization(changed: &[(&str, &str)]) -> BTreeMap<String, String> {
+fn authorization_request(changed: &[(&str, &str)]) -> BTreeMap<String, String> {
     let challenge = BASE64.encode(Sha256::digest(VERIFIER));
     let mut request: BTreeMap<String, String> = [
         ("response_type", "code"),
         ("client_id", "portico"),
-        ("redirect_uri", BACK),
+        ("redirect_uri", CALLBACK),
         ("scope", "openid profile email"),
         ("state", "a state"),
         ("nonce", "a nonce"),

@@ -8,17 +8,17 @@ use portico_adapters::{
     http::{HttpClient, Limits},
     tls,
 };
-use portico_development::{Fault, World};
+use portico_development::{DevelopmentServers, Fault};
 
-async fn discover(world: &World) -> Result<CoreProviderMetadata, String> {
+async fn discover(servers: &DevelopmentServers) -> Result<CoreProviderMetadata, String> {
     let http = HttpClient::new(tls::client_config(None).unwrap(), Limits::default()).unwrap();
-    let issuer = IssuerUrl::new(world.issuer().into()).unwrap();
+    let issuer = IssuerUrl::new(servers.issuer().into()).unwrap();
     CoreProviderMetadata::discover_async(issuer, &http).await.map_err(|error| error.to_string())
 }
 
-/// Whether `openidconnect` believes the token, with an ordinary verifier.
-async fn believed(world: &World, token: &serde_json::Value) -> bool {
-    let metadata = discover(world).await.unwrap();
+/// Whether `openidconnect` accepts the ID token.
+async fn accepts(servers: &DevelopmentServers, token: &serde_json::Value) -> bool {
+    let metadata = discover(servers).await.unwrap();
     let verifier = CoreIdTokenVerifier::new_confidential_client(
         ClientId::new("portico".into()),
         ClientSecret::new("a secret: 100 % + some".into()),
@@ -31,32 +31,32 @@ async fn believed(world: &World, token: &serde_json::Value) -> bool {
 }
 
 #[tokio::test]
-async fn an_ordinary_relying_party_believes_the_behaving_provider() {
-    let world = World::start(settings()).await.unwrap();
-    let tokens = Browser::of(&world).tokens("user@example.com", &[]).await;
-    assert!(believed(&world, &tokens["id_token"]).await);
+async fn openidconnect_accepts_id_token_without_faults() {
+    let servers = DevelopmentServers::start(settings()).await.unwrap();
+    let tokens = Browser::of(&servers).tokens("user@example.com", &[]).await;
+    assert!(accepts(&servers, &tokens["id_token"]).await);
 }
 
 #[tokio::test]
-async fn discovery_misbehaves_on_demand() {
-    let world = World::start(settings()).await.unwrap();
+async fn discovery_faults_take_effect() {
+    let servers = DevelopmentServers::start(settings()).await.unwrap();
     for fault in [Fault::DiscoveryFails, Fault::DiscoveryWrongIssuer, Fault::DiscoveryHtml] {
-        world.faults().set(fault);
-        assert!(discover(&world).await.is_err(), "{fault:?}");
-        world.faults().clear();
-        assert!(discover(&world).await.is_ok());
+        servers.faults().set(fault);
+        assert!(discover(&servers).await.is_err(), "{fault:?}");
+        servers.faults().clear();
+        assert!(discover(&servers).await.is_ok());
     }
-    let mut browser = Browser::of(&world);
+    let mut browser = Browser::of(&servers);
     let path = "/.well-known/openid-configuration";
     assert!(browser.get(path).await.json()["end_session_endpoint"].is_string());
-    world.faults().set(Fault::NoEndSessionEndpoint);
+    servers.faults().set(Fault::NoEndSessionEndpoint);
     assert!(browser.get(path).await.json()["end_session_endpoint"].is_null());
 }
 
 #[tokio::test]
-async fn wrong_id_tokens_are_refused_by_an_ordinary_relying_party() {
-    let world = World::start(settings()).await.unwrap();
-    let mut browser = Browser::of(&world);
+async fn openidconnect_refuses_invalid_id_tokens() {
+    let servers = DevelopmentServers::start(settings()).await.unwrap();
+    let mut browser = Browser::of(&servers);
     for fault in [
         Fault::WrongIssuer,
         Fault::WrongAudience,
@@ -64,49 +64,49 @@ async fn wrong_id_tokens_are_refused_by_an_ordinary_relying_party() {
         Fault::Expired,
         Fault::AlgNone,
         Fault::Hs256,
-        Fault::FlippedSignature,
+        Fault::InvalidSignature,
     ] {
-        world.faults().set(fault);
+        servers.faults().set(fault);
         let tokens = browser.tokens("user@example.com", &[]).await;
-        assert!(!believed(&world, &tokens["id_token"]).await, "{fault:?}");
-        world.faults().clear();
+        assert!(!accepts(&servers, &tokens["id_token"]).await, "{fault:?}");
+        servers.faults().clear();
     }
 }
 
 #[tokio::test]
-async fn the_subtler_faults_change_the_claim_they_name() {
-    let world = World::start(settings()).await.unwrap();
-    let mut browser = Browser::of(&world);
-    let right = claims(&browser.tokens("user@example.com", &[]).await["id_token"]);
+async fn claim_faults_change_their_claim() {
+    let servers = DevelopmentServers::start(settings()).await.unwrap();
+    let mut browser = Browser::of(&servers);
+    let valid = claims(&browser.tokens("user@example.com", &[]).await["id_token"]);
     for (fault, claim) in [
         (Fault::EmptySubject, "sub"),
         (Fault::WrongSubject, "sub"),
         (Fault::WrongAccessTokenHash, "at_hash"),
-        (Fault::ForeignAuthorizedParty, "azp"),
+        (Fault::WrongAuthorizedParty, "azp"),
         (Fault::IssuedInTheFuture, "iat"),
     ] {
-        world.faults().set(fault);
-        let wrong = claims(&browser.tokens("user@example.com", &[]).await["id_token"]);
-        assert_ne!(right[claim], wrong[claim], "{fault:?}");
-        world.faults().clear();
+        servers.faults().set(fault);
+        let invalid = claims(&browser.tokens("user@example.com", &[]).await["id_token"]);
+        assert_ne!(valid[claim], invalid[claim], "{fault:?}");
+        servers.faults().clear();
     }
 }
 
 #[tokio::test]
-async fn token_endpoint_and_userinfo_misbehave_on_demand() {
-    let world = World::start(settings()).await.unwrap();
-    let mut browser = Browser::of(&world);
+async fn token_and_userinfo_faults_take_effect() {
+    let servers = DevelopmentServers::start(settings()).await.unwrap();
+    let mut browser = Browser::of(&servers);
     let tokens = browser.tokens("user@example.com", &[]).await;
     let access = tokens["access_token"].as_str().unwrap();
-    world.faults().set(Fault::TokenInvalidGrant);
+    servers.faults().set(Fault::TokenInvalidGrant);
     assert_eq!(browser.redeem("any", &[]).await.json()["error"], "invalid_grant");
-    world.faults().set(Fault::TokenFails);
+    servers.faults().set(Fault::TokenFails);
     assert_eq!(browser.redeem("any", &[]).await.status, 500);
-    world.faults().clear();
-    world.faults().set(Fault::NoIdToken);
+    servers.faults().clear();
+    servers.faults().set(Fault::NoIdToken);
     assert!(browser.tokens("user@example.com", &[]).await["id_token"].is_null());
-    world.faults().set(Fault::UserinfoWrongSubject);
+    servers.faults().set(Fault::UserinfoWrongSubject);
     assert_ne!(browser.userinfo(access).await.json()["sub"], "dev|user");
-    world.faults().set(Fault::UserinfoRefuses);
+    servers.faults().set(Fault::UserinfoUnauthorized);
     assert_eq!(browser.userinfo(access).await.status, 401);
 }

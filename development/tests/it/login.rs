@@ -1,10 +1,10 @@
-use crate::browser::{BACK, Browser, HOME, claims, encoded, settings};
-use portico_development::World;
+use crate::browser::{Browser, CALLBACK, HOME, claims, encoded, settings};
+use portico_development::DevelopmentServers;
 
 #[tokio::test]
-async fn a_stranger_sees_the_form_and_comes_back_with_a_code() {
-    let world = World::start(settings()).await.unwrap();
-    let mut browser = Browser::of(&world);
+async fn log_in_form_redirects_back_with_code() {
+    let servers = DevelopmentServers::start(settings()).await.unwrap();
+    let mut browser = Browser::of(&servers);
     let page = browser.authorize(&[("login_hint", "\"><b>")]).await;
     assert_eq!(page.status, 200);
     for expected in ["Email", "Password", "Log In", "Sign up", "Cancel", "Development provider"] {
@@ -14,22 +14,22 @@ async fn a_stranger_sees_the_form_and_comes_back_with_a_code() {
     let policy = page.headers["Content-Security-Policy"].to_str().unwrap();
     assert!(policy.contains("form-action 'self' http://127.0.0.1:4040;"), "{policy}");
 
-    let back = browser.log_in("user@example.com", &[]).await.back();
-    assert_eq!((back["state"].as_str(), back["iss"].as_str()), ("a state", world.issuer()));
+    let back = browser.log_in("user@example.com", &[]).await.callback();
+    assert_eq!((back["state"].as_str(), back["iss"].as_str()), ("a state", servers.issuer()));
     assert!(back.contains_key("code"));
 }
 
 #[tokio::test]
 async fn log_in_page_offers_accounts_with_well_known_password() {
-    let world = World::start(settings()).await.unwrap();
-    let mut browser = Browser::of(&world);
+    let servers = DevelopmentServers::start(settings()).await.unwrap();
+    let mut browser = Browser::of(&servers);
     for (password, email) in
         [("secret of mine", "mine@example.com"), ("portico", "ours@example.com")]
     {
         let filled = [("email", email), ("password", password)];
-        browser.fill_in("/signup", &[], &filled).await.back();
+        browser.fill_in("/signup", &[], &filled).await.callback();
     }
-    let mut browser = Browser::of(&world);
+    let mut browser = Browser::of(&servers);
     let page = browser.authorize(&[]).await.text;
     assert_eq!(page.matches(">Log In</button>").count(), 1, "{page}");
     assert_eq!(page.matches(r#"type="password""#).count(), 1, "{page}");
@@ -47,28 +47,28 @@ async fn log_in_page_offers_accounts_with_well_known_password() {
 
 #[tokio::test]
 async fn authorization_request_cannot_fill_in_log_in_form() {
-    let world = World::start(settings()).await.unwrap();
-    let mut browser = Browser::of(&world);
+    let servers = DevelopmentServers::start(settings()).await.unwrap();
+    let mut browser = Browser::of(&servers);
     let page = browser.authorize(&[("email", "x@example.com"), ("name", "X")]).await.text;
     assert!(!page.contains("x@example.com"), "{page}");
 }
 
 #[tokio::test]
-async fn a_second_login_passes_straight_through_until_the_log_out() {
-    let world = World::start(settings()).await.unwrap();
-    let mut browser = Browser::of(&world);
-    let silent = browser.authorize(&[("prompt", "none")]).await.back();
+async fn session_spares_form_until_log_out() {
+    let servers = DevelopmentServers::start(settings()).await.unwrap();
+    let mut browser = Browser::of(&servers);
+    let silent = browser.authorize(&[("prompt", "none")]).await.callback();
     assert_eq!(silent["error"], "login_required");
 
     let tokens = browser.tokens("user@example.com", &[]).await;
-    assert!(browser.authorize(&[]).await.back().contains_key("code"));
-    assert!(browser.authorize(&[("prompt", "none")]).await.back().contains_key("code"));
+    assert!(browser.authorize(&[]).await.callback().contains_key("code"));
+    assert!(browser.authorize(&[("prompt", "none")]).await.callback().contains_key("code"));
     assert_eq!(browser.authorize(&[("prompt", "login")]).await.status, 200);
     assert_eq!(browser.authorize(&[("max_age", "0")]).await.status, 200);
 
     let hint = tokens["id_token"].as_str().unwrap();
-    let asked = [("id_token_hint", hint), ("post_logout_redirect_uri", HOME), ("state", "s")];
-    let out = browser.get(&format!("/end-session?{}", encoded(&asked))).await;
+    let parameters = [("id_token_hint", hint), ("post_logout_redirect_uri", HOME), ("state", "s")];
+    let out = browser.get(&format!("/end-session?{}", encoded(&parameters))).await;
     assert_eq!(
         (out.status, out.headers["Location"].to_str().unwrap()),
         (303, "http://127.0.0.1:4040/?state=s")
@@ -77,28 +77,28 @@ async fn a_second_login_passes_straight_through_until_the_log_out() {
 }
 
 #[tokio::test]
-async fn a_log_out_leads_only_where_the_client_is_registered() {
-    let world = World::start(settings()).await.unwrap();
-    let mut browser = Browser::of(&world);
+async fn log_out_redirects_to_registered_uri_only() {
+    let servers = DevelopmentServers::start(settings()).await.unwrap();
+    let mut browser = Browser::of(&servers);
     browser.log_in("user@example.com", &[]).await;
-    for asked in [
+    for parameters in [
         [("client_id", "portico"), ("post_logout_redirect_uri", "http://evil.example/")],
         [("client_id", "other"), ("post_logout_redirect_uri", HOME)],
         [("id_token_hint", "e30.e30.e30"), ("post_logout_redirect_uri", HOME)],
-        [("state", "nobody"), ("post_logout_redirect_uri", HOME)],
+        [("state", "s"), ("post_logout_redirect_uri", HOME)],
     ] {
-        assert_eq!(browser.post("/end-session", &asked).await.status, 400, "{asked:?}");
+        assert_eq!(browser.post("/end-session", &parameters).await.status, 400, "{parameters:?}");
     }
-    assert_eq!(browser.authorize(&[]).await.status, 303, "nothing has ended");
+    assert_eq!(browser.authorize(&[]).await.status, 303, "the session continues");
     assert_eq!(browser.post("/end-session", &[]).await.status, 200);
     assert_eq!(browser.authorize(&[]).await.status, 200);
 }
 
 #[tokio::test]
-async fn nothing_is_redirected_to_an_unknown_client_or_address() {
-    let world = World::start(settings()).await.unwrap();
-    let mut browser = Browser::of(&world);
-    let longer = format!("{BACK}/");
+async fn shows_error_page_for_unknown_client_or_redirect_uri() {
+    let servers = DevelopmentServers::start(settings()).await.unwrap();
+    let mut browser = Browser::of(&servers);
+    let longer = format!("{CALLBACK}/");
     for changed in [
         ("client_id", "other"),
         ("client_id", ""),
@@ -112,9 +112,9 @@ async fn nothing_is_redirected_to_an_unknown_client_or_address() {
 }
 
 #[tokio::test]
-async fn every_other_mistake_is_told_to_the_client() {
-    let world = World::start(settings()).await.unwrap();
-    let mut browser = Browser::of(&world);
+async fn returns_other_errors_to_client() {
+    let servers = DevelopmentServers::start(settings()).await.unwrap();
+    let mut browser = Browser::of(&servers);
     for (changed, error) in [
         (("response_type", "token"), "unsupported_response_type"),
         (("response_mode", "fragment"), "invalid_request"),
@@ -126,16 +126,16 @@ async fn every_other_mistake_is_told_to_the_client() {
         (("audience", "https://other.example"), "invalid_target"),
         (("request", "e30"), "request_not_supported"),
     ] {
-        let back = browser.authorize(&[changed]).await.back();
+        let back = browser.authorize(&[changed]).await.callback();
         assert_eq!(back["error"], error, "{changed:?}");
-        assert_eq!((back["state"].as_str(), back["iss"].as_str()), ("a state", world.issuer()));
+        assert_eq!((back["state"].as_str(), back["iss"].as_str()), ("a state", servers.issuer()));
     }
 }
 
 #[tokio::test]
-async fn a_wrong_password_keeps_the_form() {
-    let world = World::start(settings()).await.unwrap();
-    let mut browser = Browser::of(&world);
+async fn wrong_password_shows_form_again() {
+    let servers = DevelopmentServers::start(settings()).await.unwrap();
+    let mut browser = Browser::of(&servers);
     for email in ["user@example.com", "nobody@example.com"] {
         let filled = [("email", email), ("password", "wrong-one")];
         let page = browser.fill_in("/login", &[], &filled).await;
@@ -143,15 +143,15 @@ async fn a_wrong_password_keeps_the_form() {
         assert!(page.text.contains("Wrong email or password."));
         assert!(page.text.contains(email) && !page.text.contains("wrong-one"));
     }
-    assert_eq!(browser.authorize(&[]).await.status, 200, "still a stranger");
+    assert_eq!(browser.authorize(&[]).await.status, 200, "no session");
 }
 
 #[tokio::test]
-async fn a_newcomer_signs_up_once() {
-    let world = World::start(settings()).await.unwrap();
-    let mut browser = Browser::of(&world);
-    for asked in [("prompt", "create"), ("screen_hint", "signup")] {
-        assert!(browser.authorize(&[asked]).await.text.contains("<h1>Sign Up</h1>"));
+async fn signs_up_each_email_once() {
+    let servers = DevelopmentServers::start(settings()).await.unwrap();
+    let mut browser = Browser::of(&servers);
+    for parameters in [("prompt", "create"), ("screen_hint", "signup")] {
+        assert!(browser.authorize(&[parameters]).await.text.contains("<h1>Sign Up</h1>"));
     }
     for (email, password, status, message) in [
         ("", "p", 422, "Enter an email address"),
@@ -165,30 +165,30 @@ async fn a_newcomer_signs_up_once() {
         assert!(page.text.contains(message), "{}", page.text);
     }
     let filled = [("email", "new@example.com"), ("password", "p"), ("name", "Nia New")];
-    let back = browser.fill_in("/signup", &[], &filled).await.back();
+    let back = browser.fill_in("/signup", &[], &filled).await.callback();
     let tokens = browser.redeem(&back["code"], &[]).await.json();
     let claims = claims(&tokens["id_token"]);
     assert_eq!((&claims["name"], &claims["email_verified"]), (&"Nia New".into(), &false.into()));
     assert!(claims["sub"].as_str().unwrap().starts_with("dev|"));
     let again = browser.fill_in("/login", &[], &[filled[0], filled[1]]).await;
-    assert!(again.back().contains_key("code"));
+    assert!(again.callback().contains_key("code"));
 }
 
 #[tokio::test]
-async fn who_cancels_comes_back_with_access_denied() {
-    let world = World::start(settings()).await.unwrap();
-    let mut browser = Browser::of(&world);
+async fn cancel_returns_access_denied() {
+    let servers = DevelopmentServers::start(settings()).await.unwrap();
+    let mut browser = Browser::of(&servers);
     let page = browser.authorize(&[]).await.text;
     let link = page.split("href=\"").find(|part| part.starts_with("/cancel?")).unwrap();
     let link = link.split('"').next().unwrap().replace("&amp;", "&");
-    let back = browser.get(&link).await.back();
+    let back = browser.get(&link).await.callback();
     assert_eq!((back["error"].as_str(), back["state"].as_str()), ("access_denied", "a state"));
 }
 
 #[tokio::test]
-async fn another_site_cannot_send_the_form() {
-    let world = World::start(settings()).await.unwrap();
-    let mut browser = Browser::of(&world);
+async fn refuses_form_from_another_site() {
+    let servers = DevelopmentServers::start(settings()).await.unwrap();
+    let mut browser = Browser::of(&servers);
     for header in [("Sec-Fetch-Site", "cross-site"), ("Origin", "http://evil.example")] {
         assert_eq!(browser.post_with("/login", &[], &[header]).await.status, 403);
         assert_eq!(browser.post_with("/signup", &[], &[header]).await.status, 403);
@@ -196,9 +196,9 @@ async fn another_site_cannot_send_the_form() {
 }
 
 #[tokio::test]
-async fn form_post_answers_with_a_form() {
-    let world = World::start(settings()).await.unwrap();
-    let mut browser = Browser::of(&world);
+async fn form_post_responds_with_form() {
+    let servers = DevelopmentServers::start(settings()).await.unwrap();
+    let mut browser = Browser::of(&servers);
     let page = browser.log_in("user@example.com", &[("response_mode", "form_post")]).await;
     assert_eq!(page.status, 200);
     for expected in ["name=\"code\"", "name=\"state\"", "name=\"iss\"", "Continue"] {

@@ -6,5 +6,5 @@ mod api;
 mod browser;
 mod faults;
 mod login;
+mod servers;
 mod tokens;
-mod world;

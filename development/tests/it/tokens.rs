@@ -1,35 +1,35 @@
 use base64::{Engine, prelude::BASE64_STANDARD};
 
-use crate::browser::{AUDIENCE, BACK, Browser, VERIFIER, claims, encoded, settings};
-use portico_development::World;
+use crate::browser::{AUDIENCE, Browser, CALLBACK, VERIFIER, claims, encoded, settings};
+use portico_development::DevelopmentServers;
 
 #[tokio::test]
-async fn a_code_becomes_tokens_that_say_who_it_is() {
-    let world = World::start(settings()).await.unwrap();
-    let mut browser = Browser::of(&world);
+async fn code_is_redeemed_for_tokens_of_user() {
+    let servers = DevelopmentServers::start(settings()).await.unwrap();
+    let mut browser = Browser::of(&servers);
     let tokens = browser.tokens("admin@example.com", &[]).await;
     let id = claims(&tokens["id_token"]);
-    assert_eq!(id["iss"], world.issuer());
+    assert_eq!(id["iss"], servers.issuer());
     assert_eq!((&id["sub"], &id["nonce"]), (&"dev|admin".into(), &"a nonce".into()));
     for claim in ["sid", "at_hash", "auth_time", "exp", "iat", "email", "picture"] {
         assert!(!id[claim].is_null(), "{claim} in {id}");
     }
     let access = claims(&tokens["access_token"]);
-    let userinfo = format!("{}/userinfo", world.issuer());
-    assert_eq!(access["aud"], serde_json::json!([AUDIENCE, userinfo]));
+    let endpoint = format!("{}/userinfo", servers.issuer());
+    assert_eq!(access["aud"], serde_json::json!([AUDIENCE, endpoint]));
     assert_eq!(access["permissions"], serde_json::json!(["read:admin-messages"]));
 
-    let person = browser.userinfo(tokens["access_token"].as_str().unwrap()).await.json();
-    assert_eq!((&person["sub"], &person["name"]), (&id["sub"], &"Ada Admin".into()));
-    let picture = browser.ask(person["picture"].as_str().unwrap(), None).await;
+    let userinfo = browser.userinfo(tokens["access_token"].as_str().unwrap()).await.json();
+    assert_eq!((&userinfo["sub"], &userinfo["name"]), (&id["sub"], &"Ada Admin".into()));
+    let picture = browser.request_with(userinfo["picture"].as_str().unwrap(), None).await;
     assert_eq!(&picture.headers["Content-Type"], "image/svg+xml");
     assert_eq!(browser.userinfo("nonsense").await.status, 401);
 }
 
 #[tokio::test]
-async fn claims_keep_to_the_scope() {
-    let world = World::start(settings()).await.unwrap();
-    let mut browser = Browser::of(&world);
+async fn claims_depend_on_scope() {
+    let servers = DevelopmentServers::start(settings()).await.unwrap();
+    let mut browser = Browser::of(&servers);
     let changed = [("scope", "openid unknown"), ("audience", "")];
     let tokens = browser.tokens("user@example.com", &changed).await;
     assert_eq!(tokens["scope"], "openid");
@@ -38,24 +38,24 @@ async fn claims_keep_to_the_scope() {
 }
 
 #[tokio::test]
-async fn a_code_is_good_once_and_its_replay_revokes_the_tokens() {
-    let world = World::start(settings()).await.unwrap();
-    let mut browser = Browser::of(&world);
-    let code = browser.log_in("user@example.com", &[]).await.back()["code"].clone();
+async fn replayed_code_revokes_tokens() {
+    let servers = DevelopmentServers::start(settings()).await.unwrap();
+    let mut browser = Browser::of(&servers);
+    let code = browser.log_in("user@example.com", &[]).await.callback()["code"].clone();
     let tokens = browser.redeem(&code, &[]).await.json();
     let access = tokens["access_token"].as_str().unwrap();
     assert_eq!(browser.userinfo(access).await.status, 200);
 
-    let again = browser.redeem(&code, &[]).await;
-    assert_eq!((again.status, &again.json()["error"]), (400, &"invalid_grant".into()));
-    assert_eq!(world.hits("replayed-code"), 1);
+    let replay = browser.redeem(&code, &[]).await;
+    assert_eq!((replay.status, &replay.json()["error"]), (400, &"invalid_grant".into()));
+    assert_eq!(servers.request_count("replayed-code"), 1);
     assert_eq!(browser.userinfo(access).await.status, 401);
 }
 
 #[tokio::test]
-async fn a_code_is_bound_to_client_address_and_verifier() {
-    let world = World::start(settings()).await.unwrap();
-    let mut browser = Browser::of(&world);
+async fn code_is_bound_to_client_redirect_uri_and_verifier() {
+    let servers = DevelopmentServers::start(settings()).await.unwrap();
+    let mut browser = Browser::of(&servers);
     let other = VERIFIER.replace('0', "1");
     for (changed, status, error) in [
         (("code_verifier", other.as_str()), 400, "invalid_grant"),
@@ -66,27 +66,27 @@ async fn a_code_is_bound_to_client_address_and_verifier() {
         (("grant_type", "password"), 400, "unsupported_grant_type"),
         (("code", "unknown"), 400, "invalid_grant"),
     ] {
-        let code = browser.log_in("user@example.com", &[]).await.back()["code"].clone();
-        let answer = browser.redeem(&code, &[changed]).await;
+        let code = browser.log_in("user@example.com", &[]).await.callback()["code"].clone();
+        let response = browser.redeem(&code, &[changed]).await;
         assert_eq!(
-            (answer.status, &answer.json()["error"]),
+            (response.status, &response.json()["error"]),
             (status, &error.into()),
             "{changed:?}"
         );
-        assert_eq!(&answer.headers["Cache-Control"], "no-store");
-        assert_eq!(answer.headers.contains_key("WWW-Authenticate"), status == 401);
+        assert_eq!(&response.headers["Cache-Control"], "no-store");
+        assert_eq!(response.headers.contains_key("WWW-Authenticate"), status == 401);
     }
 }
 
 #[tokio::test]
-async fn the_client_may_name_itself_by_basic_form_encoded() {
-    let world = World::start(settings()).await.unwrap();
-    let mut browser = Browser::of(&world);
-    let code = browser.log_in("user@example.com", &[]).await.back()["code"].clone();
+async fn client_authenticates_with_form_encoded_basic() {
+    let servers = DevelopmentServers::start(settings()).await.unwrap();
+    let mut browser = Browser::of(&servers);
+    let code = browser.log_in("user@example.com", &[]).await.callback()["code"].clone();
     let form = [
         ("grant_type", "authorization_code"),
         ("code", &code),
-        ("redirect_uri", BACK),
+        ("redirect_uri", CALLBACK),
         ("code_verifier", VERIFIER),
     ];
     let secret = encoded(&[("", "a secret: 100 % + some")]);
@@ -95,14 +95,14 @@ async fn the_client_may_name_itself_by_basic_form_encoded() {
     let refused = browser.post_with("/token", &form, &[("Authorization", &wrong)]).await;
     assert_eq!(refused.status, 401);
     let right = basic(format!("portico:{}", secret.trim_start_matches('=')));
-    let answer = browser.post_with("/token", &form, &[("Authorization", &right)]).await;
-    assert_eq!(answer.status, 200, "{}", answer.text);
+    let response = browser.post_with("/token", &form, &[("Authorization", &right)]).await;
+    assert_eq!(response.status, 200, "{}", response.text);
 }
 
 #[tokio::test]
-async fn a_refresh_token_is_replaced_and_the_old_one_refused() {
-    let world = World::start(settings()).await.unwrap();
-    let mut browser = Browser::of(&world);
+async fn refresh_token_is_rotated_and_replay_revokes_grant() {
+    let servers = DevelopmentServers::start(settings()).await.unwrap();
+    let mut browser = Browser::of(&servers);
     let changed = [("scope", "openid email offline_access")];
     let tokens = browser.tokens("user@example.com", &changed).await;
     let first = tokens["refresh_token"].as_str().unwrap();
@@ -126,5 +126,5 @@ async fn a_refresh_token_is_replaced_and_the_old_one_refused() {
 
     assert_eq!(browser.post("/token", &form(first, "")).await.json()["error"], "invalid_grant");
     let revoked = browser.post("/token", &form(second, "")).await;
-    assert_eq!(revoked.json()["error"], "invalid_grant", "a used token revokes its grant");
+    assert_eq!(revoked.json()["error"], "invalid_grant", "the replay revoked the grant");
 }

@@ -174,7 +174,7 @@ fn no_logout_token_breaks_the_site() {
                 let nobody = json!({ "sub": "nobody" });
                 let claims = serde_json::from_str(&document(&nobody, claims)).unwrap_or(nobody);
                 let head = head.unwrap_or_default();
-                site.world.logout_token(&head, &claims).unwrap_or_default()
+                site.servers.logout_token(&head, &claims).unwrap_or_default()
             }
             Err(text) => text,
         };

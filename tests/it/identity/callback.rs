@@ -42,7 +42,7 @@ async fn each_error_of_the_provider_has_words_of_its_own() {
         let parameters = [
             ("error", error),
             ("error_description", "<b>because</b>"),
-            ("iss", site.world.issuer()),
+            ("iss", site.servers.issuer()),
             ("code", "must not be redeemed"),
         ];
         let page = come_back(&site, &person, &parameters).await;
@@ -53,13 +53,13 @@ async fn each_error_of_the_provider_has_words_of_its_own() {
         assert!(page.link("Log in again").is_some(), "{error}");
         assert_stranger(&person, error).await;
     }
-    assert_eq!(site.world.hits("token"), 0);
+    assert_eq!(site.servers.request_count("token"), 0);
 }
 
 #[tokio::test]
 async fn an_error_is_believed_only_of_the_provider_itself() {
     let site = Site::start().await;
-    let with_slash = format!("{}/", site.world.issuer());
+    let with_slash = format!("{}/", site.servers.issuer());
     let rows = [
         ("another issuer", Some("https://evil.example")),
         ("a slash more", Some(with_slash.as_str())),
@@ -76,7 +76,7 @@ async fn an_error_is_believed_only_of_the_provider_itself() {
         assert!(!page.text().contains("a lure"), "{row}");
         assert_stranger(&person, row).await;
     }
-    assert_eq!(site.world.hits("token"), 0);
+    assert_eq!(site.servers.request_count("token"), 0);
 }
 
 #[tokio::test]

@@ -45,11 +45,11 @@ struct Across(Arc<WithProvider>);
 #[async_trait]
 impl Server for Across {
     async fn stop(&mut self) {
-        self.0.outside.world.stop_provider().await;
+        self.0.outside.servers.stop_provider().await;
     }
 
     async fn start_again(&mut self) {
-        self.0.outside.world.start_provider().await.unwrap();
+        self.0.outside.servers.start_provider().await.unwrap();
     }
 }
 

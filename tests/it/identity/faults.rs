@@ -51,10 +51,10 @@ async fn each_fault_of_the_provider_is_told_from_the_others_and_passes() {
         (Fault::IssuedInTheFuture, InvalidIdentity, "issued in the future", REFUSED),
         (Fault::AlgNone, InvalidIdentity, "", REFUSED),
         (Fault::Hs256, InvalidIdentity, "is not allowed", REFUSED),
-        (Fault::FlippedSignature, InvalidIdentity, "no key", REKEYED),
+        (Fault::InvalidSignature, InvalidIdentity, "no key", REKEYED),
         (Fault::EmptySubject, InvalidIdentity, "its sub is empty", REFUSED),
         (Fault::WrongAccessTokenHash, InvalidIdentity, "at_hash", REFUSED),
-        (Fault::ForeignAuthorizedParty, InvalidIdentity, "another party", REFUSED),
+        (Fault::WrongAuthorizedParty, InvalidIdentity, "another party", REFUSED),
         (Fault::UserinfoWrongSubject, InvalidIdentity, "another user", ALL),
     ];
     let outside = Outside::start().await;
@@ -64,9 +64,9 @@ async fn each_fault_of_the_provider_is_told_from_the_others_and_passes() {
         outside.log_in(&oidc).await.unwrap_or_else(|error| panic!("before {row}: {error}"));
 
         let before = outside.requested();
-        outside.world.faults().set(fault);
+        outside.servers.faults().set(fault);
         let outcome = outside.log_in(&oidc).await;
-        outside.world.faults().clear();
+        outside.servers.faults().clear();
 
         assert_refused(outcome, &kind(why.into()), &row);
         assert_eq!(outside.asked_since(before), requested, "{row}");
@@ -84,9 +84,9 @@ async fn a_slow_provider_is_told_from_one_at_fault() {
     outside.log_in(&oidc).await.unwrap();
 
     let before = outside.requested();
-    outside.world.faults().set(Fault::TokenSlow(total * 20));
+    outside.servers.faults().set(Fault::TokenSlow(total * 20));
     let outcome = outside.log_in(&oidc).await;
-    outside.world.faults().clear();
+    outside.servers.faults().clear();
     assert_refused(outcome, &ProviderTimeout("token endpoint".into()), "slow");
     assert_eq!(outside.asked_since(before), REFUSED);
     outside.log_in(&oidc).await.unwrap();
@@ -98,11 +98,12 @@ async fn logs_in_whatever_way_userinfo_fails() {
     let total = Duration::from_secs(3);
     let oidc = asking_userinfo(&outside, Limits { total, ..Limits::default() });
     outside.log_in(&oidc).await.unwrap();
-    for fault in [Fault::UserinfoRefuses, Fault::UserinfoHtml, Fault::UserinfoSlow(total * 20)] {
+    for fault in [Fault::UserinfoUnauthorized, Fault::UserinfoHtml, Fault::UserinfoSlow(total * 20)]
+    {
         let before = outside.requested();
-        outside.world.faults().set(fault);
+        outside.servers.faults().set(fault);
         let outcome = outside.log_in(&oidc).await;
-        outside.world.faults().clear();
+        outside.servers.faults().clear();
         let identity = outcome.unwrap_or_else(|error| panic!("{fault:?}: {error}"));
         assert_eq!(identity.profile().email.as_deref(), Some("user@example.com"), "{fault:?}");
         assert_eq!(outside.asked_since(before), ALL, "{fault:?}");
@@ -122,7 +123,7 @@ async fn asks_userinfo_by_the_policy() {
         let scopes = scopes.split(' ').map(str::to_owned).collect();
         let settings = OidcSettings { userinfo: policy, scopes, ..outside.settings() };
         let oidc = provider(settings, Limits::default(), Arc::new(SystemClock));
-        let hits = || outside.world.hits("userinfo");
+        let hits = || outside.servers.request_count("userinfo");
         let before = hits();
         let session = session_of(outside.log_in(&oidc).await.unwrap());
         let at_log_in = hits() - before;
@@ -139,11 +140,11 @@ async fn refresh_survives_failing_userinfo_and_refuses_lying_userinfo() {
     settings.scopes.push("offline_access".into());
     let oidc = provider(settings, Limits::default(), Arc::new(SystemClock));
     let session = session_of(outside.log_in(&oidc).await.unwrap());
-    outside.world.faults().set(Fault::UserinfoRefuses);
+    outside.servers.faults().set(Fault::UserinfoUnauthorized);
     let refreshed = oidc.refresh(&session).await.unwrap();
     assert_eq!(refreshed.claims, None);
-    outside.world.faults().clear();
-    outside.world.faults().set(Fault::UserinfoWrongSubject);
+    outside.servers.faults().clear();
+    outside.servers.faults().set(Fault::UserinfoWrongSubject);
     let session = session.with(SessionChange::Refreshed(refreshed));
     let refused = oidc.refresh(&session).await;
     assert!(matches!(refused, Err(RefreshError::InvalidIdentity(_))), "{refused:?}");
@@ -209,8 +210,8 @@ async fn a_code_is_good_once() {
     let response = outside.answer(&oidc, &attempt).await;
     oidc.redeem(&response, &attempt).await.unwrap();
     let again = oidc.redeem(&response, &attempt).await;
-    assert_refused(again, &CodeRejected("redeemed before".into()), "replay");
-    assert_eq!(outside.world.hits("replayed-code"), 1);
+    assert_refused(again, &CodeRejected("already redeemed".into()), "replay");
+    assert_eq!(outside.servers.request_count("replayed-code"), 1);
 }
 
 #[tokio::test]

@@ -14,7 +14,7 @@ async fn keys_that_change_in_the_middle_of_a_login_are_no_trouble() {
     let attempt = attempt("login");
     let response = outside.answer(&oidc, &attempt).await;
 
-    outside.world.rotate_keys().await.unwrap();
+    outside.servers.rotate_keys().await.unwrap();
     let before = outside.requested();
     oidc.redeem(&response, &attempt).await.unwrap();
     assert_eq!(outside.asked_since(before), [0, 1, 1, 0], "the keys alone are fetched anew");
@@ -30,7 +30,7 @@ async fn forged_tokens_do_not_make_the_site_hammer_the_provider() {
     let clock = clock_at_now();
     let oidc = outside.provider_by(&clock);
     outside.log_in(&oidc).await.unwrap();
-    outside.world.faults().set(Fault::FlippedSignature);
+    outside.servers.faults().set(Fault::InvalidSignature);
     let forged = || async {
         let before = outside.requested();
         assert_refused(outside.log_in(&oidc).await, &InvalidIdentity("no key".into()), "forged");
@@ -47,9 +47,9 @@ async fn forged_tokens_do_not_make_the_site_hammer_the_provider() {
     assert_eq!(forged().await, 1);
 
     // Nor do they keep anybody else from signing in.
-    outside.world.faults().clear();
+    outside.servers.faults().clear();
     outside.log_in(&oidc).await.unwrap();
     clock.advance(TimeDelta::seconds(10));
-    outside.world.rotate_keys().await.unwrap();
+    outside.servers.rotate_keys().await.unwrap();
     outside.log_in(&oidc).await.unwrap();
 }

@@ -28,7 +28,7 @@ use portico_adapters::{
     tls,
 };
 use portico_contracts::{fakes::ManualClock, fixtures};
-use portico_development::{Client, World, WorldSettings};
+use portico_development::{DevelopmentServers, DevelopmentSettings, RegisteredClient};
 use portico_domain::{
     model::{
         AuthorizationCode, AuthorizationResponse, CodeVerifier, Identity, LoginAttempt, Screen,
@@ -87,7 +87,7 @@ pub(crate) fn provider(
 
 /// The development provider, a place to come back to, and somebody with an account.
 pub(crate) struct Outside {
-    pub(crate) world: World,
+    pub(crate) servers: DevelopmentServers,
     site: TinyServer,
     person: Person,
 }
@@ -95,11 +95,11 @@ pub(crate) struct Outside {
 impl Outside {
     pub(crate) async fn start() -> Self {
         let site = TinyServer::start(|_| Answer::html(200, "back")).await;
-        let world = World::start(WorldSettings {
+        let servers = DevelopmentServers::start(DevelopmentSettings {
             provider_port: 0,
             api_port: 0,
             next_free: false,
-            client: Client {
+            client: RegisteredClient {
                 id: CLIENT_ID.into(),
                 secret: SECRET.into(),
                 redirect_uri: site.url().join("callback").unwrap().into(),
@@ -110,15 +110,15 @@ impl Outside {
         })
         .await
         .unwrap();
-        let person = Person::new(Url::parse(world.issuer()).unwrap());
-        Self { world, site, person }
+        let person = Person::new(Url::parse(servers.issuer()).unwrap());
+        Self { servers, site, person }
     }
 
     pub(crate) fn settings(&self) -> OidcSettings {
         OidcSettings {
             redirect_uri: self.site.url().join("callback").unwrap().into(),
             post_logout_redirect_uri: self.site.url().into(),
-            ..settings(self.world.issuer())
+            ..settings(self.servers.issuer())
         }
     }
 
@@ -165,7 +165,8 @@ impl Outside {
 
     /// How often discovery, keys, token endpoint and userinfo were asked so far.
     fn requested(&self) -> [usize; 4] {
-        ["discovery", "jwks", "token", "userinfo"].map(|endpoint| self.world.hits(endpoint))
+        ["discovery", "jwks", "token", "userinfo"]
+            .map(|endpoint| self.servers.request_count(endpoint))
     }
 
     fn asked_since(&self, before: [usize; 4]) -> [usize; 4] {

@@ -26,7 +26,7 @@ async fn metadata_that_make_no_sense_pass() {
     ] {
         let clock = clock_at_now();
         let oidc = outside.provider_by(&clock);
-        outside.world.faults().set(fault);
+        outside.servers.faults().set(fault);
         let before = outside.requested();
         for _ in 0..3 {
             let refused = oidc.authorization_url(&attempt("a"), Screen::LogIn).await.unwrap_err();
@@ -39,7 +39,7 @@ async fn metadata_that_make_no_sense_pass() {
         let requested = outside.asked_since(before);
         assert_eq!(requested, [1, 0, 0, 0], "a storm of visitors is one question: {fault:?}");
 
-        outside.world.faults().clear();
+        outside.servers.faults().clear();
         clock.advance(TimeDelta::seconds(1));
         outside.log_in(&oidc).await.unwrap_or_else(|error| panic!("after {fault:?}: {error}"));
     }
@@ -89,9 +89,9 @@ async fn a_provider_that_is_away_is_found_when_it_is_back() {
     let clock = clock_at_now();
     let oidc = outside.provider_by(&clock);
 
-    outside.world.stop_provider().await;
+    outside.servers.stop_provider().await;
     assert!(oidc.authorization_url(&attempt("a"), Screen::LogIn).await.is_err());
-    outside.world.start_provider().await.unwrap();
+    outside.servers.start_provider().await.unwrap();
     clock.advance(TimeDelta::seconds(1));
     outside.log_in(&oidc).await.unwrap();
 }
@@ -103,14 +103,14 @@ async fn a_provider_that_goes_away_during_a_login_takes_the_code_when_it_is_back
     let attempt = attempt("login");
     let response = outside.answer(&oidc, &attempt).await;
 
-    outside.world.stop_provider().await;
+    outside.servers.stop_provider().await;
     let refused = oidc.redeem(&response, &attempt).await;
     assert_refused(refused, &ProviderFault("token endpoint".into()), "stopped");
     // What is known already needs no provider.
     oidc.authorization_url(&attempt, Screen::LogIn).await.unwrap();
     assert!(oidc.end_session_url(&fixtures::identity(), &State::new("s")).await.unwrap().is_some());
 
-    outside.world.start_provider().await.unwrap();
+    outside.servers.start_provider().await.unwrap();
     oidc.redeem(&response, &attempt).await.unwrap();
 }
 
@@ -123,15 +123,15 @@ async fn old_metadata_stay_in_use_until_there_are_newer() {
         || async { oidc.end_session_url(&fixtures::identity(), &State::new("s")).await.unwrap() };
     assert!(end().await.is_some());
 
-    outside.world.faults().set(Fault::DiscoveryFails);
+    outside.servers.faults().set(Fault::DiscoveryFails);
     clock.advance(TimeDelta::hours(2));
     let before = outside.requested();
     assert!(end().await.is_some());
     until(|| outside.asked_since(before)[0] == 1).await;
     assert!(end().await.is_some(), "the failure changes nothing");
 
-    outside.world.faults().clear();
-    outside.world.faults().set(Fault::NoEndSessionEndpoint);
+    outside.servers.faults().clear();
+    outside.servers.faults().set(Fault::NoEndSessionEndpoint);
     timeout(Duration::from_secs(20), async {
         while end().await.is_some() {
             // However long the fetch in the background takes, the clock lets the next one begin.
@@ -152,13 +152,13 @@ async fn a_check_asks_anew_each_time() {
         oidc.check().await.unwrap();
         assert_eq!(outside.asked_since(before), [1, 1, 0, 0]);
     }
-    outside.world.faults().set(Fault::DiscoveryFails);
+    outside.servers.faults().set(Fault::DiscoveryFails);
     assert!(oidc.check().await.unwrap_err().0.contains("status 500"));
-    outside.world.faults().clear();
+    outside.servers.faults().clear();
     oidc.check().await.unwrap();
-    outside.world.stop_provider().await;
+    outside.servers.stop_provider().await;
     assert!(oidc.check().await.is_err());
-    outside.world.start_provider().await.unwrap();
+    outside.servers.start_provider().await.unwrap();
     oidc.check().await.unwrap();
 }
 

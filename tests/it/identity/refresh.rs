@@ -97,9 +97,9 @@ async fn whatever_is_wrong_at_a_refresh_is_told_apart() {
         (Fault::IssuedInTheFuture, lied),
         (Fault::AlgNone, lied),
         (Fault::Hs256, lied),
-        (Fault::FlippedSignature, lied),
+        (Fault::InvalidSignature, lied),
         (Fault::WrongAccessTokenHash, lied),
-        (Fault::ForeignAuthorizedParty, lied),
+        (Fault::WrongAuthorizedParty, lied),
         (Fault::TokenFails, broken),
         (Fault::TokenSlow(Duration::from_secs(3)), silent),
     ] {
@@ -109,7 +109,7 @@ async fn whatever_is_wrong_at_a_refresh_is_told_apart() {
         let limits = Limits { total: Duration::from_secs(1), ..Limits::default() };
         let oidc = provider(settings, limits, Arc::new(SystemClock));
         let session = session_of(outside.log_in(&oidc).await.unwrap());
-        outside.world.faults().set(fault);
+        outside.servers.faults().set(fault);
         let error = oidc.refresh(&session).await.map(|_| ()).expect_err(&format!("{fault:?}"));
         assert!(kind(&error), "{fault:?}: {error:?}");
         let secret = session.tokens().refresh_token.clone().unwrap();
@@ -229,7 +229,7 @@ async fn a_refresh_token_that_was_given_back_is_good_for_nobody() {
     let token = session.tokens().refresh_token.clone().unwrap();
     oidc.revoke(&token, TimeDelta::zero()).await;
     let revoked = async {
-        while outside.world.hits("revoked") == 0 {
+        while outside.servers.request_count("revoked") == 0 {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     };

@@ -47,7 +47,7 @@ async fn a_login_is_tied_to_its_attempt() {
     ];
     let expected = expected.map(|(name, value)| (name.to_owned(), value.to_owned()));
     assert_eq!(query(&url), BTreeMap::from(expected));
-    assert!(url.starts_with(&format!("{}/authorize?", outside.world.issuer())), "{url}");
+    assert!(url.starts_with(&format!("{}/authorize?", outside.servers.issuer())), "{url}");
 }
 
 #[tokio::test]
@@ -112,20 +112,20 @@ async fn a_log_out_ends_the_session_at_the_provider_and_comes_back() {
 #[tokio::test]
 async fn without_an_end_session_endpoint_only_auth0_can_be_logged_out_of() {
     let outside = Outside::start().await;
-    outside.world.faults().set(Fault::NoEndSessionEndpoint);
+    outside.servers.faults().set(Fault::NoEndSessionEndpoint);
     let state = State::new("good bye");
     assert_eq!(outside.provider().end_session_url(&fixtures::identity(), &state).await, Ok(None));
 
     let settings = OidcSettings { vendor: Vendor::Auth0, ..outside.settings() };
     let auth0 = provider(settings, Limits::default(), Arc::new(SystemClock));
     let url = auth0.end_session_url(&fixtures::identity(), &state).await.unwrap().unwrap();
-    assert!(url.starts_with(&format!("{}/v2/logout?", outside.world.issuer())), "{url}");
+    assert!(url.starts_with(&format!("{}/v2/logout?", outside.servers.issuer())), "{url}");
     let expected = [("client_id", CLIENT_ID), ("returnTo", outside.site.url().as_str())]
         .map(|(name, value)| (name.to_owned(), value.to_owned()));
     assert_eq!(query(&url), BTreeMap::from(expected));
 
     // Where there is one, it is preferred.
-    outside.world.faults().clear();
+    outside.servers.faults().clear();
     auth0.check().await.unwrap();
     let url = auth0.end_session_url(&fixtures::identity(), &state).await.unwrap().unwrap();
     assert!(url.contains("/end-session?"), "{url}");

@@ -171,7 +171,7 @@ async fn whom_the_provider_logs_out_is_signed_out_everywhere_and_stays_so(store:
     let page = profile(&person, &first).await.text();
     let (_, after) = page.split_once("\"sid\": \"").expect("the claims are on the page");
     let sid = after.split('"').next().unwrap();
-    let token = cluster.world.logout_token(&json!({}), &json!({ "sid": sid })).unwrap();
+    let token = cluster.servers.logout_token(&json!({}), &json!({ "sid": sid })).unwrap();
     let tell = async |instance: &Instance| {
         let request = person.request(Method::POST, &instance.at("/backchannel-logout"));
         request.form(&[("logout_token", &token)]).send().await.unwrap().status()
@@ -205,11 +205,11 @@ async fn whom_the_operator_deletes_is_signed_out(store: Store) {
 async fn a_token_is_renewed_once_by_whichever_instance_is_first(store: Store) {
     let cluster = Cluster::new(store).await;
     let (first, second) = (cluster.first(&[]).await, cluster.another().await);
-    cluster.world.faults().set(Fault::ShortAccessTokens(3));
+    cluster.servers.faults().set(Fault::ShortAccessTokens(3));
     let person = signed_in(&first).await;
-    cluster.world.faults().clear();
-    let before = cluster.world.hits("token");
-    cluster.world.faults().set(Fault::TokenSlow(Duration::from_millis(500)));
+    cluster.servers.faults().clear();
+    let before = cluster.servers.request_count("token");
+    cluster.servers.faults().set(Fault::TokenSlow(Duration::from_millis(500)));
     // The last third of its lifetime, in which it is renewed.
     tokio::time::sleep(Duration::from_millis(2_100)).await;
     let mut tabs = JoinSet::new();
@@ -220,7 +220,7 @@ async fn a_token_is_renewed_once_by_whichever_instance_is_first(store: Store) {
     for page in tabs.join_all().await {
         assert_eq!(page.status, StatusCode::OK, "{}", page.text());
     }
-    assert_eq!(cluster.world.hits("token") - before, 1);
+    assert_eq!(cluster.servers.request_count("token") - before, 1);
     assert_known(&person, &first).await;
     assert_known(&person, &second).await;
 }

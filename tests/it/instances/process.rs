@@ -5,13 +5,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use portico_development::World;
+use portico_development::DevelopmentServers;
 use portico_tests::{
     free_port::free_port,
     person::Person,
     postgres::Schema,
     redis::Redis,
-    site::{settings, world_for},
+    site::{servers_for, settings},
 };
 use reqwest::Method;
 use tempfile::TempDir;
@@ -31,9 +31,9 @@ pub(super) enum Store {
     Redis,
 }
 
-/// A site of several instances, with the world around it. Nothing of it outlasts the value.
+/// Several instances of a site, with their development servers. Dropping the value stops all.
 pub(super) struct Cluster {
-    pub(super) world: World,
+    pub(super) servers: DevelopmentServers,
     /// What browsers see, and where the first instance is.
     public_port: u16,
     common: Vec<(&'static str, String)>,
@@ -43,9 +43,9 @@ pub(super) struct Cluster {
 }
 
 impl Cluster {
-    /// The world and the store; no instance yet.
+    /// Starts the development servers and the session store, but no instance.
     pub(super) async fn new(store: Store) -> Self {
-        // First, or the world's Rocket puts its own log in place.
+        // First, because the Rocket of the development servers would install its own logger.
         portico::logging::start(Some("off"));
         let public_port = free_port();
         let public = Url::parse(&format!("http://127.0.0.1:{public_port}/")).unwrap();
@@ -66,9 +66,9 @@ impl Cluster {
         ];
         common.extend(schema.as_ref().map(|schema| ("DATABASE_URL", schema.url())));
         common.extend(redis.as_ref().map(|redis| ("REDIS_URL", redis.url())));
-        let world = world_for(&public).await;
+        let servers = servers_for(&public).await;
         let folder = tempfile::tempdir().unwrap();
-        Self { world, public_port, common, folder, _schema: schema, _redis: redis }
+        Self { servers, public_port, common, folder, _schema: schema, _redis: redis }
     }
 
     /// The instance at the public address.
@@ -95,7 +95,7 @@ impl Cluster {
         program
             .current_dir(&self.folder)
             .env_clear()
-            .envs(settings(port, self.folder.path(), &self.world, &particular))
+            .envs(settings(port, self.folder.path(), &self.servers, &particular))
             .kill_on_drop(true);
         program
     }
