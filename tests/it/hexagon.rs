@@ -46,7 +46,7 @@ const OUTSIDE: [&str; 32] = [
 /// The graph of the whole workspace with every feature on, so that none can bring a crate in.
 ///
 /// Of one platform only: cargo has downloaded no other's crates, and this works without a network.
-pub(crate) fn metadata() -> &'static Metadata {
+fn metadata() -> &'static Metadata {
     static METADATA: OnceLock<Metadata> = OnceLock::new();
     METADATA.get_or_init(|| {
         MetadataCommand::new()
@@ -80,7 +80,7 @@ fn direct(id: &PackageId) -> impl Iterator<Item = &'static PackageId> + use<> {
 }
 
 /// The names of everything that the member is built from, itself included.
-pub(crate) fn reachable(name: &str) -> BTreeSet<&'static str> {
+fn reachable(name: &str) -> BTreeSet<&'static str> {
     let mut seen = BTreeSet::new();
     let mut open = vec![&member(name).id];
     while let Some(id) = open.pop() {

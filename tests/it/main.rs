@@ -10,7 +10,6 @@
 mod asking;
 mod browser;
 mod conformance;
-mod dependencies;
 mod documentation;
 mod flows;
 mod hexagon;
