@@ -46,7 +46,7 @@ const OUTSIDE: [&str; 32] = [
 /// The graph of the whole workspace with every feature on, so that none can bring a crate in.
 ///
 /// Of one platform only: cargo has downloaded no other's crates, and this works without a network.
-fn metadata() -> &'static Metadata {
+pub(crate) fn metadata() -> &'static Metadata {
     static METADATA: OnceLock<Metadata> = OnceLock::new();
     METADATA.get_or_init(|| {
         MetadataCommand::new()
