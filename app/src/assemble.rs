@@ -7,7 +7,10 @@ use portico_adapters::{
     http::{HttpClient, HttpError, Limits},
     identity::{
         ClientSecret, auth0,
-        oidc::{ClientKey, InvalidSetting, OidcProvider, OidcSettings, ResponseMode, Vendor},
+        oidc::{
+            ClientAuthMethod, ClientKey, InvalidSetting, OidcProvider, OidcSettings, ResponseMode,
+            Vendor,
+        },
     },
     messages::{HttpMessages, InvalidAddress, LocalMessages},
     sessions::{
@@ -82,6 +85,7 @@ pub(crate) struct Client {
     pub(crate) id: String,
     pub(crate) secret: Option<ClientSecret>,
     pub(crate) key: Option<ClientKey>,
+    pub(crate) auth_method: Option<ClientAuthMethod>,
     pub(crate) audience: Option<String>,
     pub(crate) api_url: Option<String>,
 }
@@ -110,18 +114,22 @@ pub async fn assemble(settings: Settings, database: &Database) -> Result<Assembl
             id: client_id.clone(),
             secret: Some(client_secret.clone()),
             key: None,
+            auth_method: None,
             audience: settings.audience.clone(),
             api_url: settings.api_server_url.clone(),
         },
-        Provider::Oidc { issuer, client_id, client_secret, client_key } => Client {
-            vendor: Vendor::Any,
-            issuer: issuer.clone(),
-            id: client_id.clone(),
-            secret: client_secret.clone(),
-            key: client_key.clone(),
-            audience: settings.audience.clone(),
-            api_url: settings.api_server_url.clone(),
-        },
+        Provider::Oidc { issuer, client_id, client_secret, client_key, client_auth_method } => {
+            Client {
+                vendor: Vendor::Any,
+                issuer: issuer.clone(),
+                id: client_id.clone(),
+                secret: client_secret.clone(),
+                key: client_key.clone(),
+                auth_method: *client_auth_method,
+                audience: settings.audience.clone(),
+                api_url: settings.api_server_url.clone(),
+            }
+        }
         #[cfg(feature = "development")]
         Provider::Development => {
             let (started, client) = crate::development::start(&settings).await?;
@@ -141,6 +149,7 @@ pub async fn assemble(settings: Settings, database: &Database) -> Result<Assembl
             client_id: client.id,
             client_secret: client.secret,
             client_key: client.key,
+            client_auth_method: client.auth_method,
             audience: client.audience,
             scopes: settings.scopes.clone(),
             redirect_uri: settings.address_of("/callback"),

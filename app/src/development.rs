@@ -64,6 +64,7 @@ pub(crate) async fn start(
         id,
         secret: Some(ClientSecret::new(secret)),
         key: None,
+        auth_method: None,
         audience: Some(audience),
         api_url: Some(settings.api_server_url.clone().unwrap_or_else(|| servers.api_url())),
     };

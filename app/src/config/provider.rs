@@ -4,7 +4,7 @@ use std::path::Path;
 
 use portico_adapters::identity::{
     ClientSecret, auth0,
-    oidc::{ClientKey, ResponseMode},
+    oidc::{ClientAuthMethod, ClientKey, ResponseMode},
 };
 use url::{Host, Url};
 
@@ -32,6 +32,8 @@ pub enum Provider {
         client_secret: Option<ClientSecret>,
         /// `OIDC_CLIENT_KEY_FILE`, read, and `OIDC_CLIENT_KEY_ID`.
         client_key: Option<ClientKey>,
+        /// `OIDC_CLIENT_AUTH_METHOD`; `None` where the adapter finds it out.
+        client_auth_method: Option<ClientAuthMethod>,
     },
     /// Neither: the development provider.
     Development,
@@ -78,11 +80,14 @@ pub(super) fn read(read: &mut Reader, debug_profile: bool) -> (Option<Provider>,
                 read.required("OIDC_CLIENT_ID", "the client id at the provider", some_text);
             let client_secret = read.text("OIDC_CLIENT_SECRET").map(ClientSecret::new);
             let client_key = client_key(read, client_secret.is_some());
+            let client_auth_method =
+                client_auth_method(read, client_secret.is_some(), client_key.is_some());
             let provider = issuer.zip(client_id).map(|(issuer, client_id)| Provider::Oidc {
                 issuer,
                 client_id,
                 client_secret,
                 client_key,
+                client_auth_method,
             });
             (provider, oidc_audience)
         }
@@ -108,7 +113,30 @@ fn client_key(read: &mut Reader, has_secret: bool) -> Option<ClientKey> {
     let key = read.parsed("OIDC_CLIENT_KEY_FILE", expected, |text| {
         ClientKey::from_file(Path::new(text)).ok().filter(|_| !has_secret)
     })?;
-    Some(key.with_id(read.text("OIDC_CLIENT_KEY_ID")))
+    let key = key.with_id(read.text("OIDC_CLIENT_KEY_ID"));
+    if read.text("OIDC_CLIENT_KEY_ALG").is_none() {
+        return Some(key);
+    }
+    let expected = "an algorithm of the key in OIDC_CLIENT_KEY_FILE: RS256, RS384, RS512, PS256, \
+                    PS384 or PS512 for RSA, ES256 for P-256, ES384 for P-384, EdDSA for Ed25519";
+    read.parsed("OIDC_CLIENT_KEY_ALG", expected, |text| key.with_algorithm(text))
+}
+
+/// A method whose credential is missing would fail at each log-in.
+fn client_auth_method(
+    read: &mut Reader,
+    has_secret: bool,
+    has_key: bool,
+) -> Option<ClientAuthMethod> {
+    let expected = "client_secret_basic or client_secret_post with OIDC_CLIENT_SECRET, \
+                    private_key_jwt with OIDC_CLIENT_KEY_FILE, or none";
+    read.parsed("OIDC_CLIENT_AUTH_METHOD", expected, |text| match text {
+        "client_secret_basic" if has_secret => Some(ClientAuthMethod::ClientSecretBasic),
+        "client_secret_post" if has_secret => Some(ClientAuthMethod::ClientSecretPost),
+        "private_key_jwt" if has_key => Some(ClientAuthMethod::PrivateKeyJwt),
+        "none" => Some(ClientAuthMethod::None),
+        _ => None,
+    })
 }
 
 /// A form that another site posts brings cookies along only when they are `SameSite=None`, which

@@ -5,7 +5,7 @@ use std::fmt;
 use figment::{Figment, value::Value};
 
 /// Every key but Rocket's own, as the environment spells it.
-pub const KEYS: [&str; 27] = [
+pub const KEYS: [&str; 29] = [
     "AUTH0_DOMAIN",
     "AUTH0_CLIENT_ID",
     "AUTH0_CLIENT_SECRET",
@@ -16,6 +16,8 @@ pub const KEYS: [&str; 27] = [
     "OIDC_CLIENT_SECRET",
     "OIDC_CLIENT_KEY_FILE",
     "OIDC_CLIENT_KEY_ID",
+    "OIDC_CLIENT_KEY_ALG",
+    "OIDC_CLIENT_AUTH_METHOD",
     "OIDC_AUDIENCE",
     "OIDC_SCOPES",
     "OIDC_RESPONSE_MODE",

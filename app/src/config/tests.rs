@@ -1,6 +1,6 @@
 use base64::{Engine, engine::general_purpose::STANDARD};
 
-use portico_adapters::identity::oidc::UserinfoPolicy;
+use portico_adapters::identity::oidc::{ClientAuthMethod, UserinfoPolicy};
 
 use super::*;
 
@@ -225,6 +225,32 @@ fn userinfo_is_asked_by_one_of_three_policies() {
         assert_eq!(policy(&[("OIDC_USERINFO", text)]), expected);
     }
     assert_eq!(keys(&[("OIDC_USERINFO", "yes")]), ["OIDC_USERINFO"]);
+}
+
+#[test]
+fn client_authentication_needs_its_credential() {
+    let method = |method, secret| {
+        let pairs = [("OIDC_CLIENT_AUTH_METHOD", method), ("OIDC_CLIENT_SECRET", secret)];
+        with(&[&OIDC, &pairs])
+    };
+    for (name, secret, accepted) in [
+        ("client_secret_basic", "x", true),
+        ("client_secret_post", "x", true),
+        ("none", "", true),
+        ("client_secret_basic", "", false),
+        ("private_key_jwt", "x", false),
+        ("client_secret_jwt", "x", false),
+    ] {
+        let pairs = method(name, secret);
+        match accepted {
+            true => {
+                let settings = Settings::from_pairs(pairs).unwrap();
+                let Provider::Oidc { client_auth_method, .. } = settings.provider else { panic!() };
+                assert_eq!(client_auth_method.map(ClientAuthMethod::name), Some(name));
+            }
+            false => assert_eq!(keys(&pairs), ["OIDC_CLIENT_AUTH_METHOD"], "{name}"),
+        }
+    }
 }
 
 #[test]

@@ -125,13 +125,23 @@ pub enum RedeemError {
 /// Why tokens could not be renewed. The text is for the log; it holds no token.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RefreshError {
-    /// The provider rejected the refresh token (`invalid_grant`; RFC 6749, section 5.2), or there is
-    /// none: the user has to log in again.
+    /// The provider rejected the refresh token, by any OAuth error that is not about this site's
+    /// settings or the provider's state (RFC 6749, section 5.2), or there is none: the user has to log
+    /// in again.
     #[error("the provider refused the refresh token: {0}")]
     Refused(String),
     /// The new ID token breaks a rule, or is about another user.
     #[error("invalid ID token or userinfo at the refresh: {0}")]
     InvalidIdentity(String),
+    /// The answer cannot be used, except for its refresh token, which replaces the earlier one: the
+    /// provider may not accept that any more.
+    #[error("the provider failed: {cause}")]
+    Incomplete {
+        /// What is wrong with the answer.
+        cause: String,
+        /// The new refresh token.
+        refresh_token: RefreshToken,
+    },
     /// The provider is out of reach or its answer cannot be used.
     #[error("the provider failed: {0}")]
     ProviderFault(String),

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use chrono::TimeDelta;
 
 use crate::{
-    model::{RefreshToken, Session},
+    model::{RefreshToken, RefreshedTokens, Session, Tokens},
     ports::{
         IdentityProvider, RefreshError, Renewal, SaveSessionError, SessionStore, TokenRenewal,
     },
@@ -52,6 +52,10 @@ impl RefreshSession<'_> {
             (Some(session), _) if is_newer(&session, stale) => Ok(session),
             (Some(_), Some(Err(cause))) => Err(cause.into()),
             (Some(_), None) => Err(RefreshSessionError::FailedElsewhere),
+            (None, Some(Err(RefreshError::Incomplete { cause, refresh_token }))) => {
+                self.identity.revoke(&refresh_token, TimeDelta::zero()).await;
+                Err(RefreshSessionError::Ended(cause))
+            }
             (None, Some(Err(cause))) => Err(RefreshSessionError::Ended(cause.to_string())),
             (None, result) => {
                 // The user logged out while the provider answered: nobody will use the new token.
@@ -87,7 +91,16 @@ impl TokenRenewal for ProviderRenewal<'_> {
             Err(cause @ (RefreshError::Refused(_) | RefreshError::InvalidIdentity(_))) => {
                 (Renewal::End, Err(cause))
             }
-            Err(cause) => (Renewal::Unchanged, Err(cause)),
+            Err(cause) => match &cause {
+                // Saved at once: the provider may not accept the earlier token any more.
+                RefreshError::Incomplete { refresh_token, .. } => {
+                    let refresh_token = Some(refresh_token.clone());
+                    let tokens = Tokens { refresh_token, ..session.tokens().clone() };
+                    let refreshed = RefreshedTokens { tokens, claims: None, permissions: None };
+                    (Renewal::Refreshed(refreshed), Err(cause))
+                }
+                _ => (Renewal::Unchanged, Err(cause)),
+            },
         };
         *self.result.lock().unwrap_or_else(PoisonError::into_inner) = Some(result);
         renewal

@@ -68,6 +68,21 @@ async fn returns_and_saves_newer_tokens() {
 }
 
 #[tokio::test]
+async fn saves_rotated_refresh_token_when_the_rest_is_unusable() {
+    let browser = browser_with(&session()).await;
+    let refresh_token = RefreshToken::new("rotated");
+    let error = RefreshError::Incomplete {
+        cause: "no access token".into(),
+        refresh_token: refresh_token.clone(),
+    };
+    let refused = run(&provider(Err(error.clone())), &browser).await;
+    assert_eq!(refused, Err(RefreshSessionError::Unavailable(error)));
+    let current = browser.current().await.unwrap().unwrap();
+    assert_eq!(current.tokens().refresh_token, Some(refresh_token));
+    assert_eq!(current.tokens().access_token, session().tokens().access_token);
+}
+
+#[tokio::test]
 async fn renews_again_when_newer_tokens_are_stale() {
     let browser = browser_with(&session()).await;
     run(&provider(Ok(newer_tokens())), &browser).await.unwrap();

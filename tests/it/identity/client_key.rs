@@ -141,7 +141,7 @@ async fn each_request_is_signed_anew_and_holds_no_secret() {
             let [header, claims] = verified(&pair, &field(request, "client_assertion").unwrap());
             assert_eq!(header, json!({ "alg": algorithm, "typ": "JWT", "kid": "one" }));
             assert_eq!((&claims["iss"], &claims["sub"]), (&json!(CLIENT_ID), &json!(CLIENT_ID)));
-            assert_eq!(claims["aud"], format!("{}/token", scripted.issuer()));
+            assert_eq!(claims["aud"], scripted.issuer());
             let [issued, ends] = ["iat", "exp"].map(|name| claims[name].as_i64().unwrap());
             let age = SystemClock.now().timestamp() - issued;
             assert!((0..30).contains(&age) && ends == issued + 60, "{algorithm}: {claims}");
@@ -149,6 +149,19 @@ async fn each_request_is_signed_anew_and_holds_no_secret() {
         }
         assert_eq!(ids.len(), requests.len(), "{algorithm}: each is good once");
     }
+}
+
+#[tokio::test]
+async fn signs_with_the_algorithm_that_is_set() {
+    let metadata = json!({ "token_endpoint_auth_signing_alg_values_supported": ["RS256"] });
+    let scripted = Script { metadata, ..Script::default() }.start().await;
+    let key = || ClientKey::from_pem(pkcs8().as_bytes()).unwrap();
+    assert!(key().with_algorithm("ES256").is_none(), "of another kind of key");
+    let key = key().with_algorithm("PS384").unwrap();
+    scripted.redeem(&scripted.provider_with(with_key(&scripted, key))).await.unwrap();
+    let assertion = field(&scripted.requested("/token")[0], "client_assertion").unwrap();
+    let header = BASE64.decode(assertion.split('.').next().unwrap()).unwrap();
+    assert_eq!(serde_json::from_slice::<Value>(&header).unwrap()["alg"], "PS384");
 }
 
 #[tokio::test]

@@ -65,6 +65,7 @@ pub(crate) fn settings(issuer: &str) -> OidcSettings {
         client_id: CLIENT_ID.into(),
         client_secret: Some(ClientSecret::new(SECRET.into())),
         client_key: None,
+        client_auth_method: None,
         audience: None,
         scopes: ["openid", "profile", "email"].map(str::to_owned).into(),
         redirect_uri: "https://site.example/callback".into(),

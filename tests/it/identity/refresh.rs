@@ -237,3 +237,64 @@ async fn a_refresh_token_that_was_given_back_is_good_for_nobody() {
     let refused = oidc.refresh(&session).await;
     assert!(matches!(refused, Err(RefreshError::Refused(_))), "{refused:?}");
 }
+
+#[tokio::test]
+async fn passes_on_rotated_refresh_token_whatever_is_wrong_with_the_rest() {
+    type Change = fn(&mut Script);
+    let rows: [(&str, Change); 4] = [
+        ("another token type", |script| script.token["token_type"] = "DPoP".into()),
+        ("no access token", |script| script.token["access_token"] = Value::Null),
+        ("a page's media type", |script| script.token_media_type = "text/html"),
+        ("no key set", |script| {
+            script.signer = Key::new("ES256", Some("new"));
+            let broken = Answer::html(500, "broken");
+            script.key_sets = Some(Box::new(move |number| (number > 0).then(|| broken.clone())));
+        }),
+    ];
+    for (row, change) in rows {
+        let (_, answer) = scripted(|script| {
+            script.token = json!({ "refresh_token": "rotated" });
+            change(script);
+        })
+        .await;
+        let Err(RefreshError::Incomplete { refresh_token, .. }) = answer else {
+            panic!("{row}: {answer:?}")
+        };
+        assert_eq!(refresh_token, RefreshToken::new("rotated"), "{row}");
+    }
+    let (_, answer) = scripted(|script| {
+        script.token = json!({ "refresh_token": "rotated", "scope": ["openid"] });
+    })
+    .await;
+    assert_eq!(answer.unwrap().tokens.refresh_token, Some(RefreshToken::new("rotated")));
+}
+
+#[tokio::test]
+async fn any_oauth_error_about_the_refresh_token_refuses_it() {
+    for (status, body, refused) in [
+        (400, json!({ "error": "invalid_grant" }), true),
+        (500, json!({ "error": "invalid_grant" }), true),
+        (400, json!({ "error": "invalid_request", "error_description": "expired" }), true),
+        (403, json!({ "error": "access_denied" }), true),
+        (401, json!({ "error": "interaction_required" }), true),
+        (401, json!({ "error": "invalid_client" }), false),
+        (400, json!({ "error": "unauthorized_client" }), false),
+        (400, json!({ "error": "unsupported_grant_type" }), false),
+        (400, json!({ "error": "invalid_scope" }), false),
+        (400, json!({ "error": "temporarily_unavailable" }), false),
+        (400, json!({ "error": "server_error" }), false),
+        // Of a framework, a gateway and a rate limit.
+        (500, json!({ "error": "Internal Server Error" }), false),
+        (404, json!({ "error": "Not Found" }), false),
+        (429, json!({ "error": "too_many_requests" }), false),
+        (400, json!("no object"), false),
+    ] {
+        let answer = Answer::json(status, &body);
+        let (_, answer) = scripted(|script| script.instead_of_token = Some(answer)).await;
+        let expected = match refused {
+            true => matches!(answer, Err(RefreshError::Refused(_))),
+            false => matches!(answer, Err(RefreshError::ProviderFault(_))),
+        };
+        assert!(expected, "{status} {body}: {answer:?}");
+    }
+}

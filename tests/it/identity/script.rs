@@ -1,6 +1,9 @@
 //! A provider whose every word a test writes.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{
+    Arc, Mutex,
+    atomic::{AtomicUsize, Ordering},
+};
 
 use portico_adapters::{
     http::Limits,
@@ -25,6 +28,11 @@ pub(crate) const ATTEMPT: &str = "scripted";
 /// `null` takes one away (RFC 7396).
 pub(crate) struct Script {
     pub(crate) metadata: Value,
+    /// The answer to each request for the key set, by its number from 0, where it is not the usual
+    /// one.
+    pub(crate) key_sets: Option<KeySets>,
+    /// How often the key set was answered.
+    pub(crate) key_sets_answered: AtomicUsize,
     /// The key set's keys.
     pub(crate) keys: Vec<Value>,
     pub(crate) signer: Key,
@@ -38,6 +46,8 @@ pub(crate) struct Script {
     pub(crate) token_media_type: &'static str,
     /// The token endpoint's answer, when it is not the usual one.
     pub(crate) instead_of_token: Option<Answer>,
+    /// The token endpoint's refusal of a request, where it refuses it.
+    pub(crate) refuse_client: Option<Refuse>,
     pub(crate) userinfo: Answer,
     /// Userinfo is signed instead, with these changes to what it usually says.
     pub(crate) signed_userinfo: Option<Signed>,
@@ -46,6 +56,12 @@ pub(crate) struct Script {
     /// The answer to a request that is pushed.
     pub(crate) pushed: Answer,
 }
+
+/// The answer to a request for the key set. `None` for the usual one.
+pub(crate) type KeySets = Box<dyn Fn(usize) -> Option<Answer> + Send + Sync>;
+
+/// Decides whether a request is refused.
+pub(crate) type Refuse = Box<dyn Fn(&Request) -> Option<Answer> + Send + Sync>;
 
 /// What is signed in the place of the usual: changes to its claims, and to its header, which by
 /// default is that of the ID token.
@@ -63,6 +79,8 @@ impl Default for Script {
         let signer = Key::new("ES256", Some("one"));
         Self {
             metadata: json!({}),
+            key_sets: None,
+            key_sets_answered: AtomicUsize::new(0),
             keys: vec![signer.public()],
             signer,
             header: json!({}),
@@ -70,6 +88,7 @@ impl Default for Script {
             token: json!({}),
             token_media_type: "application/json; charset=utf-8",
             instead_of_token: None,
+            refuse_client: None,
             userinfo: Answer::json(200, json!({ "sub": "ann" })),
             signed_userinfo: None,
             names_par: false,
@@ -120,8 +139,12 @@ impl Script {
                 }
                 Answer::json(200, changed(usual, &self.metadata))
             }
-            "/jwks" => Answer::json(200, json!({ "keys": self.keys })),
-            "/token" => self.instead_of_token.clone().unwrap_or_else(|| {
+            "/jwks" => {
+                let number = self.key_sets_answered.fetch_add(1, Ordering::SeqCst);
+                let scripted = self.key_sets.as_ref().and_then(|answer| answer(number));
+                scripted.unwrap_or_else(|| Answer::json(200, json!({ "keys": self.keys })))
+            }
+            "/token" => self.instead_of_token(request).unwrap_or_else(|| {
                 let usual = json!({
                     "access_token": ACCESS_TOKEN,
                     "token_type": "Bearer",
@@ -144,6 +167,11 @@ impl Script {
             "/par" => self.pushed.clone(),
             _ => Answer::html(404, "nothing here"),
         }
+    }
+
+    fn instead_of_token(&self, request: &Request) -> Option<Answer> {
+        let refused = self.refuse_client.as_ref().and_then(|refuse| refuse(request));
+        refused.or_else(|| self.instead_of_token.clone())
     }
 
     fn id_token(&self, issuer: &str) -> String {

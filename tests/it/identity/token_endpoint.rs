@@ -4,13 +4,16 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use chrono::Duration;
 use portico_adapters::{
     http::Limits,
-    identity::{ClientSecret, oidc::OidcSettings},
+    identity::{
+        ClientSecret,
+        oidc::{ClientAuthMethod, OidcSettings},
+    },
 };
 use portico_domain::ports::{
     Clock,
     RedeemError::{CodeRejected, ProviderFault},
 };
-use portico_tests::tiny_server::Answer;
+use portico_tests::tiny_server::{Answer, Request};
 use serde_json::{Value, json};
 
 use super::{
@@ -28,7 +31,7 @@ async fn the_secret_goes_where_the_provider_takes_it() {
     let rows: [Row; 6] = [
         ("what nobody says is Basic", Value::Null, Some(SECRET), Some("Basic"), false),
         ("Basic where there is a choice", both.clone(), Some("plain"), Some("Basic"), false),
-        ("the body where Basic would need an encoding", both.clone(), Some(SECRET), None, true),
+        ("Basic also where it needs an encoding", both.clone(), Some(SECRET), Some("Basic"), false),
         ("in the body only", json!(["client_secret_post"]), Some(SECRET), None, true),
         ("Basic only", json!(["client_secret_basic"]), Some(SECRET), Some("Basic"), false),
         ("a public client has none", both, None, None, false),
@@ -106,7 +109,7 @@ async fn no_refusal_repeats_a_secret() {
     for (answer, expected) in [
         (Answer::json(400, error), CodeRejected("is not known".into())),
         (Answer::json(200, page.clone()), ProviderFault("malformed answer".into())),
-        (Answer::json(400, page), ProviderFault("malformed answer".into())),
+        (Answer::json(400, page), ProviderFault("status 400, malformed answer".into())),
     ] {
         let script = Script { instead_of_token: Some(answer), ..Script::default() };
         let scripted = script.start().await;
@@ -116,5 +119,103 @@ async fn no_refusal_repeats_a_secret() {
             assert!(!text.contains(secret), "{text}");
         }
         assert_refused(outcome, &expected, "a secret");
+    }
+}
+
+/// The code that the provider gives back to a client that authenticates in another way than the
+/// registered one.
+fn accepting_only(method: &'static str, error: &'static str) -> Script {
+    let methods = json!(["client_secret_basic", "client_secret_post"]);
+    Script {
+        metadata: json!({ "token_endpoint_auth_methods_supported": methods }),
+        refuse_client: Some(Box::new(move |request: &Request| {
+            let used = match request.header("authorization") {
+                Some(_) => "client_secret_basic",
+                None => "client_secret_post",
+            };
+            (used != method).then(|| Answer::json(401, json!({ "error": error })))
+        })),
+        ..Script::default()
+    }
+}
+
+#[tokio::test]
+async fn tries_the_other_listed_method_once_and_remembers_it() {
+    for (method, error, requests) in [
+        ("client_secret_basic", "invalid_client", 2),
+        ("client_secret_post", "invalid_client", 3),
+        ("client_secret_post", "unauthorized_client", 3),
+    ] {
+        let scripted = accepting_only(method, error).start().await;
+        let oidc = scripted.provider();
+        scripted.redeem(&oidc).await.unwrap();
+        scripted.redeem(&oidc).await.unwrap();
+        assert_eq!(scripted.requested("/token").len(), requests, "{method} {error}");
+    }
+}
+
+#[tokio::test]
+async fn tries_no_other_method_where_one_is_set_or_another_error_is_answered() {
+    for (set, method, error) in [
+        (Some(ClientAuthMethod::ClientSecretBasic), "client_secret_post", "invalid_client"),
+        (Some(ClientAuthMethod::ClientSecretPost), "client_secret_basic", "invalid_client"),
+        (None, "client_secret_post", "invalid_request"),
+    ] {
+        let scripted = accepting_only(method, error).start().await;
+        let client_auth_method = set;
+        let settings = OidcSettings { client_auth_method, ..settings(&scripted.issuer()) };
+        let refused = scripted.redeem(&scripted.provider_with(settings)).await;
+        assert_refused(refused, &ProviderFault(error.into()), error);
+        assert_eq!(scripted.requested("/token").len(), 1, "{set:?}");
+    }
+}
+
+#[tokio::test]
+async fn refusal_by_both_methods_names_the_settings() {
+    let scripted = accepting_only("neither", "invalid_client").start().await;
+    let refused = scripted.redeem(&scripted.provider()).await;
+    assert_refused(refused, &ProviderFault("OIDC_CLIENT_AUTH_METHOD".into()), "both");
+    assert_eq!(scripted.requested("/token").len(), 2);
+}
+
+#[tokio::test]
+async fn unused_members_of_the_answer_may_have_any_type() {
+    for token in [
+        json!({ "scope": ["openid"] }),
+        json!({ "scope": 7, "refresh_token": ["x"], "session_state": {} }),
+        json!({ "refresh_token": "", "expires_in": { "seconds": 60 } }),
+    ] {
+        let scripted = Script { token: token.clone(), ..Script::default() }.start().await;
+        let identity = scripted.redeem(&scripted.provider()).await;
+        let identity = identity.unwrap_or_else(|error| panic!("{token}: {error}"));
+        assert_eq!(identity.tokens.refresh_token, None, "{token}");
+    }
+}
+
+#[tokio::test]
+async fn the_words_of_the_provider_reach_the_log() {
+    let long = format!("AADSTS7000215: {}\u{7}\nend", "x".repeat(300));
+    let page = Answer::html(503, "<title>Down</title>")
+        .with("WWW-Authenticate", "Bearer error=\"insufficient_scope\"");
+    for (answer, words) in [
+        (
+            Answer::json(401, json!({ "error": "invalid_client", "error_description": long })),
+            vec!["AADSTS7000215", "xend", "OIDC_CLIENT_SECRET"],
+        ),
+        (
+            Answer::json(400, json!({ "error": "invalid_scope", "error_description": "no x" })),
+            vec!["invalid_scope (no x)", "OIDC_SCOPES"],
+        ),
+        (page, vec!["status 503", "`text/html; charset=utf-8`", "insufficient_scope"]),
+    ] {
+        let script = Script { instead_of_token: Some(answer), ..Script::default() };
+        let scripted = script.start().await;
+        let Err(ProviderFault(text)) = scripted.redeem(&scripted.provider()).await else {
+            panic!("{words:?}")
+        };
+        for words in words {
+            assert!(text.contains(words), "{words}: {text}");
+        }
+        assert!(!text.chars().any(char::is_control), "{text}");
     }
 }

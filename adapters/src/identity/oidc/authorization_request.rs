@@ -7,10 +7,9 @@ use sha2::{Digest, Sha256};
 use url::Url;
 
 use super::{
-    OidcProvider, ResponseMode,
-    client_auth::AuthenticatedForm,
+    OidcProvider, ResponseMode, client_auth,
     discovery::Metadata,
-    error::{ProviderError, quoted},
+    error::{ProviderError, describe},
     settings::OidcSettings,
 };
 
@@ -83,13 +82,13 @@ async fn push(
     };
     let parameters: Vec<_> = request.query_pairs().collect();
     let parameters: Vec<_> = parameters.iter().map(|(name, value)| (&**name, &**value)).collect();
-    let form = AuthenticatedForm::new(provider, metadata, &parameters)?;
-    let response = form.post(&provider.http, PUSHED_REQUEST_ENDPOINT, endpoint).await?;
-    let body: Value = serde_json::from_slice(response.body()).unwrap_or_default();
+    let answer =
+        client_auth::post(provider, metadata, PUSHED_REQUEST_ENDPOINT, endpoint, &parameters)
+            .await?;
+    let body: Value = serde_json::from_slice(answer.response.body()).unwrap_or_default();
     let text = |name: &str| body.get(name).and_then(Value::as_str);
-    if !response.status().is_success() {
-        let error = text("error").map(quoted).unwrap_or_default();
-        return Err(invalid(format!("status {} {error}", response.status().as_u16())));
+    if !answer.response.status().is_success() {
+        return Err(invalid(answer.redact(&describe(&answer.response))));
     }
     let Some(request_uri) = text("request_uri").filter(|uri| !uri.is_empty()) else {
         return Err(invalid("the answer has no request_uri".into()));

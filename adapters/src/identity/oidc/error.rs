@@ -37,6 +37,21 @@ impl ProviderError {
     }
 }
 
+impl ProviderError {
+    /// The same without this secret in its text.
+    pub(super) fn without(self, secret: &str) -> Self {
+        let remove = |text: String| match secret {
+            "" => text,
+            secret => text.replace(secret, "…"),
+        };
+        match self {
+            Self::Timeout(text) => Self::Timeout(remove(text)),
+            Self::Unreachable(text) => Self::Unreachable(remove(text)),
+            Self::InvalidResponse(text) => Self::InvalidResponse(remove(text)),
+        }
+    }
+}
+
 impl From<ProviderError> for ProviderUnavailable {
     fn from(error: ProviderError) -> Self {
         Self(error.to_string())
@@ -65,9 +80,62 @@ impl From<ProviderError> for RefreshError {
     }
 }
 
-/// Untrusted text for the log: control characters escaped, cut after 200 characters.
+/// Maximum length of the provider's own words in the log, in characters.
+const MAX_QUOTED: usize = 400;
+
+/// Untrusted text for the log: without control characters, cut after [`MAX_QUOTED`] characters.
+/// Characters that change how text is displayed are escaped.
 pub(super) fn quoted(text: &str) -> String {
-    format!("`{}`", text.chars().take(200).flat_map(char::escape_debug).collect::<String>())
+    let text = text.chars().filter(|letter| !letter.is_control()).take(MAX_QUOTED);
+    let escape = |letter: char| {
+        let is_quote = matches!(letter, '"' | '\'' | '\\');
+        let escaped = (!is_quote).then(|| letter.escape_debug());
+        escaped.into_iter().flatten().chain(is_quote.then_some(letter))
+    };
+    format!("`{}`", text.flat_map(escape).collect::<String>())
+}
+
+/// What a refusal says, for the log: the status; the OAuth error and its description (RFC 6749,
+/// section 5.2), or the media type of anything else; the challenge (RFC 6750, section 3). The body is
+/// not quoted otherwise: it may hold tokens. An error that the settings cause names them.
+pub(super) fn describe(response: &Response<Vec<u8>>) -> String {
+    let header = |name| {
+        let value = response.headers().get(name)?;
+        Some(quoted(&String::from_utf8_lossy(value.as_bytes())))
+    };
+    let mut text = format!("status {}", response.status().as_u16());
+    let body: Value = serde_json::from_slice(response.body()).unwrap_or_default();
+    let member = |name: &str| body.get(name).and_then(Value::as_str);
+    match member("error") {
+        Some(error) => {
+            let description = member("error_description").unwrap_or("no reason given");
+            text += &format!(", {}", quoted(&format!("{error} ({description})")));
+            if let Some(advice) = advice(error) {
+                text += &format!("; {advice}");
+            }
+        }
+        None => {
+            let media_type = header(header::CONTENT_TYPE).unwrap_or_else(|| "none".into());
+            text += &format!(", malformed answer, media type {media_type}");
+        }
+    }
+    if let Some(challenge) = header(header::WWW_AUTHENTICATE) {
+        text += &format!(", WWW-Authenticate {challenge}");
+    }
+    text
+}
+
+/// The settings to look at for an OAuth error (RFC 6749, sections 4.1.2.1 and 5.2). `None` where no
+/// setting causes it.
+pub(super) fn advice(error: &str) -> Option<&'static str> {
+    match error {
+        "invalid_client" | "unauthorized_client" => Some(
+            "check OIDC_CLIENT_ID, OIDC_CLIENT_SECRET and OIDC_CLIENT_AUTH_METHOD \
+             (AUTH0_CLIENT_ID and AUTH0_CLIENT_SECRET for Auth0)",
+        ),
+        "invalid_scope" => Some("check OIDC_SCOPES"),
+        _ => None,
+    }
 }
 
 /// The answer to a GET request, which must have status 200.
@@ -83,7 +151,7 @@ pub(super) async fn get(
     let response = response.map_err(|error| ProviderError::from_http(endpoint, &error))?;
     match response.status() {
         StatusCode::OK => Ok(response),
-        other => Err(ProviderError::invalid(endpoint, format_args!("status {}", other.as_u16()))),
+        _ => Err(ProviderError::invalid(endpoint, describe(&response))),
     }
 }
 

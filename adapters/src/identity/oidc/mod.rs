@@ -26,15 +26,18 @@ use portico_domain::{
     },
 };
 
-pub use self::{
-    client_auth::{ClientKey, InvalidClientKey},
-    settings::{InvalidSetting, OidcSettings, ResponseMode, UserinfoPolicy, Vendor},
-};
 use self::{
+    client_auth::WorkingMethod,
     discovery::{Discovery, Metadata, ProviderDocuments},
     error::quoted,
     tokens::Revocations,
     verify::{ExpectedIdToken, InvalidToken, VerificationError},
+};
+pub use self::{
+    client_auth::{ClientKey, InvalidClientKey},
+    settings::{
+        ClientAuthMethod, InvalidSetting, OidcSettings, ResponseMode, UserinfoPolicy, Vendor,
+    },
 };
 use super::auth0;
 use crate::http::HttpClient;
@@ -47,6 +50,7 @@ pub struct OidcProvider {
     clock: Arc<dyn Clock>,
     discovery: Arc<Discovery>,
     revocations: Revocations,
+    client_auth: Arc<WorkingMethod>,
 }
 
 impl OidcProvider {
@@ -64,7 +68,8 @@ impl OidcProvider {
         let issuer = settings.issuer.clone();
         let discovery = Arc::new(Discovery::new(issuer, http.clone(), Arc::clone(&clock)));
         let settings = Arc::new(settings);
-        Ok(Self { settings, http, clock, discovery, revocations: Revocations::default() })
+        let (revocations, client_auth) = (Revocations::default(), Arc::default());
+        Ok(Self { settings, http, clock, discovery, revocations, client_auth })
     }
 
     /// What an ID token that came with this access token is verified against.

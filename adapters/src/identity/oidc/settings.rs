@@ -16,6 +16,9 @@ pub struct OidcSettings {
     /// Authenticates this site instead of a secret (`private_key_jwt`; OpenID Connect Core,
     /// section 9).
     pub client_key: Option<ClientKey>,
+    /// How this client authenticates. `None`: with its key where it has one; with its secret by HTTP
+    /// Basic, or in the body where the provider lists only that or accepts only that.
+    pub client_auth_method: Option<ClientAuthMethod>,
     /// The API to request an access token for: a parameter of Auth0 and some other providers.
     pub audience: Option<String>,
     /// Scopes to request; `openid` is requested in any case.
@@ -33,6 +36,32 @@ pub struct OidcSettings {
     pub userinfo: UserinfoPolicy,
     /// The product, where it differs from the specifications.
     pub vendor: Vendor,
+}
+
+/// How a client authenticates at the token endpoint, as registrations name it (RFC 7591, section 2;
+/// OpenID Connect Core, section 9).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClientAuthMethod {
+    /// `client_secret_basic`
+    ClientSecretBasic,
+    /// `client_secret_post`
+    ClientSecretPost,
+    /// `private_key_jwt`
+    PrivateKeyJwt,
+    /// `none`: a public client.
+    None,
+}
+
+impl ClientAuthMethod {
+    /// The registered name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::ClientSecretBasic => "client_secret_basic",
+            Self::ClientSecretPost => "client_secret_post",
+            Self::PrivateKeyJwt => "private_key_jwt",
+            Self::None => "none",
+        }
+    }
 }
 
 /// When the userinfo endpoint is asked (OpenID Connect Core, section 5.3).
@@ -86,6 +115,17 @@ impl OidcSettings {
         }
         if self.client_id.trim().is_empty() {
             return invalid("client_id", "must not be empty");
+        }
+        match self.client_auth_method {
+            Some(ClientAuthMethod::ClientSecretBasic | ClientAuthMethod::ClientSecretPost)
+                if self.client_secret.is_none() =>
+            {
+                return invalid("client_auth_method", "needs a client secret");
+            }
+            Some(ClientAuthMethod::PrivateKeyJwt) if self.client_key.is_none() => {
+                return invalid("client_auth_method", "needs a client key");
+            }
+            _ => {}
         }
         for (setting, value) in [
             ("redirect_uri", &self.redirect_uri),

@@ -4,24 +4,152 @@
 
 mod private_key;
 
+use std::sync::{PoisonError, RwLock};
+
 use base64::{Engine, engine::general_purpose::STANDARD};
 use http::{HeaderValue, Request, Response, header};
+use serde::Deserialize;
 use url::{Url, form_urlencoded};
 
 pub use self::private_key::{ClientKey, InvalidClientKey};
-use super::{OidcProvider, OidcSettings, discovery::Metadata, error::ProviderError};
+use super::{
+    ClientAuthMethod, OidcProvider, OidcSettings, discovery::Metadata, error::ProviderError,
+};
 use crate::http::HttpClient;
 
 /// The type of [`ClientKey::assertion`] (RFC 7523, section 2.2).
 const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
 /// Parameters that must not appear in a log, even where the provider's error text repeats them.
-const SECRET_PARAMETERS: [&str; 6] =
-    ["code", "code_verifier", "refresh_token", "token", "client_secret", "client_assertion"];
+const SECRET_PARAMETERS: [&str; 8] = [
+    "code",
+    "code_verifier",
+    "refresh_token",
+    "token",
+    "client_secret",
+    "client_assertion",
+    "state",
+    "nonce",
+];
+
+/// The method that the provider accepted after it had refused the first one.
+#[derive(Default)]
+pub(super) struct WorkingMethod(RwLock<Option<ClientAuthMethod>>);
+
+impl WorkingMethod {
+    fn get(&self) -> Option<ClientAuthMethod> {
+        *self.0.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn set(&self, method: ClientAuthMethod) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Some(method);
+    }
+}
+
+/// The answer to an authenticated request.
+pub(super) struct AuthenticatedResponse {
+    /// Of any status.
+    pub(super) response: Response<Vec<u8>>,
+    form: AuthenticatedForm,
+}
+
+impl AuthenticatedResponse {
+    /// The text without the secrets of the request: some providers repeat the code in their error.
+    pub(super) fn redact(&self, text: &str) -> String {
+        self.form.redact(text)
+    }
+}
+
+/// Posts the fields with the client's authentication. `name` names the endpoint in the error, which
+/// holds nothing of the form.
+///
+/// Metadata list what the provider supports, not what this client is registered for. Where no method
+/// is set and the provider refuses the client, the other listed way to send the secret is tried once,
+/// and used from then on if it works.
+///
+/// # Errors
+/// A [`ProviderError`] when the request cannot be made or has no answer.
+pub(super) async fn post(
+    provider: &OidcProvider,
+    metadata: &Metadata,
+    name: &str,
+    endpoint: &Url,
+    fields: &[(&str, &str)],
+) -> Result<AuthenticatedResponse, ProviderError> {
+    let settings = &*provider.settings;
+    let method = provider.client_auth.get().unwrap_or_else(|| default_method(settings, metadata));
+    let form = AuthenticatedForm::new(provider, metadata, fields, method)?;
+    let response = form.post(&provider.http, name, endpoint).await?;
+    let refused = AuthenticatedResponse { response, form };
+    let other = other_method(settings, metadata, method);
+    let Some(other) = other.filter(|_| refuses_client(&refused.response)) else {
+        return Ok(refused);
+    };
+    let form = AuthenticatedForm::new(provider, metadata, fields, other)?;
+    let response = form.post(&provider.http, name, endpoint).await?;
+    if refuses_client(&response) {
+        return Ok(refused);
+    }
+    provider.client_auth.set(other);
+    log::warn!(
+        "the provider refused {} and accepted {}: set OIDC_CLIENT_AUTH_METHOD={}",
+        method.name(),
+        other.name(),
+        other.name(),
+    );
+    Ok(AuthenticatedResponse { response, form })
+}
+
+/// What is set; else what fits the credentials and the metadata (OpenID Connect Core, section 9:
+/// `client_secret_basic` where nothing is listed).
+fn default_method(settings: &OidcSettings, metadata: &Metadata) -> ClientAuthMethod {
+    if let Some(method) = settings.client_auth_method {
+        return method;
+    }
+    match (&settings.client_key, &settings.client_secret) {
+        (Some(_), _) => ClientAuthMethod::PrivateKeyJwt,
+        (None, None) => ClientAuthMethod::None,
+        (None, Some(_))
+            if metadata.supports_client_secret_post && !metadata.supports_client_secret_basic =>
+        {
+            ClientAuthMethod::ClientSecretPost
+        }
+        (None, Some(_)) => ClientAuthMethod::ClientSecretBasic,
+    }
+}
+
+/// The other way to send the secret, where none is set and the provider lists it.
+fn other_method(
+    settings: &OidcSettings,
+    metadata: &Metadata,
+    method: ClientAuthMethod,
+) -> Option<ClientAuthMethod> {
+    let other = match method {
+        ClientAuthMethod::ClientSecretBasic if metadata.supports_client_secret_post => {
+            ClientAuthMethod::ClientSecretPost
+        }
+        ClientAuthMethod::ClientSecretPost if metadata.supports_client_secret_basic => {
+            ClientAuthMethod::ClientSecretBasic
+        }
+        _ => return None,
+    };
+    settings.client_auth_method.is_none().then_some(other)
+}
+
+/// Whether the answer is `invalid_client` or `unauthorized_client` (RFC 6749, section 5.2).
+fn refuses_client(response: &Response<Vec<u8>>) -> bool {
+    #[derive(Deserialize)]
+    struct ErrorCode {
+        error: String,
+    }
+    !response.status().is_success()
+        && serde_json::from_slice::<ErrorCode>(response.body())
+            .is_ok_and(|code| ["invalid_client", "unauthorized_client"].contains(&&*code.error))
+}
 
 /// A form with the client's authentication, to be posted once: an assertion is valid for one
 /// request.
-pub(super) struct AuthenticatedForm {
+struct AuthenticatedForm {
     fields: Vec<(String, String)>,
     /// The value of the `Authorization` header, where the client authenticates by HTTP Basic.
     basic: Option<HeaderValue>,
@@ -33,31 +161,30 @@ impl AuthenticatedForm {
     ///
     /// # Errors
     /// [`ProviderError::InvalidResponse`] when the assertion cannot be signed.
-    pub(super) fn new(
+    fn new(
         provider: &OidcProvider,
         metadata: &Metadata,
         fields: &[(&str, &str)],
+        method: ClientAuthMethod,
     ) -> Result<Self, ProviderError> {
         let settings = &*provider.settings;
         let fields = fields.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         let secret = settings.client_secret.as_ref().map(|secret| secret.secret().clone());
         let mut form = Self { fields: fields.collect(), basic: None, secret };
-        match (&settings.client_key, &settings.client_secret) {
-            // private_key_jwt
-            (Some(key), _) => {
+        match (method, &settings.client_key, &settings.client_secret) {
+            (ClientAuthMethod::PrivateKeyJwt, Some(key), _) => {
                 let assertion =
                     key.assertion(&settings.client_id, metadata, provider.clock.now())?;
                 form.set_client_id(settings);
                 form.set("client_assertion_type", ASSERTION_TYPE);
                 form.set("client_assertion", &assertion);
             }
-            // client_secret_post
-            (None, Some(secret)) if secret_goes_in_body(settings, metadata) => {
+            (ClientAuthMethod::ClientSecretPost, _, Some(secret)) => {
                 form.set_client_id(settings);
                 form.set("client_secret", secret.secret());
             }
-            // client_secret_basic (RFC 6749, section 2.3.1)
-            (None, Some(secret)) => {
+            // RFC 6749, section 2.3.1: both parts are form-encoded.
+            (ClientAuthMethod::ClientSecretBasic, _, Some(secret)) => {
                 let user = form_encoded(&settings.client_id);
                 let credentials = format!("{user}:{}", form_encoded(secret.secret()));
                 let basic = format!("Basic {}", STANDARD.encode(credentials));
@@ -68,14 +195,13 @@ impl AuthenticatedForm {
                 form.basic = Some(basic);
             }
             // A public client only identifies itself.
-            (None, None) => form.set_client_id(settings),
+            _ => form.set_client_id(settings),
         }
         Ok(form)
     }
 
-    /// Sends the form; the answer may have any status. `name` names the endpoint in the error,
-    /// which holds nothing of the form.
-    pub(super) async fn post(
+    /// Sends the form; the answer may have any status.
+    async fn post(
         &self,
         http: &HttpClient,
         name: &str,
@@ -98,7 +224,7 @@ impl AuthenticatedForm {
     }
 
     /// The text without this form's secrets: some providers repeat the code in their error.
-    pub(super) fn redact(&self, text: &str) -> String {
+    fn redact(&self, text: &str) -> String {
         let secrets = self.fields.iter().filter_map(|(name, value)| {
             SECRET_PARAMETERS.contains(&name.as_str()).then_some(value)
         });
@@ -118,17 +244,6 @@ impl AuthenticatedForm {
             self.set("client_id", &settings.client_id);
         }
     }
-}
-
-/// Whether the provider takes the secret in the body only, or in both places and HTTP Basic would
-/// have to encode it: RFC 6749, section 2.3.1, has it form-encoded there, which some providers do
-/// not decode.
-fn secret_goes_in_body(settings: &OidcSettings, metadata: &Metadata) -> bool {
-    let secret = settings.client_secret.as_ref().map_or("", |secret| secret.secret());
-    let needs_encoding =
-        [settings.client_id.as_str(), secret].into_iter().any(|text| form_encoded(text) != text);
-    metadata.supports_client_secret_post
-        && (needs_encoding || !metadata.supports_client_secret_basic)
 }
 
 fn form_encoded(text: &str) -> String {

@@ -41,6 +41,8 @@ pub struct ClientKey {
     key_pair: Arc<ClientKeyPair>,
     /// The `kid`.
     id: Option<String>,
+    /// The algorithm that is set; `None` where the metadata decide.
+    algorithm: Option<&'static str>,
 }
 
 enum ClientKeyPair {
@@ -95,7 +97,7 @@ impl ClientKey {
                 })
         };
         let key_pair = key_pair.map_err(|_| InvalidClientKey::Unsupported)?;
-        Ok(Self { key_pair: Arc::new(key_pair), id: None })
+        Ok(Self { key_pair: Arc::new(key_pair), id: None, algorithm: None })
     }
 
     /// Sets the `kid` under which the key is registered; required where the client has registered
@@ -103,6 +105,24 @@ impl ClientKey {
     #[must_use]
     pub fn with_id(self, id: Option<String>) -> Self {
         Self { id, ..self }
+    }
+
+    /// Sets the algorithm of the assertions (`token_endpoint_auth_signing_alg` of the registration).
+    /// `None` where the key cannot be used with it.
+    #[must_use]
+    pub fn with_algorithm(self, algorithm: &str) -> Option<Self> {
+        let name = self.algorithms().into_iter().find(|name| *name == algorithm)?;
+        Some(Self { algorithm: Some(name), ..self })
+    }
+
+    /// The algorithms that fit the key.
+    fn algorithms(&self) -> Vec<&'static str> {
+        match &*self.key_pair {
+            ClientKeyPair::Rsa(_) => RSA_ALGORITHMS.map(|(name, _)| name).into(),
+            ClientKeyPair::P256(_) => vec!["ES256"],
+            ClientKeyPair::P384(_) => vec!["ES384"],
+            ClientKeyPair::Ed25519(_) => vec!["EdDSA"],
+        }
     }
 
     /// A new assertion for the token endpoint.
@@ -121,7 +141,9 @@ impl ClientKey {
         let claims = json!({
             "iss": client_id,
             "sub": client_id,
-            "aud": metadata.token_endpoint,
+            // FAPI 2.0 Security Profile, section 5.3.3.1: the issuer, as a string. A list, or the
+            // address of an endpoint, could be replayed at another server.
+            "aud": metadata.issuer,
             "jti": URL_SAFE_NO_PAD.encode(jti),
             "iat": now.timestamp(),
             "exp": now.timestamp() + ASSERTION_LIFETIME,
@@ -137,9 +159,13 @@ impl ClientKey {
         Ok(format!("{input}.{}", URL_SAFE_NO_PAD.encode(signature)))
     }
 
-    /// An algorithm that fits the key and that the provider lists, if it lists any.
+    /// The algorithm that is set, or one that fits the key and that the provider lists, if it lists
+    /// any.
     fn algorithm(&self, supported: &[String]) -> (&'static str, &'static dyn RsaEncoding) {
-        let is_supported = |name: &str| supported.iter().any(|one| one == name);
+        let is_supported = |name: &str| match self.algorithm {
+            Some(set) => set == name,
+            None => supported.iter().any(|one| one == name),
+        };
         let [default, ..] = RSA_ALGORITHMS;
         match &*self.key_pair {
             ClientKeyPair::Rsa(_) => {

@@ -44,7 +44,17 @@ pub(in crate::identity::oidc) async fn refresh(
                     &earlier,
                 )
             };
-            claims = provider.verify(&documents, verify).await?;
+            claims = provider.verify(&documents, verify).await.map_err(|error| {
+                match (RefreshError::from(error), answer.refresh_token()) {
+                    // What is needed to verify the ID token cannot be had now. The new refresh token
+                    // is passed on: the provider may accept the earlier one no more.
+                    (
+                        RefreshError::ProviderFault(cause) | RefreshError::ProviderTimeout(cause),
+                        Some(refresh_token),
+                    ) => RefreshError::Incomplete { cause, refresh_token },
+                    (error, _) => error,
+                }
+            })?;
         }
         None => tokens.id_token = session.tokens().id_token.clone(),
     }

@@ -5,7 +5,10 @@ use std::{sync::Arc, time::Duration};
 use portico_domain::model::RefreshToken;
 use tokio::sync::Semaphore;
 
-use crate::identity::oidc::{OidcProvider, client_auth::AuthenticatedForm, error::ProviderError};
+use crate::identity::oidc::{
+    OidcProvider, client_auth,
+    error::{ProviderError, describe},
+};
 
 const ENDPOINT: &str = "revocation endpoint";
 
@@ -57,13 +60,11 @@ async fn revoke(provider: &OidcProvider, token: &RefreshToken) -> Result<(), Pro
     let metadata = &documents.metadata;
     let Some(endpoint) = &metadata.revocation_endpoint else { return Ok(()) };
     let fields = [("token", token.expose()), ("token_type_hint", "refresh_token")];
-    let form = AuthenticatedForm::new(provider, metadata, &fields)?;
-    let response = form.post(&provider.http, ENDPOINT, endpoint).await?;
-    if response.status().is_success() {
+    let answer = client_auth::post(provider, metadata, ENDPOINT, endpoint, &fields).await?;
+    if answer.response.status().is_success() {
         return Ok(());
     }
-    let status = response.status().as_u16();
-    Err(ProviderError::invalid(ENDPOINT, format_args!("status {status}")))
+    Err(ProviderError::invalid(ENDPOINT, answer.redact(&describe(&answer.response))))
 }
 
 #[cfg(test)]
@@ -83,6 +84,7 @@ mod tests {
             client_id: "portico".into(),
             client_secret: None,
             client_key: None,
+            client_auth_method: None,
             audience: None,
             scopes: Vec::new(),
             redirect_uri: "https://site.example/callback".into(),

@@ -1,47 +1,51 @@
 //! The token endpoint (OpenID Connect Core, section 3.1.3; RFC 6749, section 5).
 
 use chrono::{DateTime, TimeDelta, Utc};
+use http::StatusCode;
 use portico_domain::{
     model::{AccessToken, IdToken, RefreshToken, Tokens},
     ports::{RedeemError, RefreshError},
 };
-use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::identity::oidc::{
-    OidcProvider,
-    client_auth::AuthenticatedForm,
+    OidcProvider, client_auth,
     discovery::Metadata,
-    error::{ProviderError, check_media_type, quoted},
+    error::{ProviderError, check_media_type, describe},
 };
 
 const ENDPOINT: &str = "token endpoint";
 
-/// A successful answer (RFC 6749, section 5.1; OpenID Connect Core, section 3.1.3.3).
-#[derive(Deserialize)]
+/// A successful answer (RFC 6749, section 5.1; OpenID Connect Core, section 3.1.3.3). Members that
+/// are not used may have any type.
 pub(super) struct TokenResponse {
     pub(super) access_token: String,
-    token_type: String,
     /// Seconds.
     expires_in: Option<Value>,
     refresh_token: Option<String>,
     id_token: Option<String>,
 }
 
-/// An error answer (RFC 6749, section 5.2).
-#[derive(Deserialize)]
-struct ErrorResponse {
-    error: String,
-    error_description: Option<String>,
-}
-
 /// Why there are no tokens. The text is for the log; it holds no token.
 pub(super) enum TokenError {
-    /// The provider rejected the code or the refresh token (`invalid_grant`).
-    InvalidGrant(String),
+    /// The provider answered an OAuth error (RFC 6749, section 5.2).
+    OAuth { code: String, status: StatusCode, text: String },
+    /// The answer cannot be used, except that it holds a new refresh token.
+    Incomplete { cause: ProviderError, refresh_token: RefreshToken },
     /// The request failed.
     Provider(ProviderError),
 }
+
+/// OAuth errors that this site's settings or the provider's state cause, not the refresh token (RFC
+/// 6749, sections 4.1.2.1 and 5.2).
+const NOT_ABOUT_THE_TOKEN: [&str; 6] = [
+    "invalid_client",
+    "unauthorized_client",
+    "unsupported_grant_type",
+    "invalid_scope",
+    "temporarily_unavailable",
+    "server_error",
+];
 
 impl From<ProviderError> for TokenError {
     fn from(error: ProviderError) -> Self {
@@ -52,8 +56,11 @@ impl From<ProviderError> for TokenError {
 impl From<TokenError> for RedeemError {
     fn from(error: TokenError) -> Self {
         match error {
-            TokenError::InvalidGrant(text) => Self::CodeRejected(text),
-            TokenError::Provider(error) => error.into(),
+            TokenError::OAuth { code, text, .. } if code == "invalid_grant" => {
+                Self::CodeRejected(text)
+            }
+            TokenError::OAuth { text, .. } => ProviderError::invalid(ENDPOINT, text).into(),
+            TokenError::Incomplete { cause, .. } | TokenError::Provider(cause) => cause.into(),
         }
     }
 }
@@ -61,10 +68,24 @@ impl From<TokenError> for RedeemError {
 impl From<TokenError> for RefreshError {
     fn from(error: TokenError) -> Self {
         match error {
-            TokenError::InvalidGrant(text) => Self::Refused(text),
+            TokenError::OAuth { code, status, text } if is_about_the_token(&code, status) => {
+                Self::Refused(text)
+            }
+            TokenError::OAuth { text, .. } => ProviderError::invalid(ENDPOINT, text).into(),
+            TokenError::Incomplete { cause, refresh_token } => {
+                Self::Incomplete { cause: cause.to_string(), refresh_token }
+            }
             TokenError::Provider(error) => error.into(),
         }
     }
+}
+
+/// Providers have many names for a refresh token that is no longer accepted. Other statuses than
+/// those of RFC 6749, section 5.2, come from a proxy, a framework or a rate limit.
+fn is_about_the_token(code: &str, status: StatusCode) -> bool {
+    let is_refusal = [StatusCode::BAD_REQUEST, StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN]
+        .contains(&status);
+    code == "invalid_grant" || is_refusal && !NOT_ABOUT_THE_TOKEN.contains(&code)
 }
 
 /// Posts the grant, with the client's authentication.
@@ -73,46 +94,71 @@ pub(super) async fn request_tokens(
     metadata: &Metadata,
     grant: &[(&str, &str)],
 ) -> Result<TokenResponse, TokenError> {
-    let form = AuthenticatedForm::new(provider, metadata, grant)?;
-    let response = form.post(&provider.http, ENDPOINT, &metadata.token_endpoint).await?;
-    let invalid = |cause: String| ProviderError::invalid(ENDPOINT, cause);
+    let endpoint = &metadata.token_endpoint;
+    let answer = client_auth::post(provider, metadata, ENDPOINT, endpoint, grant).await?;
+    let response = &answer.response;
+    let invalid = |cause: &str| ProviderError::invalid(ENDPOINT, cause);
     // Bodies, and errors that might quote one, stay out of the log: they may hold tokens.
+    let body = serde_json::from_slice::<Map<String, Value>>(response.body());
     if !response.status().is_success() {
-        let status = response.status().as_u16();
-        let error: ErrorResponse = serde_json::from_slice(response.body())
-            .map_err(|_| invalid(format!("status {status}, malformed answer")))?;
-        let description = error.error_description.as_deref().unwrap_or("no reason given");
-        let text = quoted(&form.redact(&format!("{} ({description})", error.error)));
-        return Err(match error.error.as_str() {
-            "invalid_grant" => TokenError::InvalidGrant(text),
-            _ => invalid(format!("status {status}, {text}")).into(),
+        let text = answer.redact(&describe(response));
+        let code = body.ok().and_then(|body| Some(body.get("error")?.as_str()?.to_owned()));
+        return Err(match code {
+            Some(code) => TokenError::OAuth { code, status: response.status(), text },
+            None => invalid(&text).into(),
         });
     }
-    check_media_type(&response).map_err(invalid)?;
-    let tokens: TokenResponse =
-        serde_json::from_slice(response.body()).map_err(|_| invalid("malformed answer".into()))?;
+    let media_type = check_media_type(response);
+    let body = body.map_err(|_| match &media_type {
+        Ok(()) => invalid("malformed answer"),
+        Err(cause) => invalid(cause),
+    })?;
+    let text = |name: &str| {
+        let text = body.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
+        text.map(str::to_owned)
+    };
+    let refresh_token = text("refresh_token");
+    // The provider may accept the earlier refresh token no more: the new one is passed on, whatever
+    // is wrong with the rest.
+    let unusable = |cause: &str| match &refresh_token {
+        Some(token) => TokenError::Incomplete {
+            cause: invalid(cause),
+            refresh_token: RefreshToken::new(token),
+        },
+        None => invalid(cause).into(),
+    };
+    media_type.map_err(|cause| unusable(&cause))?;
+    let Some(access_token) = text("access_token") else {
+        return Err(unusable("malformed answer: it has no access_token"));
+    };
     // RFC 6749, section 5.1: the type is case insensitive. This client presents bearer tokens only.
-    if !tokens.token_type.eq_ignore_ascii_case("bearer") {
-        return Err(invalid("the token type is not Bearer".into()).into());
+    if !text("token_type").is_some_and(|name| name.eq_ignore_ascii_case("bearer")) {
+        return Err(unusable("the token type is not Bearer"));
     }
-    Ok(tokens)
+    let expires_in = body.get("expires_in").cloned();
+    let id_token = text("id_token");
+    Ok(TokenResponse { access_token, expires_in, refresh_token, id_token })
 }
 
 impl TokenResponse {
     /// `None` where the answer has no ID token.
     pub(super) fn id_token(&self) -> Option<&str> {
-        self.id_token.as_deref().filter(|token| !token.is_empty())
+        self.id_token.as_deref()
+    }
+
+    /// `None` where the answer has no refresh token.
+    pub(super) fn refresh_token(&self) -> Option<RefreshToken> {
+        self.refresh_token.as_deref().map(RefreshToken::new)
     }
 
     /// The tokens, received at this time.
     pub(super) fn tokens(&self, received_at: DateTime<Utc>) -> Tokens {
-        let refresh_token = self.refresh_token.as_deref().filter(|token| !token.is_empty());
         Tokens {
             id_token: self.id_token().map(IdToken::new),
             access_token: AccessToken::new(&self.access_token),
             access_token_issued_at: received_at,
             access_token_expires_at: self.expires_at(received_at),
-            refresh_token: refresh_token.map(RefreshToken::new),
+            refresh_token: self.refresh_token(),
         }
     }
 

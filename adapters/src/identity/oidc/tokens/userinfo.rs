@@ -109,7 +109,9 @@ async fn request(
     let request = Request::get(endpoint.as_str())
         .header(header::ACCEPT, "application/json, application/jwt")
         .header(header::AUTHORIZATION, format!("Bearer {access_token}"));
-    let response = get(&provider.http, ENDPOINT, request).await?;
+    let response = get(&provider.http, ENDPOINT, request).await;
+    // Some providers repeat the token in their error.
+    let response = response.map_err(|error| error.without(access_token))?;
     let media_type = response.headers().get(header::CONTENT_TYPE).and_then(|it| it.to_str().ok());
     if !media_type.is_some_and(|it| it.to_ascii_lowercase().starts_with("application/jwt")) {
         return Ok(json_object(ENDPOINT, &response)?);
