@@ -242,7 +242,8 @@ impl SessionStore for VisitorCookies<'_> {
             }
             match renewal.renew(&session).await {
                 Renewal::Refreshed(tokens) => self.update(&SessionChange::Refreshed(tokens)).await,
-                Renewal::Unchanged => Ok(Some(session)),
+                // It may have ended meanwhile.
+                Renewal::Unchanged => Ok(self.load().await?),
                 Renewal::End => Ok(self.end().await.map(|()| None)?),
             }
         };

@@ -300,13 +300,16 @@ impl VisitorSession<'_> {
         renewal: &dyn TokenRenewal,
     ) -> Result<Option<Session>, SaveSessionError> {
         // The previous owner of the lock may have refreshed or ended the session.
-        let Some(Loaded { session, .. }) = self.read(loaded.id).await? else { return Ok(None) };
+        let Some(Loaded { id, session, .. }) = self.read(loaded.id).await? else {
+            return Ok(None);
+        };
         if session.tokens().access_token != stale.tokens().access_token {
             return Ok(Some(session));
         }
         match renewal.renew(&session).await {
             Renewal::Refreshed(tokens) => self.update(&SessionChange::Refreshed(tokens)).await,
-            Renewal::Unchanged => Ok(Some(session)),
+            // It may have ended meanwhile.
+            Renewal::Unchanged => Ok(self.read(id).await?.map(|loaded| loaded.session)),
             Renewal::End => Ok(self.end().await.map(|()| None)?),
         }
     }

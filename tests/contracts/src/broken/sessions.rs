@@ -59,6 +59,7 @@ enum Fault {
     RenewsAlways,
     KeepsLockAfterFailure,
     IgnoresEndOfRenewal,
+    ReturnsStaleSession,
 }
 
 #[derive(Clone)]
@@ -287,6 +288,10 @@ impl SessionStore for BrokenBrowser {
                     other => &FixedRenewal(other),
                 }
             }
+            Fault::ReturnsStaleSession => match renewal.renew(&current).await {
+                Renewal::Unchanged => return Ok(Some(current)),
+                other => &FixedRenewal(other),
+            },
             Fault::KeepsLockAfterFailure => {
                 if self.is_locked.swap(true, Ordering::SeqCst) {
                     return Ok(Some(current));
@@ -397,6 +402,7 @@ refuses_broken_adapters! {
     failed_refresh_leaves_session_unlocked: KeepsLockAfterFailure,
     refresh_can_end_session: IgnoresEndOfRenewal,
     refresh_never_revives_ended_session: RevivesByUpdate,
+    failed_refresh_reports_ended_session: ReturnsStaleSession,
     one_of_simultaneous_takers_gets_the_attempt: TakesAfterReading,
     revocation_ends_only_what_it_covers: IgnoresException,
     provider_session_ends_everywhere: RevokesAtOneInstance,

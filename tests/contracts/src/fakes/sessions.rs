@@ -257,7 +257,8 @@ impl SessionStore for InMemoryBrowser {
             false => Ok(Some(session)),
             true => match renewal.renew(&session).await {
                 Renewal::Refreshed(tokens) => self.update(&SessionChange::Refreshed(tokens)).await,
-                Renewal::Unchanged => Ok(Some(session)),
+                // It may have ended meanwhile.
+                Renewal::Unchanged => self.current().await.map_err(Into::into),
                 Renewal::End => self.end().await.map(|()| None).map_err(Into::into),
             },
         };

@@ -167,21 +167,31 @@ pub async fn refresh_can_end_session(site: TestSite) {
 /// A session that ends while its tokens are renewed stays ended.
 pub async fn refresh_never_revives_ended_session(site: TestSite) {
     let two = TwoInstances::at(site).await;
-    let renewal = EndingRenewal(&*two.one);
+    let renewal = EndingRenewal(&*two.one, Renewal::Refreshed(tokens_with("newer")));
     let session = two.other.refresh(&fixtures::session(), &renewal).await;
     assert!(session.is_ok(), "{session:?}");
     assert_ends(&*two.site, &*two.other).await;
     assert_eq!(two.one.current().await, Ok(None));
 }
 
+/// After a refresh that failed, a session that ended meanwhile is not returned.
+pub async fn failed_refresh_reports_ended_session(site: TestSite) {
+    let instance = site.instance();
+    let one = instance.browser(Cookies::new()).await;
+    one.start(&fixtures::session()).await.unwrap();
+    let same = instance.browser(one.cookies()).await;
+    let renewal = EndingRenewal(&*one, Renewal::Unchanged);
+    assert_eq!(same.refresh(&fixtures::session(), &renewal).await, Ok(None));
+}
+
 /// The user logs out while the provider answers.
-struct EndingRenewal<'a>(&'a dyn Browser);
+struct EndingRenewal<'a>(&'a dyn Browser, Renewal);
 
 #[async_trait]
 impl TokenRenewal for EndingRenewal<'_> {
     async fn renew(&self, _: &Session) -> Renewal {
         self.0.end().await.unwrap();
-        Renewal::Refreshed(tokens_with("newer"))
+        self.1.clone()
     }
 }
 

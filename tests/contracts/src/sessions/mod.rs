@@ -103,6 +103,7 @@ macro_rules! session_store_contract {
             failed_refresh_leaves_session_unlocked
             refresh_can_end_session
             refresh_never_revives_ended_session
+            failed_refresh_reports_ended_session
             one_of_simultaneous_takers_gets_the_attempt
             revocation_ends_only_what_it_covers
             provider_session_ends_everywhere
