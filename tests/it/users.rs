@@ -28,6 +28,41 @@ user_repository_contract!(
     #[cfg_attr(not(postgres), ignore = "PostgreSQL is missing: apt-get install postgresql")]
 );
 
+/// Each round has a new file, and each connection to it is opened by a thread of its own.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn processes_may_set_up_one_new_sqlite_file_at_once() {
+    for _ in 0..20 {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite://{}", folder.path().join("portico.db").display());
+        let start = Arc::new(tokio::sync::Barrier::new(4));
+        let migrations: Vec<_> = (0..4)
+            .map(|_| (open(&url), start.clone()))
+            .map(|(database, start)| {
+                tokio::spawn(async move {
+                    start.wait().await;
+                    database.migrate().await
+                })
+            })
+            .collect();
+        for migration in migrations {
+            assert_eq!(migration.await.unwrap(), Ok(()));
+        }
+    }
+}
+
+#[tokio::test]
+#[cfg_attr(not(postgres), ignore = "PostgreSQL is missing: apt-get install postgresql")]
+async fn role_without_create_starts_when_nothing_is_to_migrate() {
+    let server = Postgres::start();
+    open(&server.url()).migrate().await.unwrap();
+    server.run(
+        "create role site login; grant usage on schema public to site; \
+         grant select, insert, update, delete on all tables in schema public to site",
+    );
+    let restricted = server.url().replace("postgres@", "site@");
+    assert_eq!(open(&restricted).migrate().await, Ok(()));
+}
+
 #[tokio::test]
 #[cfg_attr(not(postgres), ignore = "PostgreSQL is missing: apt-get install postgresql")]
 async fn processes_may_migrate_at_once() {

@@ -5,6 +5,7 @@
 //! - [`browser`]: the same in headless Chromium, for what only a browser can tell.
 //! - [`postgres`]: a PostgreSQL server to throw away.
 //! - [`redis`]: a Redis server to throw away.
+//! - [`relay`]: forwards TCP connections and can let them die silently.
 //! - [`site`]: Portico itself with the development provider and API around it.
 //! - [`tiny_server`]: answers on loopback as a test tells it to.
 //! - [`free_port`]: a port for a server that cannot choose one.
@@ -33,6 +34,7 @@ pub mod page;
 pub mod person;
 pub mod postgres;
 pub mod redis;
+pub mod relay;
 pub mod site;
 pub mod tiny_server;
 /// Where the programs are that tests start.

@@ -73,6 +73,20 @@ impl Postgres {
         format!("postgres://postgres@127.0.0.1:{}/postgres", self.port)
     }
 
+    /// Its port on loopback.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Runs SQL as the superuser.
+    ///
+    /// # Panics
+    /// When the server refuses.
+    pub fn run(&self, sql: &str) {
+        run(&self.url(), sql).unwrap();
+    }
+
     fn command(&self, program: &str) -> Command {
         let mut command = Command::new(found(program));
         command.arg("-D").arg(self.folder.path().join("data")).current_dir(self.folder.path());

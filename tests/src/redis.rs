@@ -56,6 +56,12 @@ impl Redis {
         format!("redis://{password}127.0.0.1:{}", self.port)
     }
 
+    /// Its port on loopback.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
     /// Everything it keeps, as it would be on disk.
     ///
     /// # Panics

@@ -1,10 +1,23 @@
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
 
-use diesel::{ConnectionError, ConnectionResult};
+use diesel::{
+    Connection, ConnectionError, ConnectionResult, RunQueryDsl,
+    connection::CacheSize,
+    dsl::sql,
+    migration::{Migration, MigrationSource},
+    pg::Pg,
+    sql_types::{Bool, Text},
+};
 use diesel_async::{
-    AsyncPgConnection, SimpleAsyncConnection,
+    AsyncConnection, AsyncPgConnection, SimpleAsyncConnection,
     async_connection_wrapper::AsyncConnectionWrapper,
-    pooled_connection::{AsyncDieselConnectionManager, ManagerConfig, deadpool::Pool},
+    pooled_connection::{
+        AsyncDieselConnectionManager, ManagerConfig, RecyclingMethod,
+        deadpool::{Hook, HookError, Pool},
+    },
 };
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 use rustls::ClientConfig;
@@ -22,15 +35,21 @@ const MAX_CONNECTIONS: usize = 10;
 /// Time for one host to answer.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 
+/// Time for a pooled connection to show that it is alive. A firewall that forgot it drops its packets
+/// without a reset.
+const LIVENESS_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// Silence after which the system probes a connection, and time that sent data may stay
+/// unacknowledged.
+const KEEP_ALIVE: Duration = Duration::from_secs(15);
+
 /// Time for others to finish migrating.
 const MIGRATION_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// The server gives up as well, so that no statement runs on without a client.
-const SETUP: &str = "set statement_timeout = '5s'";
-
-/// Only one process migrates at a time: the lock is held as long as the connection. The number is
-/// arbitrary, but must never change.
-const MIGRATION_SETUP: &str = "set statement_timeout = '60s'; select pg_advisory_lock(5710412864)";
+/// Only one process migrates at a time: the lock is held until the transaction ends, so that it never
+/// stays behind on a pooler's connection. The number is arbitrary, but must never change.
+const MIGRATION_LOCK: &str = "set local statement_timeout = '60s'; \
+     select pg_advisory_xact_lock(5710412864)";
 
 pub(crate) type PostgresConnection = AsyncPgConnection;
 
@@ -47,10 +66,28 @@ impl Postgres {
         let for_pool = server.clone();
         config.custom_setup = Box::new(move |_| {
             let server = for_pool.clone();
-            Box::pin(async move { server.connect(SETUP).await })
+            Box::pin(async move { server.connect().await })
         });
+        let silence = Arc::new(LastSilence::default());
+        let noticed = silence.clone();
+        config.recycling_method = RecyclingMethod::CustomFunction(Box::new(move |connection| {
+            let silence = noticed.clone();
+            Box::pin(async move {
+                let check = timeout(LIVENESS_TIMEOUT, connection.batch_execute("select 1"));
+                check.await.unwrap_or_else(|_| Err(silence.note()))
+            })
+        }));
         let manager = AsyncDieselConnectionManager::new_with_config("", config);
-        let pool = Pool::builder(manager).max_size(MAX_CONNECTIONS).build().map_err(unavailable)?;
+        let pool = Pool::builder(manager)
+            .max_size(MAX_CONNECTIONS)
+            .pre_recycle(Hook::sync_fn(move |_, metrics| {
+                if silence.is_after(metrics.recycled.unwrap_or(metrics.created)) {
+                    return Err(HookError::message("idle since before a connection fell silent"));
+                }
+                Ok(())
+            }))
+            .build()
+            .map_err(unavailable)?;
         Ok(Self { server, pool })
     }
 
@@ -58,18 +95,65 @@ impl Postgres {
         self.pool.clone()
     }
 
+    /// In one transaction, which a pooler sends over one connection.
     pub(super) async fn migrate(&self) -> Result<(), DatabaseUnavailable> {
-        let connection = timeout(MIGRATION_TIMEOUT, self.server.connect(MIGRATION_SETUP))
+        let mut connection = timeout(CONNECT_TIMEOUT, self.server.connect())
             .await
             .map_err(|_| DatabaseUnavailable("the database does not answer in time".into()))?
             .map_err(unavailable)?;
+        connection.set_prepared_statement_cache_size(CacheSize::Disabled);
         // Diesel's migrations block while they run.
-        tokio::task::spawn_blocking(move || {
+        let work = tokio::task::spawn_blocking(move || {
             let mut connection = AsyncConnectionWrapper::<_>::from(connection);
-            connection.run_pending_migrations(MIGRATIONS).map(|_| ()).map_err(unavailable)
-        })
-        .await
-        .map_err(unavailable)?
+            Connection::transaction(&mut connection, |connection| {
+                diesel::connection::SimpleConnection::batch_execute(connection, MIGRATION_LOCK)?;
+                migrate(connection).map_err(diesel::result::Error::QueryBuilderError)
+            })
+        });
+        timeout(MIGRATION_TIMEOUT, work)
+            .await
+            .map_err(|_| DatabaseUnavailable("the migrations did not end in time".into()))?
+            .map_err(unavailable)?
+            .map_err(unavailable)
+    }
+}
+
+type Blocking = AsyncConnectionWrapper<PostgresConnection>;
+
+/// Diesel creates its table of migrations even if it exists, which a role without CREATE must not. So
+/// Diesel is only called where a migration is missing.
+fn migrate(connection: &mut Blocking) -> diesel::migration::Result<()> {
+    let exists =
+        diesel::select(sql::<Bool>("to_regclass('__diesel_schema_migrations') is not null"));
+    if exists.get_result(connection)? {
+        let applied: Vec<String> =
+            sql::<Text>("select version from __diesel_schema_migrations").load(connection)?;
+        let known: Vec<Box<dyn Migration<Pg>>> = MIGRATIONS.migrations()?;
+        let is_applied = |migration: &Box<dyn Migration<Pg>>| {
+            applied.contains(&migration.name().version().to_string())
+        };
+        if known.iter().all(is_applied) {
+            return Ok(());
+        }
+    }
+    connection.run_pending_migrations(MIGRATIONS)?;
+    Ok(())
+}
+
+/// When a connection was last found silent. Those that were idle then are dropped without a check of
+/// their own: whatever silenced one has probably silenced them all, and the checks would add up.
+#[derive(Default)]
+struct LastSilence(Mutex<Option<Instant>>);
+
+impl LastSilence {
+    fn note(&self) -> diesel::result::Error {
+        log::warn!("postgresql: a pooled connection is silent, dropping those that are idle");
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+        diesel::result::Error::BrokenTransactionManager
+    }
+
+    fn is_after(&self, moment: Instant) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).is_some_and(|last| last > moment)
     }
 }
 
@@ -90,23 +174,27 @@ impl Server {
         if config.get_connect_timeout().is_none() {
             config.connect_timeout(CONNECT_TIMEOUT);
         }
+        // The default of two hours is no protection; an address that says otherwise is obeyed.
+        if config.get_keepalives_idle() == Config::new().get_keepalives_idle() {
+            config.keepalives_idle(KEEP_ALIVE);
+        }
+        if config.get_keepalives_interval().is_none() {
+            config.keepalives_interval(CONNECT_TIMEOUT);
+        }
+        if config.get_tcp_user_timeout().is_none() {
+            config.tcp_user_timeout(KEEP_ALIVE);
+        }
         Ok(Self { config, tls: MakeRustlsConnect::new(tls) })
     }
 
-    async fn connect(&self, setup: &str) -> ConnectionResult<PostgresConnection> {
+    async fn connect(&self) -> ConnectionResult<PostgresConnection> {
         let bad = |error: tokio_postgres::Error| {
             // The text names only the kind; the cause is the source.
             let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}"));
             ConnectionError::BadConnection(format!("{error}{}", cause.unwrap_or_default()))
         };
         let (client, connection) = self.config.connect(self.tls.clone()).await.map_err(bad)?;
-        let mut connection =
-            PostgresConnection::try_from_client_and_connection(client, connection).await?;
-        connection
-            .batch_execute(setup)
-            .await
-            .map_err(ConnectionError::CouldntSetupConfiguration)?;
-        Ok(connection)
+        PostgresConnection::try_from_client_and_connection(client, connection).await
     }
 }
 

@@ -2,6 +2,7 @@ use std::{
     fs::OpenOptions,
     io::{self, ErrorKind},
     path::Path,
+    time::{Duration, Instant},
 };
 
 use diesel::{Connection, SqliteConnection as Blocking, connection::SimpleConnection};
@@ -20,6 +21,9 @@ const MIGRATIONS: EmbeddedMigrations = embed_migrations!("../migrations/sqlite")
 /// write-ahead log may have to wait.
 const SETUP: &str = "pragma busy_timeout = 5000; pragma journal_mode = wal; \
      pragma synchronous = normal; pragma foreign_keys = on;";
+
+/// Time to wait for another process that sets the file up.
+const SETUP_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// SQLite lets one connection write at a time; others can read meanwhile.
 const MAX_CONNECTIONS: usize = 4;
@@ -74,11 +78,27 @@ impl Sqlite {
         let path = self.path.clone();
         tokio::task::spawn_blocking(move || {
             let mut connection = Blocking::establish(&path).map_err(unavailable)?;
-            connection.batch_execute(SETUP).map_err(unavailable)?;
+            set_up(&mut connection).map_err(unavailable)?;
             migrate(&mut connection)
         })
         .await
         .map_err(unavailable)?
+    }
+}
+
+/// SQLite does not wait for its busy timeout when two processes turn on the write-ahead log of a new
+/// file at once: the second one has to try again.
+fn set_up(connection: &mut Blocking) -> diesel::QueryResult<()> {
+    let begun = Instant::now();
+    loop {
+        match connection.batch_execute(SETUP) {
+            Err(error)
+                if error.to_string().contains("locked") && begun.elapsed() < SETUP_TIMEOUT =>
+            {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            done => return done,
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! The session stores, each with its real server, and several instances of the site over it.
 #![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
 
+mod dead_connections;
 mod keeping;
 mod keys;
 mod redis;

@@ -1,24 +1,24 @@
-use std::{path::Path, time::Duration};
+mod connection;
+
+use std::path::Path;
 
 use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
 use portico_domain::ports::SessionsUnavailable;
-use redis::{
-    Client, FromRedisValue, IntoConnectionInfo, Pipeline, TlsCertificates,
-    aio::{ConnectionManager, ConnectionManagerConfig},
-};
+use redis::{Client, FromRedisValue, IntoConnectionInfo, Pipeline, TlsCertificates};
 
+use self::connection::{Connection, tcp_settings};
 use super::{
     super::{Hash, replay_guard::UsedValues, unavailable},
     backend::{Index, SessionBackend, SessionRecord},
 };
 use crate::tls;
 
-/// Time to connect, and time for an answer.
-const TIMEOUT: Duration = Duration::from_secs(3);
-
-/// Replaces a value if it is still the old one.
-const REPLACE: &str = "if redis.call('get', KEYS[1]) ~= ARGV[1] then return 0 end \
+/// Replaces a value if it is still the old one. A value that is the new one already was replaced by
+/// an earlier attempt, which was not acknowledged.
+const REPLACE: &str = "local value = redis.call('get', KEYS[1]) \
+     if value == ARGV[2] then return 1 end \
+     if value ~= ARGV[1] then return 0 end \
      redis.call('set', KEYS[1], ARGV[2], 'px', ARGV[3]) return 1";
 
 /// A lock holds the time of its expiry in seconds. It expires by the clock of the caller, as
@@ -36,7 +36,7 @@ const INSERT_USED: &str = "local used = redis.call('get', KEYS[1]) \
 /// Sealed sessions in Redis, which deletes them when they expire. Sorted sets of keys are the indexes
 /// by user and by session at the provider.
 pub(super) struct RedisBackend {
-    connections: ConnectionManager,
+    connection: Connection,
     /// How long a session can last.
     absolute_lifetime: TimeDelta,
 }
@@ -59,35 +59,23 @@ impl RedisBackend {
             return Err(unavailable("the address must not turn the check of certificates off"));
         }
         let info = url.into_connection_info().map_err(malformed)?;
+        let info = info.set_tcp_settings(tcp_settings());
         let client = if tls {
             let root_cert = Some(tls::trusted_as_pem(extra_roots).map_err(unavailable)?);
             Client::build_with_tls(info, TlsCertificates { client_tls: None, root_cert })
         } else {
             Client::open(info)
         };
-        let config = ConnectionManagerConfig::new()
-            .set_connection_timeout(Some(TIMEOUT))
-            .set_response_timeout(Some(TIMEOUT))
-            .set_number_of_retries(1)
-            .set_max_delay(Duration::from_millis(100));
-        let connections =
-            ConnectionManager::new_lazy_with_config(client.map_err(malformed)?, config)
-                .map_err(unavailable)?;
-        Ok(Self { connections, absolute_lifetime })
+        let connection = Connection::new(client.map_err(malformed)?);
+        Ok(Self { connection, absolute_lifetime })
     }
 
-    /// Retries once: the first request after the server went away finds the connection broken, and a
-    /// new one is opened. Every command here may be repeated.
+    /// Every command here may be repeated.
     async fn query<T: FromRedisValue>(
         &self,
         pipeline: &Pipeline,
     ) -> Result<T, SessionsUnavailable> {
-        match pipeline.query_async(&mut self.connections.clone()).await {
-            Err(error) if error.is_io_error() || error.is_connection_dropped() => {
-                pipeline.query_async(&mut self.connections.clone()).await.map_err(query_error)
-            }
-            answer => answer.map_err(query_error),
-        }
+        self.connection.query(pipeline).await.map_err(query_error)
     }
 
     async fn run(
