@@ -156,6 +156,7 @@ pub async fn assemble(settings: Settings, database: &Database) -> Result<Assembl
             post_logout_redirect_uri: settings.address_of("/"),
             response_mode: settings.response_mode,
             pushed_requests: settings.pushed_requests,
+            id_token_algorithm: settings.client.id_token_algorithm.clone(),
             userinfo: settings.client.userinfo,
             vendor: client.vendor,
         },

@@ -1,6 +1,6 @@
 //! How the site acts as the provider's client: what it asks, and what it accepts.
 
-use portico_adapters::identity::oidc::UserinfoPolicy;
+use portico_adapters::identity::oidc::{SigningAlgorithm, UserinfoPolicy};
 
 use super::reader::Reader;
 
@@ -9,6 +9,8 @@ use super::reader::Reader;
 pub struct ClientOptions {
     /// `OIDC_USERINFO`.
     pub userinfo: UserinfoPolicy,
+    /// `OIDC_ID_TOKEN_SIGNED_RESPONSE_ALG`.
+    pub id_token_algorithm: Option<SigningAlgorithm>,
 }
 
 /// Reads them; problems are noted.
@@ -19,5 +21,10 @@ pub(super) fn read(read: &mut Reader) -> ClientOptions {
         "never" => Some(UserinfoPolicy::Never),
         _ => None,
     });
-    ClientOptions { userinfo: userinfo.unwrap_or_default() }
+    let id_token_algorithm = read.parsed(
+        "OIDC_ID_TOKEN_SIGNED_RESPONSE_ALG",
+        "RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, ES512 or EdDSA",
+        SigningAlgorithm::parse,
+    );
+    ClientOptions { userinfo: userinfo.unwrap_or_default(), id_token_algorithm }
 }

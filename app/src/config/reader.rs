@@ -5,7 +5,7 @@ use std::fmt;
 use figment::{Figment, value::Value};
 
 /// Every key but Rocket's own, as the environment spells it.
-pub const KEYS: [&str; 29] = [
+pub const KEYS: [&str; 30] = [
     "AUTH0_DOMAIN",
     "AUTH0_CLIENT_ID",
     "AUTH0_CLIENT_SECRET",
@@ -23,6 +23,7 @@ pub const KEYS: [&str; 29] = [
     "OIDC_RESPONSE_MODE",
     "OIDC_PAR",
     "OIDC_USERINFO",
+    "OIDC_ID_TOKEN_SIGNED_RESPONSE_ALG",
     "PUBLIC_URL",
     "DATABASE_URL",
     "AUTO_MIGRATE",

@@ -254,6 +254,15 @@ fn client_authentication_needs_its_credential() {
 }
 
 #[test]
+fn signatures_have_an_asymmetric_algorithm() {
+    const KEY: &str = "OIDC_ID_TOKEN_SIGNED_RESPONSE_ALG";
+    assert!(Settings::from_pairs([(KEY, "ES256")]).unwrap().client.id_token_algorithm.is_some());
+    for refused in ["HS256", "none", "es256"] {
+        assert_eq!(keys(&[(KEY, refused)]), [KEY], "{refused}");
+    }
+}
+
+#[test]
 fn debug_output_shows_no_secret() {
     let settings = Settings::from_pairs([
         ("OIDC_ISSUER_URL", "https://id.example"),

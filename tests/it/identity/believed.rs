@@ -1,5 +1,6 @@
 //! What is believed, and what is not: tokens and answers of scripted providers.
 
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD as BASE64};
 use chrono::Duration;
 use portico_adapters::{
     identity::oidc::{OidcSettings, UserinfoPolicy},
@@ -65,6 +66,11 @@ async fn providers_may_be_odd() {
             ];
             script.signer = key;
         }),
+        ("the right key under another name", |script| script.header = json!({ "kid": "two" })),
+        ("another key under the name in the token", |script| {
+            script.keys.insert(0, Key::new("ES256", Some("old")).public());
+            script.header = json!({ "kid": "old" });
+        }),
         ("keys of a kind that nobody knows", |script| {
             script.keys.insert(0, json!({ "kty": "AKP", "alg": "ML-DSA-44", "pub": "AA" }));
             script.keys.insert(1, json!("not even a key"));
@@ -81,7 +87,9 @@ async fn providers_may_be_odd() {
                 "subject_types_supported": null,
                 "token_endpoint_auth_methods_supported": ["attest_jwt_client_auth", 7],
                 "prompt_values_supported": {},
-                "end_session_endpoint": null,
+                "end_session_endpoint": "",
+                "revocation_endpoint": "/revoke",
+                "pushed_authorization_request_endpoint": "file:///etc/passwd",
             });
         }),
         ("the token's type in another case", |script| {
@@ -157,7 +165,7 @@ type Row = (&'static str, Change, RedeemError, [usize; 2]);
 async fn what_breaks_a_rule_is_refused_for_that_reason() {
     let not_believed = |why: &str| InvalidIdentity(why.into());
     let at_fault = |why: &str| ProviderFault(why.into());
-    let rows: [Row; 29] = [
+    let rows: [Row; 31] = [
         (
             "an extension that must be understood",
             |script| script.header = json!({ "crit": ["exp"], "exp": 1 }),
@@ -224,7 +232,10 @@ async fn what_breaks_a_rule_is_refused_for_that_reason() {
         ),
         (
             "the algorithm of another kind of key",
-            |script| script.header = json!({ "alg": "EdDSA" }),
+            |script| {
+                script.header = json!({ "alg": "EdDSA" });
+                script.metadata = json!({ "id_token_signing_alg_values_supported": ["EdDSA"] });
+            },
             not_believed("no key"),
             [2, 0],
         ),
@@ -235,8 +246,26 @@ async fn what_breaks_a_rule_is_refused_for_that_reason() {
             [2, 0],
         ),
         (
-            "the right key under another name",
-            |script| script.header = json!({ "kid": "two" }),
+            "RS256 is listed, and it is another",
+            |script| {
+                let listed = json!(["RS256", "ES256"]);
+                script.metadata = json!({ "id_token_signing_alg_values_supported": listed });
+            },
+            not_believed("the algorithm ES256 is not allowed, expected RS256"),
+            [1, 0],
+        ),
+        (
+            "an encrypted ID token",
+            |script| script.token = json!({ "id_token": "a.b.c.d.e" }),
+            not_believed("encrypted (JWE)"),
+            [1, 0],
+        ),
+        (
+            "an RSA key under 2048 bits",
+            |script| {
+                script.sign_with(Key::new("RS256", Some("two")));
+                script.keys[0]["n"] = BASE64.encode([0xff; 128]).into();
+            },
             not_believed("no key"),
             [2, 0],
         ),

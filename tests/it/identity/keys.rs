@@ -1,10 +1,19 @@
 //! Keys that change, and people who pretend that they did.
 
 use chrono::TimeDelta;
-use portico_development::Fault;
-use portico_domain::{ports::IdentityProvider, ports::RedeemError::InvalidIdentity};
+use portico_adapters::http::Limits;
+use portico_domain::{
+    model::RefreshToken,
+    ports::{IdentityProvider, LogoutTokenError, RefreshError},
+};
+use portico_tests::tiny_server::Answer;
+use serde_json::json;
 
-use super::{Outside, assert_refused, attempt, clock_at_now};
+use super::{
+    Outside, attempt, clock_at_now, provider,
+    refresh::session_of,
+    script::{Key, Script},
+};
 
 #[tokio::test]
 async fn keys_that_change_in_the_middle_of_a_login_are_no_trouble() {
@@ -25,31 +34,65 @@ async fn keys_that_change_in_the_middle_of_a_login_are_no_trouble() {
 }
 
 #[tokio::test]
-async fn forged_tokens_do_not_make_the_site_hammer_the_provider() {
+async fn log_ins_survive_two_rotations_at_once() {
+    let outside = Outside::start().await;
+    let clock = clock_at_now();
+    let mut settings = outside.settings();
+    settings.scopes.push("offline_access".into());
+    let oidc = provider(settings, Limits::default(), clock);
+    let session = session_of(outside.log_in(&oidc).await.unwrap());
+    for _ in 0..2 {
+        outside.servers.rotate_keys().await.unwrap();
+        outside.log_in(&oidc).await.unwrap();
+    }
+    outside.servers.rotate_keys().await.unwrap();
+    oidc.refresh(&session).await.unwrap();
+}
+
+/// A logout token that names a key that the provider does not have.
+fn forged() -> String {
+    let key = Key::new("ES256", Some("forged"));
+    key.token(&json!({ "alg": "RS256", "kid": "forged" }), &json!({}))
+}
+
+#[tokio::test]
+async fn forged_logout_tokens_delay_no_log_in() {
     let outside = Outside::start().await;
     let clock = clock_at_now();
     let oidc = outside.provider_by(&clock);
     outside.log_in(&oidc).await.unwrap();
-    outside.servers.faults().set(Fault::InvalidSignature);
-    let forged = || async {
-        let before = outside.requested();
-        assert_refused(outside.log_in(&oidc).await, &InvalidIdentity("no key".into()), "forged");
-        let [discovery, keys, ..] = outside.asked_since(before);
-        assert_eq!(discovery, 0);
-        keys
-    };
-    assert_eq!(forged().await, 1);
-    clock.advance(TimeDelta::seconds(9));
-    for _ in 0..4 {
-        assert_eq!(forged().await, 0, "the keys are younger than ten seconds");
+    let forged = forged();
+    for _ in 0..3 {
+        clock.advance(TimeDelta::milliseconds(990));
+        let refused = oidc.verify_logout_token(&forged).await;
+        assert!(matches!(refused, Err(LogoutTokenError::Invalid(_))), "{refused:?}");
     }
-    clock.advance(TimeDelta::seconds(1));
-    assert_eq!(forged().await, 1);
-
-    // Nor do they keep anybody else from signing in.
-    outside.servers.faults().clear();
-    outside.log_in(&oidc).await.unwrap();
-    clock.advance(TimeDelta::seconds(10));
     outside.servers.rotate_keys().await.unwrap();
     outside.log_in(&oidc).await.unwrap();
+}
+
+#[tokio::test]
+async fn simultaneous_forged_logout_tokens_share_fetches_of_the_keys() {
+    let outside = Outside::start().await;
+    let oidc = outside.provider_by(&clock_at_now());
+    outside.log_in(&oidc).await.unwrap();
+    let before = outside.requested();
+    let forged = forged();
+    let verify = || oidc.verify_logout_token(&forged);
+    let results = tokio::join!(verify(), verify(), verify(), verify(), verify());
+    assert!(results.0.is_err() && results.4.is_err());
+    assert_eq!(outside.asked_since(before)[1], 1);
+}
+
+#[tokio::test]
+async fn refresh_is_unavailable_and_not_refused_when_the_key_is_unknown() {
+    let no_keys = |number| (number > 0).then(|| Answer::json(200, json!({ "keys": [] })));
+    let script = Script { key_sets: Some(Box::new(no_keys)), ..Script::default() };
+    let scripted = script.start().await;
+    let oidc = scripted.provider();
+    let mut session = session_of(scripted.redeem(&oidc).await.unwrap());
+    session.identity.tokens.refresh_token = Some(RefreshToken::new("a token"));
+    oidc.check().await.unwrap();
+    let answer = oidc.refresh(&session).await;
+    assert!(matches!(answer, Err(RefreshError::ProviderFault(_))), "{answer:?}");
 }

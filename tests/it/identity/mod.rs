@@ -72,6 +72,7 @@ pub(crate) fn settings(issuer: &str) -> OidcSettings {
         post_logout_redirect_uri: "https://site.example/".into(),
         response_mode: ResponseMode::Query,
         pushed_requests: false,
+        id_token_algorithm: None,
         userinfo: UserinfoPolicy::Auto,
         vendor: Vendor::Any,
     }

@@ -128,10 +128,7 @@ impl Script {
                     "jwks_uri": endpoint("/jwks"),
                     // Forbidden ones too: what is listed is not therefore allowed.
                     "id_token_signing_alg_values_supported":
-                        [
-                            "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384",
-                            "ES512", "EdDSA", "HS256", "none", "XY512",
-                        ],
+                        [self.signer.algorithm, "HS256", "none", "XY512"],
                 });
                 let mut usual = usual;
                 if self.names_par {

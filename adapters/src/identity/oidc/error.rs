@@ -171,7 +171,9 @@ pub(super) fn json_object(
     response: &Response<Vec<u8>>,
 ) -> Result<Map<String, Value>, ProviderError> {
     check_media_type(response).map_err(|cause| ProviderError::invalid(endpoint, cause))?;
-    match serde_json::from_slice(response.body()) {
+    // A byte order mark, which some servers put before a file (RFC 8259, section 8.1).
+    let body = response.body();
+    match serde_json::from_slice(body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body)) {
         Ok(Value::Object(object)) => Ok(object),
         Ok(_) => Err(ProviderError::invalid(endpoint, "the answer is no JSON object")),
         // Says where the syntax is wrong, without quoting the body.

@@ -28,13 +28,14 @@ use portico_domain::{
 
 use self::{
     client_auth::WorkingMethod,
-    discovery::{Discovery, Metadata, ProviderDocuments},
+    discovery::{Discovery, Metadata, ProviderDocuments, TokenSource},
     error::quoted,
     tokens::Revocations,
     verify::{ExpectedIdToken, InvalidToken, VerificationError},
 };
 pub use self::{
     client_auth::{ClientKey, InvalidClientKey},
+    discovery::SigningAlgorithm,
     settings::{
         ClientAuthMethod, InvalidSetting, OidcSettings, ResponseMode, UserinfoPolicy, Vendor,
     },
@@ -66,7 +67,9 @@ impl OidcProvider {
     ) -> Result<Self, InvalidSetting> {
         settings.validate()?;
         let issuer = settings.issuer.clone();
-        let discovery = Arc::new(Discovery::new(issuer, http.clone(), Arc::clone(&clock)));
+        let algorithm = settings.id_token_algorithm.clone();
+        let discovery = Discovery::new(issuer, algorithm, http.clone(), Arc::clone(&clock));
+        let discovery = Arc::new(discovery);
         let settings = Arc::new(settings);
         let (revocations, client_auth) = (Revocations::default(), Arc::default());
         Ok(Self { settings, http, clock, discovery, revocations, client_auth })
@@ -83,18 +86,20 @@ impl OidcProvider {
     }
 
     /// Verifies with the cached keys, and once more with newer ones where none of them fits: the
-    /// provider may have rotated its keys (OpenID Connect Core, section 10.1.1).
+    /// provider may have rotated its keys (OpenID Connect Core, section 10.1.1). `source` says where
+    /// the token came from.
     async fn verify<T>(
         &self,
         documents: &Arc<ProviderDocuments>,
+        source: TokenSource,
         verify: impl Fn(&ProviderDocuments) -> Result<T, InvalidToken> + Send,
     ) -> Result<T, VerificationError>
     where
         T: Send,
     {
         let mut result = verify(documents);
-        if matches!(result, Err(InvalidToken::UnknownKey))
-            && let Some(newer) = self.discovery.refresh_keys(documents).await?
+        if matches!(result, Err(InvalidToken::UnknownKey | InvalidToken::WrongSignature))
+            && let Some(newer) = self.discovery.refresh_keys(documents, source).await?
         {
             result = verify(&newer);
         }
@@ -147,7 +152,7 @@ impl IdentityProvider for OidcProvider {
         let verify = |documents: &ProviderDocuments| {
             verify::logout_token(token, client_id, documents, self.clock.now())
         };
-        Ok(self.verify(&documents, verify).await?)
+        Ok(self.verify(&documents, TokenSource::Anonymous, verify).await?)
     }
 
     async fn end_session_url(

@@ -1,7 +1,7 @@
 use openidconnect::ClientSecret;
 use url::Url;
 
-use super::client_auth::ClientKey;
+use super::{client_auth::ClientKey, discovery::SigningAlgorithm};
 
 /// The provider, and this site as its client.
 #[derive(Clone, Debug)]
@@ -32,6 +32,10 @@ pub struct OidcSettings {
     /// Push every authorization request to the provider first (RFC 9126), not only where its
     /// metadata require it.
     pub pushed_requests: bool,
+    /// The algorithm of ID tokens and logout tokens that this client is registered for
+    /// (`id_token_signed_response_alg`). `None`: RS256 where the provider lists it, else any
+    /// asymmetric one that it lists.
+    pub id_token_algorithm: Option<SigningAlgorithm>,
     /// When the userinfo endpoint is asked.
     pub userinfo: UserinfoPolicy,
     /// The product, where it differs from the specifications.

@@ -17,6 +17,20 @@ use serde_json::Value;
 pub(in crate::identity::oidc) struct VerificationKey(CoreJsonWebKey);
 
 impl VerificationKey {
+    /// An RSA key of less than 2048 bits (RFC 7518, sections 3.3 and 3.5).
+    pub(super) fn is_weak(&self) -> bool {
+        let key = serde_json::to_value(&self.0).unwrap_or_default();
+        if key["kty"] != "RSA" {
+            return false;
+        }
+        let modulus = URL_SAFE_NO_PAD.decode(key["n"].as_str().unwrap_or_default());
+        let modulus = modulus.unwrap_or_default();
+        let digits: &[u8] =
+            modulus.iter().position(|byte| *byte != 0).map_or(&[], |start| &modulus[start..]);
+        // The highest bit of 2048 is set.
+        digits.len() < 256 || digits.len() == 256 && digits[0] < 0x80
+    }
+
     /// ES512 (RFC 7518, section 3.4): ECDSA with P-521 and SHA-512.
     fn verify_es512(&self, message: &[u8], signature: &[u8]) -> Result<(), SignatureError> {
         let invalid = |cause: &str| SignatureError::InvalidKey(cause.to_owned());

@@ -27,8 +27,19 @@ const ALLOWED_ALGORITHMS: [Algorithm; 10] = [
     Algorithm::EdDsa,
 ];
 
+/// An asymmetric signature algorithm (RFC 7518, section 3.1; RFC 8037).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SigningAlgorithm(Algorithm);
+
+impl SigningAlgorithm {
+    /// By its registered name, such as `RS256`. `None` for an unknown or symmetric one.
+    pub fn parse(name: &str) -> Option<Self> {
+        allowed(&[name.into()]).into_iter().next().map(Self)
+    }
+}
+
 /// The metadata that this site uses. Optional ones that are missing, and list entries that are
-/// unknown, are no error.
+/// unknown, are no error. A malformed optional endpoint counts as absent.
 #[derive(Clone, Debug)]
 pub(in crate::identity::oidc) struct Metadata {
     /// Verbatim.
@@ -42,8 +53,8 @@ pub(in crate::identity::oidc) struct Metadata {
     pub(in crate::identity::oidc) pushed_request_endpoint: Option<Url>,
     /// The provider accepts pushed authorization requests only (RFC 9126, section 5).
     pub(in crate::identity::oidc) requires_pushed_requests: bool,
-    /// Of ID tokens and logout tokens: those that are listed and allowed; RS256 where none is
-    /// listed.
+    /// Of ID tokens and logout tokens: the one that is set; else RS256, the default of a registration,
+    /// where it or nothing is listed; else those that are listed and allowed.
     pub(in crate::identity::oidc) id_token_algorithms: Vec<Algorithm>,
     /// Of signed userinfo; those of the ID token where none is listed.
     pub(in crate::identity::oidc) userinfo_algorithms: Vec<Algorithm>,
@@ -57,19 +68,30 @@ pub(in crate::identity::oidc) struct Metadata {
     pub(in crate::identity::oidc) supports_prompt_create: bool,
     /// Every authorization response has the parameter `iss` (RFC 9207, section 3).
     pub(in crate::identity::oidc) sends_issuer: bool,
+    /// What is wrong with optional metadata, which therefore count as absent; for the log.
+    pub(super) malformed: Vec<String>,
 }
 
 impl Metadata {
     /// Fetches the metadata of the issuer (section 4).
-    pub(super) async fn fetch(http: &HttpClient, issuer: &str) -> Result<Self, ProviderError> {
+    pub(super) async fn fetch(
+        http: &HttpClient,
+        issuer: &str,
+        algorithm: Option<SigningAlgorithm>,
+    ) -> Result<Self, ProviderError> {
         let url = format!("{}/.well-known/openid-configuration", issuer.trim_end_matches('/'));
         let endpoint = format!("discovery at {}", quoted(&url));
         let url = http_url(&url).ok_or_else(|| ProviderError::invalid(&endpoint, "no URL"))?;
         let document = get_json_object(http, &endpoint, &url).await?;
-        Self::parse(issuer, &document).map_err(|cause| ProviderError::invalid(&endpoint, cause))
+        Self::parse(issuer, &document, algorithm)
+            .map_err(|cause| ProviderError::invalid(&endpoint, cause))
     }
 
-    fn parse(expected_issuer: &str, document: &Map<String, Value>) -> Result<Self, String> {
+    fn parse(
+        expected_issuer: &str,
+        document: &Map<String, Value>,
+        algorithm: Option<SigningAlgorithm>,
+    ) -> Result<Self, String> {
         let text = |name: &str| document.get(name).and_then(Value::as_str);
         let issuer = text("issuer").ok_or("it has no issuer")?.to_owned();
         if !is_same_issuer(expected_issuer, &issuer) {
@@ -87,25 +109,39 @@ impl Metadata {
             },
         };
         let required = |name: &str| endpoint(name)?.ok_or_else(|| format!("it has no {name}"));
+        let mut malformed = Vec::new();
+        let mut optional = |name: &str| match endpoint(name) {
+            Ok(url) => url,
+            Err(cause) => {
+                malformed.push(cause);
+                None
+            }
+        };
         let list = |name: &str| document.get(name).and_then(Value::as_array);
         let lists = |name: &str, value: &str| {
             list(name).is_some_and(|all| all.iter().any(|one| one.as_str() == Some(value)))
         };
-        let id_token_algorithms = list("id_token_signing_alg_values_supported")
-            .map_or_else(|| vec![Algorithm::RsaSsaPkcs1V15Sha256], |all| allowed(all));
+        let rs256 = Algorithm::RsaSsaPkcs1V15Sha256;
+        let listed = list("id_token_signing_alg_values_supported")
+            .map_or_else(|| vec![rs256.clone()], |all| allowed(all));
+        let id_token_algorithms = match algorithm {
+            Some(SigningAlgorithm(set)) => vec![set],
+            None if listed.contains(&rs256) => vec![rs256],
+            None => listed.clone(),
+        };
         let methods = "token_endpoint_auth_methods_supported";
         Ok(Self {
             authorization_endpoint: required("authorization_endpoint")?,
             token_endpoint: required("token_endpoint")?,
             jwks_uri: required("jwks_uri")?,
-            userinfo_endpoint: endpoint("userinfo_endpoint")?,
-            end_session_endpoint: endpoint("end_session_endpoint")?,
-            revocation_endpoint: endpoint("revocation_endpoint")?,
-            pushed_request_endpoint: endpoint("pushed_authorization_request_endpoint")?,
+            userinfo_endpoint: optional("userinfo_endpoint"),
+            end_session_endpoint: optional("end_session_endpoint"),
+            revocation_endpoint: optional("revocation_endpoint"),
+            pushed_request_endpoint: optional("pushed_authorization_request_endpoint"),
             requires_pushed_requests: document.get("require_pushed_authorization_requests")
                 == Some(&Value::Bool(true)),
             userinfo_algorithms: list("userinfo_signing_alg_values_supported")
-                .map_or_else(|| id_token_algorithms.clone(), |all| allowed(all)),
+                .map_or(listed, |all| allowed(all)),
             id_token_algorithms,
             supports_client_secret_basic: list(methods).is_none()
                 || lists(methods, "client_secret_basic"),
@@ -119,6 +155,7 @@ impl Metadata {
             sends_issuer: document.get("authorization_response_iss_parameter_supported")
                 == Some(&Value::Bool(true)),
             issuer,
+            malformed,
         })
     }
 }

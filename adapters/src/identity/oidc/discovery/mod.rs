@@ -3,14 +3,18 @@
 mod keys;
 mod metadata;
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::{
+    collections::HashSet,
+    sync::{Arc, PoisonError, RwLock},
+};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use openidconnect::JsonWebKeySet;
 use portico_domain::ports::Clock;
 use serde_json::Value;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, Semaphore};
 
+pub use self::metadata::SigningAlgorithm;
 pub(super) use self::{keys::VerificationKey, metadata::Metadata};
 use super::error::{ProviderError, get_json_object};
 use crate::http::HttpClient;
@@ -19,9 +23,22 @@ use crate::http::HttpClient;
 const CACHE_LIFETIME: TimeDelta = TimeDelta::hours(1);
 /// How long a failure is returned to all callers before the provider is requested again.
 const FAILURE_LIFETIME: TimeDelta = TimeDelta::seconds(1);
-/// Minimum time between two fetches of the keys because none of them verified a token: forged
-/// tokens must not cause a request each.
-const MIN_KEY_FETCH_INTERVAL: TimeDelta = TimeDelta::seconds(10);
+/// Minimum time between two fetches of the keys because none of them verified an anonymous token:
+/// forged tokens must not cause a request each.
+const MIN_KEY_FETCH_INTERVAL: TimeDelta = TimeDelta::seconds(1);
+/// Maximum number of anonymous tokens that wait for the next fetch of the keys.
+const MAX_WAITING: usize = 64;
+/// Maximum number of different warnings about the provider's documents.
+const MAX_WARNINGS: usize = 64;
+
+/// Where a token came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum TokenSource {
+    /// The provider's answer to a request of this site. Each costs a request anyway.
+    Provider,
+    /// A request that anybody can send.
+    Anonymous,
+}
 
 /// The provider's metadata and keys, as fetched.
 #[derive(Debug)]
@@ -34,23 +51,34 @@ pub(super) struct ProviderDocuments {
 /// Fetches and caches the provider's metadata and keys.
 pub(super) struct Discovery {
     issuer: String,
+    algorithm: Option<SigningAlgorithm>,
     http: HttpClient,
     clock: Arc<dyn Clock>,
     cache: RwLock<Option<Arc<ProviderDocuments>>>,
     /// Locked while fetching, so that simultaneous callers wait for one answer.
     fetch_state: Mutex<FetchState>,
+    waiting: Semaphore,
+    /// What was logged, so that it is logged once.
+    warned: std::sync::Mutex<HashSet<String>>,
 }
 
 #[derive(Default)]
 struct FetchState {
     last_failure: Option<(DateTime<Utc>, ProviderError)>,
+    /// For an anonymous token.
     keys_fetched_at: Option<DateTime<Utc>>,
 }
 
 impl Discovery {
-    pub(super) fn new(issuer: String, http: HttpClient, clock: Arc<dyn Clock>) -> Self {
+    pub(super) fn new(
+        issuer: String,
+        algorithm: Option<SigningAlgorithm>,
+        http: HttpClient,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
         let (cache, fetch_state) = (RwLock::default(), Mutex::default());
-        Self { issuer, http, clock, cache, fetch_state }
+        let (waiting, warned) = (Semaphore::new(MAX_WAITING), std::sync::Mutex::default());
+        Self { issuer, algorithm, http, clock, cache, fetch_state, waiting, warned }
     }
 
     /// The cached documents, of any age; `None` before the first success.
@@ -81,24 +109,48 @@ impl Discovery {
         self.fetch(&mut state).await
     }
 
-    /// Documents with newer keys than these; `None` within [`MIN_KEY_FETCH_INTERVAL`].
+    /// Documents with newer keys than these. For an anonymous token it waits where keys were fetched
+    /// for another one within [`MIN_KEY_FETCH_INTERVAL`]; `None` where too many wait.
+    ///
+    /// # Errors
+    /// A [`ProviderError`] when the keys cannot be fetched.
     pub(super) async fn refresh_keys(
         &self,
         documents: &Arc<ProviderDocuments>,
+        source: TokenSource,
     ) -> Result<Option<Arc<ProviderDocuments>>, ProviderError> {
+        let waiting = match source {
+            TokenSource::Provider => None,
+            TokenSource::Anonymous => match self.waiting.try_acquire() {
+                Ok(permit) => Some(permit),
+                Err(_) => return Ok(None),
+            },
+        };
+        if waiting.is_some() {
+            self.wait_for_permitted_fetch().await;
+        }
         let mut state = self.fetch_state.lock().await;
         match self.cached() {
             // Another request fetched them while this one waited for the lock.
             Some(newer) if !Arc::ptr_eq(&newer, documents) => return Ok(Some(newer)),
             _ => {}
         }
-        if state.keys_fetched_at.is_some_and(|at| self.is_within(MIN_KEY_FETCH_INTERVAL, at)) {
-            return Ok(None);
+        if waiting.is_some() {
+            state.keys_fetched_at = Some(self.clock.now());
         }
-        state.keys_fetched_at = Some(self.clock.now());
         let keys = self.fetch_keys(&documents.metadata).await?;
         let (metadata, fetched_at) = (Arc::clone(&documents.metadata), documents.fetched_at);
         Ok(Some(self.store(ProviderDocuments { metadata, keys, fetched_at })))
+    }
+
+    /// Waits out the interval. Without the lock: log-ins do not wait.
+    async fn wait_for_permitted_fetch(&self) {
+        let fetched_at = self.fetch_state.lock().await.keys_fetched_at;
+        let Some(fetched_at) = fetched_at else { return };
+        if self.is_within(MIN_KEY_FETCH_INTERVAL, fetched_at) {
+            let left = MIN_KEY_FETCH_INTERVAL - (self.clock.now() - fetched_at);
+            tokio::time::sleep(left.to_std().unwrap_or_default()).await;
+        }
     }
 
     fn refresh_in_background(self: &Arc<Self>) {
@@ -140,18 +192,39 @@ impl Discovery {
     }
 
     async fn fetch_documents(&self) -> Result<ProviderDocuments, ProviderError> {
-        let metadata = Metadata::fetch(&self.http, &self.issuer).await?;
+        let algorithm = self.algorithm.clone();
+        let metadata = Metadata::fetch(&self.http, &self.issuer, algorithm).await?;
+        for cause in &metadata.malformed {
+            self.warn_once(format!("malformed metadata of the identity provider ignored: {cause}"));
+        }
         let keys = self.fetch_keys(&metadata).await?;
         Ok(ProviderDocuments { metadata: Arc::new(metadata), keys, fetched_at: self.clock.now() })
     }
 
-    /// Fetches the key set (RFC 7517, section 5) without the keys of unknown types.
+    /// Fetches the key set (RFC 7517, section 5) without the keys of unknown types and the weak ones.
     async fn fetch_keys(&self, metadata: &Metadata) -> Result<Vec<VerificationKey>, ProviderError> {
         let endpoint = "key set";
         let set = get_json_object(&self.http, endpoint, &metadata.jwks_uri).await?;
         let set: JsonWebKeySet<VerificationKey> = serde_json::from_value(Value::Object(set))
             .map_err(|error| ProviderError::invalid(endpoint, error))?;
-        Ok(set.keys().clone())
+        let (weak, keys): (Vec<_>, Vec<_>) =
+            set.keys().iter().cloned().partition(VerificationKey::is_weak);
+        if !weak.is_empty() {
+            let count = weak.len();
+            self.warn_once(format!(
+                "{count} RSA key(s) of the identity provider ignored: shorter than 2048 bits \
+                 (RFC 7518, section 3.3)"
+            ));
+        }
+        Ok(keys)
+    }
+
+    fn warn_once(&self, text: String) {
+        let mut warned = self.warned.lock().unwrap_or_else(PoisonError::into_inner);
+        if warned.len() < MAX_WARNINGS && !warned.contains(&text) {
+            log::warn!("{text}");
+            warned.insert(text);
+        }
     }
 
     fn store(&self, documents: ProviderDocuments) -> Arc<ProviderDocuments> {

@@ -11,7 +11,11 @@ use super::{
     token_endpoint::request_tokens,
     userinfo::{self, Occasion},
 };
-use crate::identity::oidc::{OidcProvider, discovery::ProviderDocuments, error::ProviderError};
+use crate::identity::oidc::{
+    OidcProvider,
+    discovery::{ProviderDocuments, TokenSource},
+    error::ProviderError,
+};
 
 /// Redeems the code (OpenID Connect Core, section 3.1.3), verifies the ID token and adds userinfo.
 pub(in crate::identity::oidc) async fn redeem(
@@ -37,7 +41,7 @@ pub(in crate::identity::oidc) async fn redeem(
             .expected_id_token(documents, &answer.access_token)
             .verify_for_login(id_token, attempt)
     };
-    let claims = provider.verify(documents, verify).await?;
+    let claims = provider.verify(documents, TokenSource::Provider, verify).await?;
     let occasion = Occasion::LogIn;
     let token = &answer.access_token;
     let (claims, _) = userinfo::add(provider, documents, occasion, token, claims).await?;

@@ -9,7 +9,11 @@ use super::{
     token_endpoint::{TokenError, request_tokens},
     userinfo::{self, Answered, Occasion},
 };
-use crate::identity::oidc::{OidcProvider, discovery::ProviderDocuments, error::ProviderError};
+use crate::identity::oidc::{
+    OidcProvider,
+    discovery::{ProviderDocuments, TokenSource},
+    error::ProviderError,
+};
 
 /// Renews the session's tokens (OpenID Connect Core, section 12).
 pub(in crate::identity::oidc) async fn refresh(
@@ -44,17 +48,20 @@ pub(in crate::identity::oidc) async fn refresh(
                     &earlier,
                 )
             };
-            claims = provider.verify(&documents, verify).await.map_err(|error| {
-                match (RefreshError::from(error), answer.refresh_token()) {
-                    // What is needed to verify the ID token cannot be had now. The new refresh token
-                    // is passed on: the provider may accept the earlier one no more.
-                    (
-                        RefreshError::ProviderFault(cause) | RefreshError::ProviderTimeout(cause),
-                        Some(refresh_token),
-                    ) => RefreshError::Incomplete { cause, refresh_token },
-                    (error, _) => error,
-                }
-            })?;
+            claims = provider.verify(&documents, TokenSource::Provider, verify).await.map_err(
+                |error| {
+                    match (RefreshError::from(error), answer.refresh_token()) {
+                        // What is needed to verify the ID token cannot be had now. The new refresh token
+                        // is passed on: the provider may accept the earlier one no more.
+                        (
+                            RefreshError::ProviderFault(cause)
+                            | RefreshError::ProviderTimeout(cause),
+                            Some(refresh_token),
+                        ) => RefreshError::Incomplete { cause, refresh_token },
+                        (error, _) => error,
+                    }
+                },
+            )?;
         }
         None => tokens.id_token = session.tokens().id_token.clone(),
     }

@@ -10,7 +10,7 @@ use url::Url;
 
 use crate::identity::oidc::{
     OidcProvider, UserinfoPolicy,
-    discovery::ProviderDocuments,
+    discovery::{ProviderDocuments, TokenSource},
     error::{ProviderError, get, json_object},
     verify::{self, UserinfoError, VerificationError},
 };
@@ -127,7 +127,7 @@ async fn request(
         let client_id = &provider.settings.client_id;
         verify::signed_userinfo(token.trim(), client_id, documents, provider.clock.now())
     };
-    provider.verify(documents, verify).await.map_err(|error| match error {
+    provider.verify(documents, TokenSource::Provider, verify).await.map_err(|error| match error {
         VerificationError::Invalid(cause) => {
             UserinfoError::Lie(format!("signed userinfo: {cause}"))
         }

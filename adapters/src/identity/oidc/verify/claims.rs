@@ -46,7 +46,10 @@ pub(super) fn verify_issue_time(
     match numeric_date(claims, "iat")? {
         None => InvalidToken::rule("it has no iat"),
         Some(iat) if iat > (now + CLOCK_LEEWAY).timestamp() => {
-            InvalidToken::rule("it was issued in the future")
+            let seconds = iat.saturating_sub(now.timestamp());
+            InvalidToken::rule(format!(
+                "it was issued in the future, by {seconds} s: compare the clocks"
+            ))
         }
         Some(iat) => Ok(iat),
     }

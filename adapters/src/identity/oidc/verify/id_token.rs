@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use super::{
     InvalidToken,
     claims::{audiences, text, verify_audience, verify_expiry, verify_issue_time, verify_issuer},
-    jws::{self, VerifiedJws},
+    jws::{self, KeyNames, VerifiedJws},
     requested,
 };
 use crate::identity::oidc::{discovery::ProviderDocuments, error::quoted};
@@ -85,10 +85,11 @@ impl ExpectedIdToken<'_> {
         let metadata = &self.documents.metadata;
         // Rule 1: decryption. This client registers no encryption; an encrypted token is refused.
         // Rule 6: the signature, also where TLS alone would do.
-        // Rule 7: the algorithm is one that the provider lists, RS256 where it lists none.
+        // Rule 7: the algorithm is that of the registration, RS256 by default.
         // Rule 8: MAC algorithms. None is allowed, so the client's secret verifies nothing.
         let keys = &self.documents.keys;
-        let jws = jws::verify(token, &metadata.id_token_algorithms, &["jwt"], keys)?;
+        let jws =
+            jws::verify(token, &metadata.id_token_algorithms, &["jwt"], keys, KeyNames::Hint)?;
         let claims = &jws.claims;
         // Rule 2: iss.
         verify_issuer(claims, &metadata.issuer)?;

@@ -15,6 +15,15 @@ pub(super) struct VerifiedJws<'k> {
     pub(super) key: &'k VerificationKey,
 }
 
+/// What the header's `kid` is good for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum KeyNames {
+    /// It selects the key.
+    Decide,
+    /// It says which key to try first.
+    Hint,
+}
+
 /// The parts of a compact JWS, decoded. Nothing is verified.
 struct CompactJws<'t> {
     /// What the signature covers (RFC 7515, section 5.1, step 8).
@@ -57,7 +66,13 @@ pub(super) fn verify<'k>(
     algorithms: &[Algorithm],
     types: &[&str],
     keys: &'k [VerificationKey],
+    names: KeyNames,
 ) -> Result<VerifiedJws<'k>, InvalidToken> {
+    if token.split('.').count() == 5 {
+        return InvalidToken::rule(
+            "it is encrypted (JWE): register this client for signed tokens without encryption",
+        );
+    }
     let Some(jws) = CompactJws::decode(token) else {
         return InvalidToken::rule("it is malformed: no compact JWS");
     };
@@ -74,8 +89,18 @@ pub(super) fn verify<'k>(
     let verifies = |key: &&VerificationKey| {
         key.verify_signature(&header.alg, jws.signing_input.as_bytes(), &jws.signature).is_ok()
     };
-    let Some(key) = keys.iter().filter(may_have_signed).find(verifies) else {
-        return Err(InvalidToken::UnknownKey);
+    let named = keys.iter().filter(may_have_signed).find(verifies);
+    let key = match names {
+        KeyNames::Decide => named,
+        // After a rotation some providers name the earlier key for a while.
+        KeyNames::Hint => named.or_else(|| keys.iter().find(verifies)),
+    };
+    let Some(key) = key else {
+        let names_known_key = header.kid.is_some() && keys.iter().any(|key| may_have_signed(&key));
+        return Err(match names_known_key {
+            true => InvalidToken::WrongSignature,
+            false => InvalidToken::UnknownKey,
+        });
     };
     match serde_json::from_slice(&jws.payload) {
         Ok(claims) => Ok(VerifiedJws { claims, algorithm: header.alg, key }),
@@ -94,7 +119,17 @@ fn verify_header(
     types: &[&str],
 ) -> Result<(), InvalidToken> {
     if !algorithms.contains(&header.alg) {
-        return InvalidToken::rule(format!("the algorithm {:?} is not allowed", header.alg));
+        let name = |algorithm: &Algorithm| match serde_json::to_value(algorithm) {
+            Ok(Value::String(name)) => name,
+            _ => "another".into(),
+        };
+        let expected: Vec<_> = algorithms.iter().map(name).collect();
+        return InvalidToken::rule(format!(
+            "the algorithm {} is not allowed, expected {}; for ID tokens and logout tokens see \
+             OIDC_ID_TOKEN_SIGNED_RESPONSE_ALG",
+            name(&header.alg),
+            expected.join(" or ")
+        ));
     }
     if header.crit.is_some() {
         // RFC 7515, section 4.1.11.

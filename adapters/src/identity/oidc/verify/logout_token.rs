@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::{
     InvalidToken,
     claims::{text, verify_audience, verify_expiry, verify_issue_time, verify_issuer},
-    jws,
+    jws::{self, KeyNames},
 };
 use crate::identity::oidc::discovery::ProviderDocuments;
 
@@ -34,7 +34,14 @@ pub(in crate::identity::oidc) fn verify(
     // Step 3: the algorithm, as of an ID token; never `none`.
     // Section 2.4: the type, where there is one, is that of a logout token.
     let types = ["jwt", "logout+jwt"];
-    let claims = jws::verify(token, &metadata.id_token_algorithms, &types, &documents.keys)?.claims;
+    let claims = jws::verify(
+        token,
+        &metadata.id_token_algorithms,
+        &types,
+        &documents.keys,
+        KeyNames::Decide,
+    )?
+    .claims;
     // Step 4: iss, aud, iat and exp, as of an ID token. Providers that follow a draft of the
     // specification send no exp.
     verify_issuer(&claims, &metadata.issuer)?;

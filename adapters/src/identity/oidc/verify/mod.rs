@@ -29,6 +29,10 @@ pub(super) enum InvalidToken {
     /// Newer keys may verify the signature.
     #[error("no key of the provider verifies the signature")]
     UnknownKey,
+    /// The key that the token names does not verify the signature, nor does another one. Newer keys
+    /// may.
+    #[error("no key of the provider verifies the signature, nor the one that it names")]
+    WrongSignature,
     /// The ID token was issued for another log-in.
     #[error("it has another nonce")]
     WrongNonce,
@@ -70,6 +74,10 @@ impl From<VerificationError> for RedeemError {
 impl From<VerificationError> for RefreshError {
     fn from(error: VerificationError) -> Self {
         match error {
+            // The site lacks a key: that says nothing about the session.
+            VerificationError::Invalid(cause @ InvalidToken::UnknownKey) => {
+                Self::ProviderFault(cause.to_string())
+            }
             VerificationError::Invalid(cause) => Self::InvalidIdentity(cause.to_string()),
             VerificationError::Provider(error) => error.into(),
         }

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use super::{
     InvalidToken,
     claims::{verify_audience, verify_expiry, verify_issuer},
-    jws,
+    jws::{self, KeyNames},
 };
 use crate::identity::oidc::{discovery::ProviderDocuments, error::ProviderError};
 
@@ -57,7 +57,8 @@ pub(in crate::identity::oidc) fn verify(
     // Step 2: decryption. This client registers no encryption; an encrypted answer is refused.
     // Step 3: the signature.
     let algorithms = &metadata.userinfo_algorithms;
-    let claims = jws::verify(token, algorithms, &["jwt"], &documents.keys)?.claims;
+    let claims =
+        jws::verify(token, algorithms, &["jwt"], &documents.keys, KeyNames::Decide)?.claims;
     // Section 5.3.2: iss and aud. Some providers leave them out; the answer came over TLS.
     if claims.contains_key("iss") {
         verify_issuer(&claims, &metadata.issuer)?;
