@@ -11,7 +11,7 @@ use portico_adapters::{
 use portico_contracts::fixtures;
 use portico_development::Fault;
 use portico_domain::{
-    model::{Screen, State},
+    model::{IdToken, Screen, State},
     ports::IdentityProvider,
 };
 use ring::digest::{SHA256, digest};
@@ -129,6 +129,22 @@ async fn without_an_end_session_endpoint_only_auth0_can_be_logged_out_of() {
     auth0.check().await.unwrap();
     let url = auth0.end_session_url(&fixtures::identity(), &state).await.unwrap().unwrap();
     assert!(url.contains("/end-session?"), "{url}");
+}
+
+#[tokio::test]
+async fn log_out_address_leaves_out_long_id_token() {
+    let scripted = Script {
+        metadata: json!({ "end_session_endpoint": "https://bye.example/out" }),
+        ..Script::default()
+    };
+    let scripted = scripted.start().await;
+    let mut identity = fixtures::identity();
+    identity.tokens.id_token = Some(IdToken::new("x".repeat(9_000)));
+    let url = scripted.provider().end_session_url(&identity, &State::new("s")).await;
+    let query = query(&url.unwrap().unwrap());
+    assert!(!query.contains_key("id_token_hint"));
+    assert_eq!(query["client_id"], CLIENT_ID);
+    assert_eq!(query["logout_hint"], identity.subject.subject);
 }
 
 #[tokio::test]

@@ -43,6 +43,9 @@ pub use self::{
 use super::auth0;
 use crate::http::HttpClient;
 
+/// Maximum length of an ID token in the log-out address, in bytes.
+const MAX_ID_TOKEN_HINT: usize = 2_000;
+
 /// An OpenID provider, of which this site is a relying party.
 #[derive(Clone)]
 pub struct OidcProvider {
@@ -172,8 +175,15 @@ impl IdentityProvider for OidcProvider {
         };
         // OpenID Connect RP-Initiated Logout, section 2.
         let mut query = url.query_pairs_mut();
-        if let Some(hint) = &identity.tokens.id_token {
-            query.append_pair("id_token_hint", hint.expose());
+        match &identity.tokens.id_token {
+            Some(hint) if hint.expose().len() <= MAX_ID_TOKEN_HINT => {
+                query.append_pair("id_token_hint", hint.expose());
+            }
+            // Providers and proxies refuse long addresses.
+            Some(_) => {
+                query.append_pair("logout_hint", &identity.subject.subject);
+            }
+            None => {}
         }
         query
             .append_pair("client_id", client_id)
