@@ -13,8 +13,9 @@ use std::{env, path::PathBuf};
 mod tools;
 
 /// A `cfg`, and the programs that it stands for: one of each line.
-const NEEDS: [(&str, &[&[&str]]); 3] = [
+const NEEDS: [(&str, &[&[&str]]); 4] = [
     ("postgres", &[tools::INITDB, tools::POSTGRES]),
+    ("pgbouncer", &[tools::INITDB, tools::POSTGRES, tools::PGBOUNCER]),
     ("redis", &[tools::REDIS]),
     ("browser", &[tools::BROWSER, tools::DRIVER]),
 ];

@@ -3,6 +3,7 @@
 //! - [`person`]: somebody with a cookie jar who reads pages, follows links and redirects, and fills
 //!   in forms by their labels. Fast; the first choice.
 //! - [`browser`]: the same in headless Chromium, for what only a browser can tell.
+//! - [`pgbouncer`]: PgBouncer in transaction mode before a PostgreSQL server.
 //! - [`postgres`]: a PostgreSQL server to throw away.
 //! - [`redis`]: a Redis server to throw away.
 //! - [`relay`]: forwards TCP connections and can let them die silently.
@@ -32,6 +33,7 @@ mod form;
 pub mod free_port;
 pub mod page;
 pub mod person;
+pub mod pgbouncer;
 pub mod postgres;
 pub mod redis;
 pub mod relay;

@@ -39,9 +39,9 @@ pub struct Postgres {
 
 /// Whom the server runs as where the tests run as root, which PostgreSQL refuses.
 #[derive(Clone, Copy)]
-struct Account {
-    user: u32,
-    group: u32,
+pub(crate) struct Account {
+    pub(crate) user: u32,
+    pub(crate) group: u32,
 }
 
 impl Postgres {
@@ -85,6 +85,11 @@ impl Postgres {
     /// When the server refuses.
     pub fn run(&self, sql: &str) {
         run(&self.url(), sql).unwrap();
+    }
+
+    /// Whom programs run as that refuse to run as root; `None` where the tests do not.
+    pub(crate) fn account(&self) -> Option<Account> {
+        self.account
     }
 
     fn command(&self, program: &str) -> Command {

@@ -16,6 +16,9 @@ pub const INITDB: &[&str] = &["initdb"];
 /// The PostgreSQL server.
 pub const POSTGRES: &[&str] = &["postgres"];
 
+/// A pooler of PostgreSQL connections.
+pub const PGBOUNCER: &[&str] = &["pgbouncer"];
+
 /// The first program among `names` that is on the `PATH`, or where Debian keeps PostgreSQL's
 /// servers (newest version first); `None` when none is there.
 #[must_use]
@@ -40,6 +43,8 @@ pub fn folders() -> Vec<PathBuf> {
     servers.sort_by_key(|folder| std::cmp::Reverse(number(folder)));
     env::split_paths(&path)
         .chain(servers.into_iter().map(|version| version.join("bin")))
+        // Debian's PgBouncer is here, which the PATH of a user may lack.
+        .chain([PathBuf::from("/usr/sbin")])
         .filter(|folder| folder.is_absolute() && folder.is_dir())
         .collect()
 }

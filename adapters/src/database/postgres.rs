@@ -1,3 +1,5 @@
+mod connection;
+
 use std::{
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
@@ -25,6 +27,7 @@ use tokio::time::timeout;
 use tokio_postgres::Config;
 use tokio_postgres_rustls::MakeRustlsConnect;
 
+pub(crate) use self::connection::PostgresConnection;
 use super::{DatabaseUnavailable, unavailable};
 
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!("../migrations/postgres");
@@ -51,8 +54,6 @@ const MIGRATION_TIMEOUT: Duration = Duration::from_secs(60);
 const MIGRATION_LOCK: &str = "set local statement_timeout = '60s'; \
      select pg_advisory_xact_lock(5710412864)";
 
-pub(crate) type PostgresConnection = AsyncPgConnection;
-
 #[derive(Clone)]
 pub(super) struct Postgres {
     server: Arc<Server>,
@@ -66,7 +67,7 @@ impl Postgres {
         let for_pool = server.clone();
         config.custom_setup = Box::new(move |_| {
             let server = for_pool.clone();
-            Box::pin(async move { server.connect().await })
+            Box::pin(async move { server.connect().await.map(PostgresConnection::new) })
         });
         let silence = Arc::new(LastSilence::default());
         let noticed = silence.clone();
@@ -118,7 +119,7 @@ impl Postgres {
     }
 }
 
-type Blocking = AsyncConnectionWrapper<PostgresConnection>;
+type Blocking = AsyncConnectionWrapper<AsyncPgConnection>;
 
 /// Diesel creates its table of migrations even if it exists, which a role without CREATE must not. So
 /// Diesel is only called where a migration is missing.
@@ -187,14 +188,29 @@ impl Server {
         Ok(Self { config, tls: MakeRustlsConnect::new(tls) })
     }
 
-    async fn connect(&self) -> ConnectionResult<PostgresConnection> {
+    async fn connect(&self) -> ConnectionResult<AsyncPgConnection> {
         let bad = |error: tokio_postgres::Error| {
             // The text names only the kind; the cause is the source.
             let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}"));
             ConnectionError::BadConnection(format!("{error}{}", cause.unwrap_or_default()))
         };
-        let (client, connection) = self.config.connect(self.tls.clone()).await.map_err(bad)?;
-        PostgresConnection::try_from_client_and_connection(client, connection).await
+        let (client, mut connection) = self.config.connect(self.tls.clone()).await.map_err(bad)?;
+        // Diesel prepares the statements that set the connection up. In one transaction a pooler
+        // sends them to one server process.
+        tokio::select! {
+            begun = client.batch_execute("begin") => begun.map_err(bad)?,
+            ended = &mut connection => {
+                ended.map_err(bad)?;
+                return Err(ConnectionError::BadConnection("the connection was closed".into()));
+            }
+        }
+        let mut connection =
+            AsyncPgConnection::try_from_client_and_connection(client, connection).await?;
+        connection
+            .batch_execute("commit")
+            .await
+            .map_err(ConnectionError::CouldntSetupConfiguration)?;
+        Ok(connection)
     }
 }
 

@@ -4,6 +4,7 @@
 mod dead_connections;
 mod keeping;
 mod keys;
+mod pgbouncer;
 mod redis;
 
 use std::{sync::Arc, time::Duration};
