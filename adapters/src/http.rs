@@ -1,14 +1,13 @@
-//! The one HTTP client of the site: for the provider and the messages API.
+//! The HTTP client for the provider and the messages API.
 
-use std::{error::Error, future::Future, pin::Pin, time::Duration};
+use std::{error::Error, time::Duration};
 
-use openidconnect::AsyncHttpClient;
 use reqwest::redirect;
 use rustls::ClientConfig;
 use url::{Host, Url};
 
-/// Sends a request and reads the answer: in a limited time, up to a limited size, without
-/// following redirects (a token endpoint that redirects would have the secret sent elsewhere).
+/// Sends requests with limits for time and size, and follows no redirects: a token endpoint that
+/// redirects would make the client send its secret to another host.
 ///
 /// Uses the proxy that `HTTP_PROXY`, `HTTPS_PROXY` or `ALL_PROXY` names, with the exceptions of
 /// `NO_PROXY`, but never for a loopback address: a proxy would look for it on its own machine.
@@ -19,19 +18,19 @@ pub struct HttpClient {
     limits: Limits,
 }
 
-/// What one request may cost.
+/// The limits of one request.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     /// Time to connect.
     pub connect: Duration,
-    /// Time for all of it.
+    /// Total time.
     pub total: Duration,
-    /// Size of the answer's body, in bytes.
+    /// Size of the response body, in bytes.
     pub bytes: usize,
 }
 
 impl Default for Limits {
-    /// 3 s to connect, 10 s in all, 1 MiB.
+    /// 3 s to connect, 10 s in total, 1 MiB.
     fn default() -> Self {
         Self { connect: Duration::from_secs(3), total: Duration::from_secs(10), bytes: 1024 * 1024 }
     }
@@ -48,7 +47,7 @@ impl HttpClient {
                 .tls_backend_preconfigured(tls)
                 .connect_timeout(limits.connect)
                 .timeout(limits.total)
-                // Many servers hang up after 5 s, and a request on its way then is lost.
+                // Many servers close idle connections after 5 s, and a request under way is then lost.
                 .pool_idle_timeout(Duration::from_secs(2))
                 .redirect(redirect::Policy::none())
                 .user_agent(concat!("portico/", env!("CARGO_PKG_VERSION")))
@@ -71,7 +70,9 @@ impl HttpClient {
         let client = if is_loopback(request.url()) { &self.loopback } else { &self.client };
         let again = request.try_clone().filter(|request| request.method() == http::Method::GET);
         let mut answer = match (client.execute(request).await, again) {
-            (Err(error), Some(again)) if is_hang_up(&error) => client.execute(again).await?,
+            (Err(error), Some(again)) if is_closed_connection(&error) => {
+                client.execute(again).await?
+            }
             (answer, _) => answer?,
         };
         let mut body = Vec::new();
@@ -98,31 +99,21 @@ fn is_loopback(url: &Url) -> bool {
     }
 }
 
-fn is_hang_up(error: &reqwest::Error) -> bool {
+fn is_closed_connection(error: &reqwest::Error) -> bool {
     error.is_request() && !error.is_connect() && !error.is_timeout()
 }
 
-impl<'c> AsyncHttpClient<'c> for HttpClient {
-    type Error = HttpError;
-    type Future =
-        Pin<Box<dyn Future<Output = Result<openidconnect::HttpResponse, HttpError>> + Send + 'c>>;
-
-    fn call(&'c self, request: openidconnect::HttpRequest) -> Self::Future {
-        Box::pin(self.send(request))
-    }
-}
-
-/// Why there is no answer. The text names host and cause, never a query or a body.
+/// Why there is no response. The text names host and cause, never a query or a body.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum HttpError {
-    /// It took too long.
-    #[error("no answer in time")]
+    /// The time limit passed.
+    #[error("no response in time")]
     Timeout,
-    /// The connection failed, or broke off.
+    /// The connection failed or broke.
     #[error("{0}")]
     Unreachable(String),
     /// The body is larger than the limit, in bytes.
-    #[error("the answer is larger than {0} bytes")]
+    #[error("the response is larger than {0} bytes")]
     TooLarge(usize),
 }
 
@@ -164,8 +155,8 @@ mod tests {
         }
     }
 
-    /// Answers one request on each connection and hangs up on the second.
-    async fn a_server_that_hangs_up() -> String {
+    /// Answers one request on each connection and closes it at the second.
+    async fn closing_server() -> String {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = format!("http://{}/", listener.local_addr().unwrap());
         tokio::spawn(async move {
@@ -184,8 +175,8 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_get_survives_a_server_that_hangs_up_and_a_post_is_never_sent_twice() {
-        let address = a_server_that_hangs_up().await;
+    async fn repeats_get_but_never_post_on_closed_connection() {
+        let address = closing_server().await;
         let client = client(Limits::default());
         for _ in 0..3 {
             let answer = client.send(request(http::Method::GET, &address)).await.unwrap();
@@ -196,14 +187,14 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_answer_past_the_limit_is_refused_and_no_query_is_told() {
-        let address = a_server_that_hangs_up().await;
+    async fn refuses_too_large_response_and_never_shows_queries() {
+        let address = closing_server().await;
         let small = client(Limits { bytes: 1, ..Limits::default() });
         let answer = small.send(request(http::Method::GET, &address)).await;
         assert_eq!(answer.unwrap_err(), HttpError::TooLarge(1));
 
-        let nobody = "http://127.0.0.1:1/?code=hunter2";
-        let error = small.send(request(http::Method::GET, nobody)).await.unwrap_err();
+        let unreachable = "http://127.0.0.1:1/?code=hunter2";
+        let error = small.send(request(http::Method::GET, unreachable)).await.unwrap_err();
         assert!(!format!("{error}{error:?}").contains("hunter2"), "{error:?}");
     }
 

@@ -1,8 +1,8 @@
-//! What stands behind Portico's ports.
+//! The adapters of Portico's ports.
 //!
-//! Each folder holds the adapters of one port, named by technology: `identity` (OpenID Connect),
-//! `users` (Diesel), `sessions` (Rocket's private cookies,
-//! the database, Redis), `messages` (reqwest, or local).
+//! Each folder holds the adapters of one port: `identity` (OpenID Connect), `users` (Diesel),
+//! `sessions` (cookies, the database, Redis), `messages` (reqwest, or local). `database`, `http`,
+//! `tls` and `system` are what they share.
 
 pub mod database;
 pub mod http;

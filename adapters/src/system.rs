@@ -1,4 +1,4 @@
-//! Time and chance of the machine.
+//! The machine's clock and random generator.
 
 use chrono::{DateTime, Utc};
 use portico_domain::ports::{Clock, Randomness, RandomnessUnavailable};
@@ -8,7 +8,7 @@ use portico_domain::ports::{Clock, Randomness, RandomnessUnavailable};
 pub struct SystemClock;
 
 impl Clock for SystemClock {
-    #[expect(clippy::disallowed_methods, reason = "the one place where time comes in")]
+    #[expect(clippy::disallowed_methods, reason = "the adapter of the Clock port")]
     fn now(&self) -> DateTime<Utc> {
         Utc::now()
     }

@@ -1,5 +1,4 @@
-//! Whom this site believes to be who they say they are: one TLS configuration for the provider,
-//! the API and the database.
+//! The TLS configuration for the provider, the messages API, the database and Redis.
 
 use std::{
     fmt::Write,
@@ -11,7 +10,7 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use rustls::{ClientConfig, RootCertStore, crypto::ring, pki_types::CertificateDer};
 use rustls_native_certs::{CertificateResult, load_certs_from_paths, load_native_certs};
 
-/// The names under which systems keep all their roots in one file.
+/// Files in which systems keep all their root certificates.
 const BUNDLES: [&str; 6] = [
     "certs/ca-certificates.crt",
     "certs/ca-bundle.crt",
@@ -21,10 +20,10 @@ const BUNDLES: [&str; 6] = [
     "certs/ca-root-nss.crt",
 ];
 
-/// Trusts the system's roots and those in the PEM file, which is what `SSL_CERT_FILE` names.
+/// Trusts the system's root certificates and those in the PEM file (`SSL_CERT_FILE`).
 ///
 /// # Errors
-/// [`TlsUnavailable`] when the file cannot be read or holds no certificate.
+/// [`TlsUnavailable`] when the file cannot be read or contains no certificate.
 pub fn client_config(extra_roots: Option<&Path>) -> Result<ClientConfig, TlsUnavailable> {
     let mut store = RootCertStore::empty();
     store.add_parsable_certificates(trusted(extra_roots)?);
@@ -34,11 +33,10 @@ pub fn client_config(extra_roots: Option<&Path>) -> Result<ClientConfig, TlsUnav
         .map(|builder| builder.with_root_certificates(store).with_no_client_auth())
 }
 
-/// The same roots as PEM text (RFC 7468, section 5.1), for a crate that makes its own TLS
-/// configuration. Also chooses the provider of cryptography for such crates, which take the
-/// process's.
+/// The same roots as PEM text (RFC 7468, section 5.1), for a crate that builds its own TLS
+/// configuration. Also sets the process's cryptography provider, which such crates use.
 pub(crate) fn trusted_as_pem(extra_roots: Option<&Path>) -> Result<Vec<u8>, TlsUnavailable> {
-    // Fails where one has been chosen already, which then is the same.
+    // Fails if it is already set, to the same one.
     let _ = ring::default_provider().install_default();
     let mut pem = String::new();
     for certificate in trusted(extra_roots)? {
@@ -48,9 +46,9 @@ pub(crate) fn trusted_as_pem(extra_roots: Option<&Path>) -> Result<Vec<u8>, TlsU
     Ok(pem.into_bytes())
 }
 
-/// Those that can be used.
+/// The certificates that can be used.
 fn trusted(extra_roots: Option<&Path>) -> Result<Vec<CertificateDer<'static>>, TlsUnavailable> {
-    // A machine without roots can still speak plain HTTP to a provider on loopback.
+    // A machine without roots can still use plain HTTP to a provider on loopback.
     let mut roots = system_roots().certs;
     roots.retain(can_be_used);
     if let Some(file) = extra_roots {
@@ -62,7 +60,7 @@ fn trusted(extra_roots: Option<&Path>) -> Result<Vec<CertificateDer<'static>>, T
         let before = roots.len();
         roots.extend(extra.certs.into_iter().filter(can_be_used));
         if roots.len() == before {
-            return Err(unusable("it holds no certificate".into()));
+            return Err(unusable("it contains no certificate".into()));
         }
     }
     Ok(roots)
@@ -72,8 +70,8 @@ fn can_be_used(certificate: &CertificateDer<'_>) -> bool {
     RootCertStore::empty().add(certificate.clone()).is_ok()
 }
 
-/// The loader takes `SSL_CERT_FILE` from the environment *instead of* the system's roots; here it
-/// is meant to add to them.
+/// The loader uses `SSL_CERT_FILE` from the environment *instead of* the system's roots; here it adds
+/// to them.
 fn system_roots() -> CertificateResult {
     if std::env::var_os("SSL_CERT_FILE").is_none() {
         return load_native_certs();
@@ -87,7 +85,7 @@ fn system_bundle() -> Option<PathBuf> {
         .find(|file| file.is_file())
 }
 
-/// No TLS can be had, and why.
+/// There is no usable TLS configuration, and why.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("no TLS: {0}")]
 pub struct TlsUnavailable(pub String);
@@ -97,7 +95,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_without_certificates_is_refused_by_name() {
+    fn names_file_without_certificates() {
         let folder = tempfile::tempdir().unwrap();
         let empty = folder.path().join("empty.pem");
         std::fs::write(&empty, "nothing").unwrap();
@@ -108,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn the_system_is_enough() {
+    fn works_with_system_roots_alone() {
         assert!(client_config(None).is_ok());
     }
 }

@@ -170,7 +170,7 @@ async fn a_provider_that_accepts_and_says_nothing_is_given_up() {
     let limits = Limits { total: Duration::from_millis(300), ..Limits::default() };
     let oidc = provider(settings(&issuer), limits, Arc::new(SystemClock));
     let refused = oidc.check().await.unwrap_err();
-    assert!(refused.0.contains("no answer in time"), "{refused}");
+    assert!(refused.0.contains("no response in time"), "{refused}");
 }
 
 #[tokio::test]
