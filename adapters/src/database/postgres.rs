@@ -130,10 +130,7 @@ fn migrate(connection: &mut Blocking) -> diesel::migration::Result<()> {
         let applied: Vec<String> =
             sql::<Text>("select version from __diesel_schema_migrations").load(connection)?;
         let known: Vec<Box<dyn Migration<Pg>>> = MIGRATIONS.migrations()?;
-        let is_applied = |migration: &Box<dyn Migration<Pg>>| {
-            applied.contains(&migration.name().version().to_string())
-        };
-        if known.iter().all(is_applied) {
+        if known.iter().all(|it| applied.contains(&it.name().version().to_string())) {
             return Ok(());
         }
     }
