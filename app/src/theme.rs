@@ -13,7 +13,7 @@ use rocket::{
 use serde::Serialize;
 use url::Url;
 
-use crate::{ports::About, views::SeeOther};
+use crate::{guards::SameOrigin, ports::About, views::SeeOther};
 
 /// Not secret, and the script writes it as well.
 const COOKIE: &str = "portico_theme";
@@ -58,12 +58,10 @@ enum Wish {
     Dark,
 }
 
-/// Notes the choice for a year and goes back to the page with the switch.
-///
-/// Another site's form could change the colours, and nothing else: that is no harm to guard
-/// against.
+/// Stores the choice for a year and goes back to the page with the switch.
 #[post("/theme", data = "<choice>")]
 fn choose(
+    _own: SameOrigin,
     choice: Form<Choice>,
     back: Back,
     cookies: &CookieJar<'_>,

@@ -222,6 +222,7 @@ async fn get_from(person: &Person, site: &Site, from: &str) -> (StatusCode, Stri
         .get(site.url.join("/logout").unwrap())
         .header("Cookie", person.cookies().unwrap_or_default())
         .header("Sec-Fetch-Mode", "navigate")
+        .header("Sec-Fetch-Dest", "document")
         .header("Sec-Fetch-Site", from)
         .send()
         .await

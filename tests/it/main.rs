@@ -10,6 +10,7 @@
 mod asking;
 mod browser;
 mod conformance;
+mod cross_site;
 mod documentation;
 mod flows;
 mod hexagon;

@@ -115,7 +115,7 @@ async fn another_site_ends_no_session() {
             let page = foreign_page(at, &site, action, &form);
             let page = laptop.submit(&page, "Win", &[]).await;
             assert_eq!(page.status, StatusCode::FORBIDDEN, "{at} {action}");
-            assert_eq!(page.heading(), "Nothing has been ended");
+            assert_eq!(page.heading(), "Request refused");
         }
     }
     assert!(is_signed_in(&phone).await);

@@ -7,7 +7,7 @@ use rocket::{
 use url::form_urlencoded::byte_serialize;
 
 use crate::{
-    guards::{Visitor, Wanted, is_page_navigation},
+    guards::{Refused, Visitor, Wanted, is_page_navigation},
     views::{Failure, SeeOther},
 };
 
@@ -58,27 +58,28 @@ async fn anything_else(status: Status, request: &Request<'_>) -> Failure {
         Visitor::of(request).await;
     }
     let home = |failure: Failure| failure.with_action("To the front page", "/");
-    match status.code {
-        403 => home(Failure::new(
+    match (status.code, Refused::of(request)) {
+        (403, Some(refused)) => home(by_guard(refused)),
+        (403, None) => home(Failure::new(
             status,
             "Permission denied",
             "Your account lacks the permission for this page.",
             "An administrator of this site can grant it; it takes effect at your next login.",
         )),
-        404 => home(Failure::new(
+        (404, _) => home(Failure::new(
             status,
             "Page not found",
             "There is no page at this address.",
             "Check the address, or start at the front page.",
         )),
-        413 => home(Failure::new(status, "Too much", "That is more than this site takes.", "Send less.")),
-        503 => Failure::new(
+        (413, _) => home(Failure::new(status, "Too much", "That is more than this site takes.", "Send less.")),
+        (503, _) => Failure::new(
             status,
             "The site is not available just now",
             "This site cannot look up who you are at the moment. You have not been signed out.",
             "Try again in a moment.",
         ),
-        400..=499 => home(Failure::new(
+        (400..=499, _) => home(Failure::new(
             status,
             "That did not work",
             "Your browser sent something that this site does not understand.",
@@ -92,6 +93,24 @@ async fn anything_else(status: Status, request: &Request<'_>) -> Failure {
                 "Try again in a moment. If it happens once more, tell the people who run this site, with the reference.",
             )
             .caused_by(format_args!("no route gave an answer ({status})")),
+        ),
+    }
+}
+
+/// The page for a request that a guard of [`crate::guards`] refused.
+fn by_guard(refused: Refused) -> Failure {
+    match refused {
+        Refused::CrossSite => Failure::new(
+            Status::Forbidden,
+            "Request refused",
+            "This request did not come from a page of this site. Nothing has been changed.",
+            "Open the page here and try again.",
+        ),
+        Refused::NotNavigated => Failure::new(
+            Status::Forbidden,
+            "Request refused",
+            "This address works only when you open it in your browser. Nothing has been changed.",
+            "Open it again.",
         ),
     }
 }

@@ -5,6 +5,8 @@
 //! - [`FreshLogin`]: signed in a short while ago; others sign in anew and come back.
 //! - [`Permitted`]: signed in, with a permission; others get a page with status 403.
 //! - [`Device`]: what they came with, in words.
+//! - [`SameOrigin`]: a page of this site sent the request; for every POST that changes state.
+//! - [`UserNavigation`], [`NotPrefetched`]: for a GET that changes state.
 
 mod device;
 mod fresh_login;
@@ -12,13 +14,16 @@ mod login_required;
 mod navigation;
 mod permitted;
 mod reference;
+mod same_origin;
 mod visitor;
 
 pub use device::Device;
 pub use fresh_login::FreshLogin;
 pub(crate) use fresh_login::Wanted;
 pub use login_required::LoginRequired;
-pub use navigation::{SameOrigin, is_page_navigation};
+pub(crate) use navigation::Refused;
+pub use navigation::{NotPrefetched, UserNavigation, is_page_navigation};
 pub use permitted::{Needs, Permitted};
 pub use reference::Reference;
+pub use same_origin::SameOrigin;
 pub use visitor::{Stores, Visitor};

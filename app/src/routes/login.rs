@@ -11,26 +11,36 @@ use portico_domain::{
 use rocket::{
     FromForm, Route, State,
     form::Form,
-    get,
+    get, head,
     http::{Status, uri::Origin},
     post, routes,
 };
 use url::form_urlencoded;
 
 use crate::{
-    guards::{Device, Stores},
+    guards::{Device, NotPrefetched, Stores},
     ports::{About, Ports},
-    views::{Failure, SeeOther},
+    views::{Failure, NoBody, SeeOther},
 };
 
 pub(super) fn routes() -> Vec<Route> {
-    routes![login, login_by_form, signup, callback, callback_by_form]
+    routes![
+        login,
+        login_head,
+        login_by_form,
+        signup,
+        signup_head,
+        callback,
+        callback_head,
+        callback_by_form,
+    ]
 }
 
 /// Beside `next` it takes what may be asked of the provider ([`AuthorizationParameters`]), and the
 /// wish of a third party that somebody sign in (OpenID Connect Core, section 4).
 #[get("/login")]
 async fn login(
+    _intended: NotPrefetched,
     uri: &Origin<'_>,
     stores: Stores<'_>,
     ports: &State<Ports>,
@@ -92,8 +102,29 @@ fn not_ours(cause: RedeemError) -> Failure {
     }
 }
 
+/// HEAD must not change anything (RFC 9110, section 9.2.1): no attempt, no request to the provider.
+#[head("/login")]
+fn login_head() -> NoBody {
+    NoBody
+}
+
+#[head("/signup")]
+fn signup_head() -> NoBody {
+    NoBody
+}
+
+/// Leaves the code to the GET that may follow.
+#[head("/callback")]
+fn callback_head() -> NoBody {
+    NoBody
+}
+
 #[get("/signup")]
-async fn signup(stores: Stores<'_>, ports: &State<Ports>) -> Result<SeeOther, Failure> {
+async fn signup(
+    _intended: NotPrefetched,
+    stores: Stores<'_>,
+    ports: &State<Ports>,
+) -> Result<SeeOther, Failure> {
     let request = LoginRequest {
         screen: Screen::SignUp,
         next: NextPage::profile(),
@@ -165,6 +196,7 @@ impl Answer {
 
 #[get("/callback?<answer..>")]
 async fn callback(
+    _intended: NotPrefetched,
     answer: Answer,
     device: Device,
     stores: Stores<'_>,
@@ -176,6 +208,7 @@ async fn callback(
 /// For `response_mode=form_post` (OAuth 2.0 Form Post Response Mode, section 2).
 #[post("/callback", data = "<answer>")]
 async fn callback_by_form(
+    _intended: NotPrefetched,
     answer: Form<Answer>,
     device: Device,
     stores: Stores<'_>,

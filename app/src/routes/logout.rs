@@ -1,14 +1,14 @@
 use portico_domain::use_cases::LogOutOutcome;
-use rocket::{Responder, Route, State, get, http::Status, post, routes};
+use rocket::{Responder, Route, State, get, head, http::Status, post, routes};
 
 use crate::{
-    guards::{SameOrigin, Stores, Visitor},
+    guards::{SameOrigin, Stores, UserNavigation, Visitor},
     ports::Ports,
     views::{Failure, LogOutConfirmView, LoggedOutView, Page, SeeOther},
 };
 
 pub(super) fn routes() -> Vec<Route> {
-    routes![log_out, log_out_by_address]
+    routes![log_out, log_out_by_address, log_out_head]
 }
 
 #[derive(Responder)]
@@ -18,41 +18,54 @@ enum Answer {
     LocalOnly(Page<LoggedOutView>),
 }
 
+/// Other ports of this host are the same site, so that `SameSite=Lax` alone would let them log users
+/// out.
 #[post("/logout")]
 async fn log_out(
-    origin: SameOrigin,
+    own: Option<SameOrigin>,
     stores: Stores<'_>,
     ports: &State<Ports>,
 ) -> Result<Answer, Failure> {
-    // The cookie is `SameSite=Lax`, so that a foreign page's POST finds a stranger; other ports
-    // of this host are the same site, though, and must not log people out either.
-    match origin {
-        SameOrigin::No => Ok(Answer::Confirm(Page::new(LogOutConfirmView {}))),
-        SameOrigin::Yes | SameOrigin::Unknown => end(ports, stores).await,
+    match own {
+        Some(_) => end(ports, stores).await,
+        None => Ok(confirm()),
     }
 }
 
-/// A link or an image of another site must not log people out: it asks first.
+/// Asks, unless the user opened the address: a link or an image of another site, or a prefetch, must
+/// not log users out.
 #[get("/logout")]
 async fn log_out_by_address(
-    origin: SameOrigin,
+    navigation: Option<UserNavigation>,
     visitor: Visitor<'_>,
     stores: Stores<'_>,
     ports: &State<Ports>,
 ) -> Result<Answer, Failure> {
-    match (origin, visitor.session) {
-        (_, None) => Ok(Answer::Go(SeeOther("/".into()))),
-        (SameOrigin::Yes, Some(_)) => end(ports, stores).await,
-        (SameOrigin::No | SameOrigin::Unknown, Some(_)) => {
-            Ok(Answer::Confirm(Page::new(LogOutConfirmView {})))
-        }
+    match (visitor.session, navigation) {
+        (None, _) => Ok(home()),
+        (Some(_), Some(_)) => end(ports, stores).await,
+        (Some(_), None) => Ok(confirm()),
     }
+}
+
+/// HEAD must not change anything (RFC 9110, section 9.2.1).
+#[head("/logout")]
+fn log_out_head(visitor: Visitor<'_>) -> Answer {
+    if visitor.session.is_some() { confirm() } else { home() }
+}
+
+fn confirm() -> Answer {
+    Answer::Confirm(Page::new(LogOutConfirmView {}))
+}
+
+fn home() -> Answer {
+    Answer::Go(SeeOther("/".into()))
 }
 
 async fn end(ports: &Ports, stores: Stores<'_>) -> Result<Answer, Failure> {
     let here_only = |what, todo| Answer::LocalOnly(Page::new(LoggedOutView { what, todo }));
     match ports.log_out().run(&*stores.session, &*stores.attempts).await {
-        Ok(LogOutOutcome::NotLoggedIn) => Ok(Answer::Go(SeeOther("/".into()))),
+        Ok(LogOutOutcome::NotLoggedIn) => Ok(home()),
         Ok(LogOutOutcome::AtProvider(url)) => Ok(Answer::Go(SeeOther(url))),
         Ok(LogOutOutcome::LocalOnly) => Ok(here_only(
             "You are signed out of this site. The service that you signed in with has no way to log out that this site could send you to.",

@@ -7,7 +7,7 @@ use portico_domain::{
 use rocket::{
     FromForm, Request, Route, State,
     form::{self, Form},
-    get,
+    get, head,
     http::{ContentType, Header, Status},
     post,
     response::{self, Responder},
@@ -15,10 +15,10 @@ use rocket::{
 };
 use serde_json::json;
 
-use crate::{Ports, guards::Stores};
+use crate::{Ports, guards::Stores, views::NoBody};
 
 pub(super) fn routes() -> Vec<Route> {
-    routes![back_channel, no_form, front_channel, front_channel_without]
+    routes![back_channel, no_form, front_channel, front_channel_head, front_channel_without]
 }
 
 /// Other fields are nobody's business (OpenID Connect Back-Channel Logout, section 2.5).
@@ -76,6 +76,12 @@ async fn front_channel(iss: &str, sid: &str, stores: Stores<'_>, ports: &State<P
             }
         }
     }
+}
+
+/// HEAD must not change anything (RFC 9110, section 9.2.1).
+#[head("/frontchannel-logout")]
+fn front_channel_head() -> NoBody {
+    NoBody
 }
 
 #[get("/frontchannel-logout", rank = 2)]

@@ -28,14 +28,11 @@ struct Chosen {
 
 #[post("/sessions/end", data = "<chosen>")]
 async fn end_one(
-    origin: SameOrigin,
     person: LoginRequired<'_>,
+    _own: SameOrigin,
     chosen: Form<Chosen>,
     ports: &State<Ports>,
 ) -> Result<SeeOther, Failure> {
-    if origin == SameOrigin::No {
-        return Err(asked_elsewhere());
-    }
     // What names no session has none to end, as one that ended already.
     if let Ok(id) = chosen.id.parse() {
         ports.manage_sessions().end_one(&person, id).await.map_err(unavailable)?;
@@ -45,30 +42,16 @@ async fn end_one(
 
 #[post("/sessions/end-others")]
 async fn end_others(
-    origin: SameOrigin,
     person: LoginRequired<'_>,
+    _own: SameOrigin,
     ports: &State<Ports>,
 ) -> Result<SeeOther, Failure> {
-    if origin == SameOrigin::No {
-        return Err(asked_elsewhere());
-    }
     ports.manage_sessions().end_others(&person).await.map_err(unavailable)?;
     Ok(back())
 }
 
 fn back() -> SeeOther {
     SeeOther("/sessions".into())
-}
-
-/// As at log-out: the cookie is `SameSite=Lax`, but other ports of this host are the same site.
-fn asked_elsewhere() -> Failure {
-    Failure::new(
-        Status::Forbidden,
-        "Nothing has been ended",
-        "Another site asked for this, not the page with your sessions.",
-        "If you want to end a session, do so there.",
-    )
-    .with_action("Your sessions", "/sessions")
 }
 
 fn unavailable(cause: SessionsUnavailable) -> Failure {

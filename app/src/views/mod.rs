@@ -12,7 +12,7 @@ use serde::Serialize;
 pub use code::CodePart;
 pub use failure::Failure;
 pub use moment::Moment;
-pub use page::{Page, SeeOther, Tab, View};
+pub use page::{NoBody, Page, SeeOther, Tab, View};
 pub use sessions::SessionsView;
 
 /// The front page.

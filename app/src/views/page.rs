@@ -116,3 +116,13 @@ impl<'r> Responder<'r, 'static> for SeeOther {
             .ok()
     }
 }
+
+/// 200 without content, for HEAD where GET changes something.
+#[derive(Clone, Copy, Debug)]
+pub struct NoBody;
+
+impl<'r> Responder<'r, 'static> for NoBody {
+    fn respond_to(self, _: &'r Request<'_>) -> response::Result<'static> {
+        Response::build().header(Header::new("Cache-Control", "no-store")).ok()
+    }
+}
