@@ -1,7 +1,8 @@
 //! The HTTP client for the provider and the messages API.
 
-use std::{error::Error, time::Duration};
+use std::{error::Error, future::Future, pin::Pin, time::Duration};
 
+use openidconnect::AsyncHttpClient;
 use reqwest::redirect;
 use rustls::ClientConfig;
 use url::{Host, Url};
@@ -101,6 +102,17 @@ fn is_loopback(url: &Url) -> bool {
 
 fn is_closed_connection(error: &reqwest::Error) -> bool {
     error.is_request() && !error.is_connect() && !error.is_timeout()
+}
+
+/// For the requests that `openidconnect` makes itself.
+impl<'c> AsyncHttpClient<'c> for HttpClient {
+    type Error = HttpError;
+    type Future =
+        Pin<Box<dyn Future<Output = Result<openidconnect::HttpResponse, HttpError>> + Send + 'c>>;
+
+    fn call(&'c self, request: openidconnect::HttpRequest) -> Self::Future {
+        Box::pin(self.send(request))
+    }
 }
 
 /// Why there is no response. The text names host and cause, never a query or a body.

@@ -66,7 +66,7 @@ pub(in crate::sessions) trait RevocationTable: UsedValues {
     async fn add_revocation(&self, entry: &Entry) -> Result<(), SessionsUnavailable>;
 
     /// The next entries behind the position, ordered by time and key; fewer than
-    /// [`Self::BATCH`] at the end.
+    /// [`BATCH`] at the end.
     async fn revocations_after(
         &self,
         position: &Position,
