@@ -3,12 +3,16 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests may fail like tests")]
 
 use std::{
-    io::{BufRead, BufReader},
-    net::TcpListener,
+    io::{BufRead, BufReader, Read, Write},
+    net::{TcpListener, TcpStream},
     path::Path,
     process::{Child, Command, Output, Stdio},
+    time::{Duration, Instant},
 };
 
+use portico::config::Settings;
+use portico_adapters::users::diesel_users;
+use portico_domain::model::{Profile, Subject};
 use tempfile::TempDir;
 
 /// The program in a folder of its own, with nothing set but what the test sets.
@@ -225,4 +229,156 @@ fn asks_proxy_for_other_hosts() {
     assert_eq!(output.status.code(), Some(1), "{}", text(&output.stdout));
     let line = asked.join().unwrap();
     assert!(line.starts_with("GET http://id.example/.well-known/"), "{line}");
+}
+
+/// A pipe that nobody reads any more.
+fn closed_pipe() -> std::io::PipeWriter {
+    std::io::pipe().unwrap().1
+}
+
+/// Adds a user to the folder's database.
+fn add_user(folder: &TempDir) {
+    let url = format!("sqlite://{}", folder.path().join("portico.db").display());
+    let settings = Settings::from_pairs([("ROCKET_PROFILE", "debug"), ("DATABASE_URL", &url)]);
+    let database = portico::open_database(&settings.unwrap()).unwrap();
+    tokio::runtime::Runtime::new().unwrap().block_on(async {
+        database.migrate().await.unwrap();
+        let user = Subject::new("https://id.example", "ada");
+        let now = std::time::SystemTime::UNIX_EPOCH.into();
+        diesel_users(&database).record_login(&user, &Profile::default(), now).await.unwrap();
+    });
+}
+
+#[test]
+fn output_commands_survive_closed_pipe() {
+    let folder = folder();
+    add_user(&folder);
+    let show = ["users", "show", "https://id.example", "ada"];
+    for (arguments, code) in [
+        (&["--help"][..], 0),
+        (&["--version"], 0),
+        // What was asked for did not arrive.
+        (&["secret"], 1),
+        (&["users", "list"], 1),
+        (&show, 1),
+        // The work was done.
+        (&["migrate"], 0),
+        (&["check"], 0),
+    ] {
+        let output = portico(&folder, arguments, &[("ROCKET_PROFILE", "debug")])
+            .stdout(closed_pipe())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap()
+            .wait_with_output()
+            .unwrap();
+        let told = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {told}");
+        assert!(!told.contains("panicked") && !told.contains("portico: "), "{arguments:?}: {told}");
+    }
+}
+
+#[test]
+fn commands_end_with_their_exit_code_when_outputs_are_closed() {
+    let folder = folder();
+    for (arguments, code) in
+        [(&["secret"][..], 0), (&["check", "--nonsense"], 2), (&["users", "show", "a", "b"], 1)]
+    {
+        for closed in [">&-", "2>&-", ">&- 2>&-"] {
+            let mut shell = Command::new("sh");
+            shell.current_dir(&folder).env_clear();
+            shell.arg("-c").arg(format!("exec \"$0\" \"$@\" {closed}"));
+            shell.arg(env!("CARGO_BIN_EXE_portico")).args(arguments);
+            let output = shell.output().unwrap();
+            let told = text(&output.stderr);
+            assert_eq!(output.status.code(), Some(code), "{arguments:?} {closed}: {told}");
+            assert!(!told.contains("panicked"), "{arguments:?} {closed}: {told}");
+        }
+        let mut unread = portico(&folder, arguments, &[]);
+        let status = unread.stdout(Stdio::null()).stderr(closed_pipe()).status().unwrap();
+        assert_eq!(status.code(), Some(code), "{arguments:?}");
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn names_error_of_standard_output() {
+    let folder = folder();
+    let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+    let mut command = portico(&folder, &["secret"], &[]);
+    let output = command.stdout(full).stderr(Stdio::piped()).spawn().unwrap().wait_with_output();
+    let output = output.unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let told = text(&output.stderr);
+    assert!(told.starts_with("portico: ") && told.lines().count() == 1, "{told}");
+}
+
+/// A port that was free a moment ago.
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// The status line of `GET /`. `None` while nobody listens on the port.
+fn get(port: u16) -> Option<String> {
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
+    stream.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").ok()?;
+    let mut line = String::new();
+    BufReader::new(stream).read_line(&mut line).ok()?;
+    (!line.is_empty()).then_some(line)
+}
+
+/// Waits until the site answers; its status line.
+fn get_when_ready(port: u16) -> String {
+    let begun = Instant::now();
+    loop {
+        if let Some(line) = get(port) {
+            return line;
+        }
+        assert!(begun.elapsed() < Duration::from_secs(60), "nobody answers on port {port}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// Sends the signal that Ctrl-C sends.
+#[cfg(unix)]
+fn interrupt(child: &Child) {
+    let kill = Command::new("sh").arg("-c").arg(format!("kill -INT {}", child.id())).status();
+    assert!(kill.unwrap().success());
+}
+
+#[cfg(unix)]
+#[test]
+fn serves_although_outputs_are_closed() {
+    let folder = folder();
+    let port = free_port();
+    let settings = [("ROCKET_PORT", &*port.to_string()), ("ROCKET_PROFILE", "debug")];
+    let mut site = portico(&folder, &[], &settings);
+    let mut site = Running(site.stdout(closed_pipe()).stderr(closed_pipe()).spawn().unwrap());
+    for _ in 0..3 {
+        assert!(get_when_ready(port).contains(" 200 "));
+    }
+    interrupt(&site.0);
+    assert_eq!(site.0.wait().unwrap().code(), Some(0));
+}
+
+#[cfg(unix)]
+#[test]
+fn first_run_warns_of_nothing_and_ends_on_interrupt() {
+    let folder = folder();
+    let port = free_port();
+    let settings = [("ROCKET_PORT", &*port.to_string())];
+    let mut site = portico(&folder, &[], &settings);
+    let mut site = Running(site.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap());
+    assert!(get_when_ready(port).contains(" 200 "));
+    interrupt(&site.0);
+    assert_eq!(site.0.wait().unwrap().code(), Some(0));
+    let (mut printed, mut log) = (String::new(), String::new());
+    site.0.stdout.take().unwrap().read_to_string(&mut printed).unwrap();
+    site.0.stderr.take().unwrap().read_to_string(&mut log).unwrap();
+    assert_eq!(printed, format!("Portico is at http://127.0.0.1:{port}\n"));
+    // Other programs may listen on the ports of the development provider and API.
+    let worrying = |line: &&str| !line.contains(" INFO ") && !line.contains("is taken: ");
+    assert_eq!(log.lines().find(worrying), None, "{log}");
+    let accounts = "user@example.com or admin@example.com with the password portico";
+    assert!(log.lines().any(|line| line.ends_with(accounts)), "{log}");
 }

@@ -1,11 +1,11 @@
 use std::{fmt::Display, process::ExitCode};
 
-use super::Failed;
+use super::{Failed, output};
 use crate::{assemble, config::Settings, open_database};
 
 /// Tries the settings, the database, the session store, the provider and the API for real.
 pub(super) async fn run(settings: Settings) -> Result<ExitCode, Failed> {
-    println!("settings   ok    all of them can be read");
+    output::tell("settings   ok    all of them can be read");
     let database = open_database(&settings)?;
     // As `serve` would begin on a fresh clone. In production a check changes nothing.
     if settings.debug_profile && settings.auto_migrate {
@@ -15,10 +15,10 @@ pub(super) async fn run(settings: Settings) -> Result<ExitCode, Failed> {
     let ports = &assembly.ports;
     let mut all_well = true;
     let mut line = |what: &str, of: &str, result: Result<(), String>| match result {
-        Ok(()) => println!("{what:10} ok    {of}"),
+        Ok(()) => output::tell(format_args!("{what:10} ok    {of}")),
         Err(cause) => {
             all_well = false;
-            println!("{what:10} FAIL  {of}: {cause}");
+            output::tell(format_args!("{what:10} FAIL  {of}: {cause}"));
         }
     };
     line("database", assembly.database_kind(), text(ports.users.check().await));

@@ -1,11 +1,11 @@
 //! The command line.
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command line answers there")]
 
 mod check;
+mod output;
 mod serve;
 mod users;
 
-use std::process::ExitCode;
+use std::{io, process::ExitCode};
 
 use clap::{Parser, Subcommand};
 use portico_adapters::system::SystemRandomness;
@@ -53,10 +53,17 @@ pub fn run() -> ExitCode {
     match done {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("portico: {error}");
+            // Who closes a pipe has read enough: `portico users list | head -1`.
+            if !is_closed_pipe(&*error) {
+                output::complain(error);
+            }
             ExitCode::FAILURE
         }
     }
+}
+
+fn is_closed_pipe(error: &(dyn std::error::Error + 'static)) -> bool {
+    error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
 }
 
 fn with_settings<F>(command: impl FnOnce(Settings) -> F) -> Result<ExitCode, Failed>
@@ -70,12 +77,12 @@ where
 }
 
 fn secret() -> Result<ExitCode, Failed> {
-    println!("{}", secret_key::fresh(&SystemRandomness)?.expose());
+    output::print(secret_key::fresh(&SystemRandomness)?.expose())?;
     Ok(ExitCode::SUCCESS)
 }
 
 async fn migrate(settings: Settings) -> Result<ExitCode, Failed> {
     open_database(&settings)?.migrate().await?;
-    println!("The database is up to date.");
+    output::tell("The database is up to date.");
     Ok(ExitCode::SUCCESS)
 }

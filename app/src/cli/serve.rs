@@ -2,7 +2,7 @@ use std::process::ExitCode;
 
 use rocket::{error::ErrorKind, fairing::AdHoc};
 
-use super::Failed;
+use super::{Failed, output};
 use crate::{assemble, config::Settings, open_database};
 
 /// Serves until the process is told to stop.
@@ -20,7 +20,7 @@ pub(super) async fn run(settings: Settings) -> Result<ExitCode, Failed> {
         Box::pin(async move {
             let config = rocket.config();
             log::info!("listening on {}:{}", config.address, config.port);
-            println!("Portico is at {public_url}");
+            output::tell(format_args!("Portico is at {public_url}"));
         })
     }));
     match site.launch().await {

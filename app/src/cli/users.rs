@@ -1,4 +1,4 @@
-use std::process::ExitCode;
+use std::{io, process::ExitCode};
 
 use clap::Subcommand;
 use portico_domain::{
@@ -6,7 +6,7 @@ use portico_domain::{
     use_cases::DeleteUser,
 };
 
-use super::Failed;
+use super::{Failed, output};
 use crate::{
     assemble::{open_registry, open_users},
     config::Settings,
@@ -43,17 +43,15 @@ pub(super) async fn run(command: Command, settings: Settings) -> Result<ExitCode
             for user in users.list(limit).await? {
                 let email = user.profile.email.as_deref().unwrap_or("-");
                 let User { subject: Subject { issuer, subject }, last_login, logins, .. } = &user;
-                println!(
-                    "{}",
-                    plain(&format!("{last_login}  {logins:>5}  {issuer}  {subject}  {email}"))
-                );
+                let line = format!("{last_login}  {logins:>5}  {issuer}  {subject}  {email}");
+                output::print(plain(&line))?;
             }
             true
         }
         Command::Show(person) => {
             match users.find(&Subject::new(person.issuer, person.subject)).await? {
                 Some(user) => {
-                    show(&user);
+                    show(&user)?;
                     true
                 }
                 None => false,
@@ -66,12 +64,12 @@ pub(super) async fn run(command: Command, settings: Settings) -> Result<ExitCode
         }
     };
     if !found {
-        eprintln!("portico: nobody with that issuer and subject ever signed in");
+        output::complain("nobody with that issuer and subject ever signed in");
     }
     Ok(if found { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn show(user: &User) {
+fn show(user: &User) -> io::Result<()> {
     let text = |value: &Option<String>| value.clone().unwrap_or_else(|| "-".into());
     let verified =
         user.profile.email_verified.map_or("unknown".into(), |verified| verified.to_string());
@@ -87,8 +85,9 @@ fn show(user: &User) {
         ("last login", user.last_login.to_string()),
         ("logins", user.logins.to_string()),
     ] {
-        println!("{name:15} {}", plain(&value));
+        output::print(format_args!("{name:15} {}", plain(&value)))?;
     }
+    Ok(())
 }
 
 /// Names come from outside: they must not steer the operator's terminal.
