@@ -14,7 +14,7 @@ use crate::ports::Ports;
 /// The visitor, logged in or not.
 ///
 /// All guards of a request share one lookup of the session. What goes to the session store itself
-/// may read the session again: a route that takes [`Store`], as the message pages do to refresh a
+/// may read the session again: a route that takes [`Stores`], as the message pages do to refresh a
 /// token, and the catcher for 401. A store that is out of reach fails the request with 503: a
 /// visitor whose session cannot be read must not be treated as logged out.
 #[derive(Clone, Copy, Debug)]
