@@ -30,8 +30,10 @@ fn file(settings: &Settings) -> PathBuf {
 }
 
 fn kept(file: &Path, randomness: &dyn Randomness) -> io::Result<SecretKey> {
-    let named =
-        |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", file.display()));
+    let named = |error: io::Error| {
+        let remedy = "set ROCKET_SECRET_KEY, or make the file and its folder writable";
+        io::Error::new(error.kind(), format!("{}: {error}; {remedy}", file.display()))
+    };
     let key = fresh(randomness)?;
     match owner_only().create_new(true).open(file) {
         Ok(mut new) => {
@@ -41,7 +43,8 @@ fn kept(file: &Path, randomness: &dyn Randomness) -> io::Result<SecretKey> {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
             let text = fs::read_to_string(file).map_err(named)?;
             SecretKey::parse(&text).ok_or_else(|| {
-                named(io::Error::other("it holds no key; delete it to have one made"))
+                let told = "it holds no key; delete it, and a new one is made";
+                io::Error::other(format!("{}: {told}", file.display()))
             })
         }
         Err(error) => Err(named(error)),

@@ -382,3 +382,122 @@ fn first_run_warns_of_nothing_and_ends_on_interrupt() {
     let accounts = "user@example.com or admin@example.com with the password portico";
     assert!(log.lines().any(|line| line.ends_with(accounts)), "{log}");
 }
+
+/// The only line of what the command wrote to standard error, which ended with 1.
+fn only_error(output: &Output) -> String {
+    let told = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{told}");
+    assert_eq!(told.lines().count(), 1, "{told}");
+    told
+}
+
+fn is_empty(folder: &TempDir) -> bool {
+    folder.path().read_dir().unwrap().next().is_none()
+}
+
+#[test]
+fn names_taken_port_and_leaves_nothing_behind() {
+    let folder = folder();
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    let settings = [("ROCKET_PORT", &*port), ("ROCKET_PROFILE", "debug")];
+    let told = only_error(&run(&folder, &[], &settings));
+    assert!(told.contains(&format!("127.0.0.1:{port} is taken: ")), "{told}");
+    assert!(told.contains("set ROCKET_PORT"), "{told}");
+    assert!(is_empty(&folder));
+}
+
+#[test]
+fn names_address_that_is_not_of_this_machine() {
+    let folder = folder();
+    // Reserved for documentation (RFC 5737).
+    let settings = [("ROCKET_ADDRESS", "192.0.2.1"), ("ROCKET_PROFILE", "debug")];
+    let told = only_error(&run(&folder, &[], &settings));
+    assert!(told.contains("192.0.2.1:4040") && told.contains("ROCKET_ADDRESS"), "{told}");
+}
+
+#[test]
+fn second_site_in_the_same_folder_takes_the_next_free_ports() {
+    let folder = folder();
+    let start = || {
+        let port = free_port();
+        let settings = [("ROCKET_PORT", &*port.to_string()), ("ROCKET_PROFILE", "debug")];
+        let mut site = portico(&folder, &[], &settings);
+        let site = site.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        (port, Running(site))
+    };
+    let (first, _first) = start();
+    get_when_ready(first);
+    let (second, mut site) = start();
+    assert!(get_when_ready(second).contains(" 200 "));
+    assert!(get_when_ready(first).contains(" 200 "));
+    site.0.kill().unwrap();
+    let mut log = String::new();
+    site.0.stderr.take().unwrap().read_to_string(&mut log).unwrap();
+    for port in ["port 4041 is taken: ", "port 6060 is taken: "] {
+        assert_eq!(log.matches(port).count(), 1, "{log}");
+    }
+}
+
+/// Runs the program without the right of the superuser to write where the mode forbids it.
+#[cfg(target_os = "linux")]
+fn run_unprivileged(folder: &TempDir, arguments: &[&str]) -> Output {
+    let mut command = Command::new("setpriv");
+    command.args(["--bounding-set=-all", "--inh-caps=-all"]).arg(env!("CARGO_BIN_EXE_portico"));
+    let path = std::env::var_os("PATH").unwrap();
+    command.current_dir(folder).env_clear().env("PATH", path).env("ROCKET_PROFILE", "debug");
+    command.env("ROCKET_PORT", free_port().to_string()).args(arguments).output().unwrap()
+}
+
+#[cfg(target_os = "linux")]
+fn set_mode(path: &Path, mode: u32) {
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn names_remedy_for_what_cannot_be_written() {
+    let remedies = |told: &str, file: &str, key: &str| {
+        assert!(told.contains(&format!("{file}: ")) && told.contains(key), "{told}");
+    };
+    for command in [&[][..], &["check"], &["migrate"]] {
+        let read_only = folder();
+        set_mode(read_only.path(), 0o555);
+        let told = only_error(&run_unprivileged(&read_only, command));
+        remedies(&told, "DATABASE_URL: SQLite file portico.db", "set DATABASE_URL");
+
+        let read_only = folder();
+        assert!(run(&read_only, &["migrate"], &[]).status.success());
+        set_mode(read_only.path(), 0o555);
+        let told = only_error(&run_unprivileged(&read_only, command));
+        remedies(&told, "DATABASE_URL: SQLite file portico.db", "set DATABASE_URL");
+        set_mode(read_only.path(), 0o755);
+
+        set_mode(&read_only.path().join("portico.db"), 0o444);
+        let told = only_error(&run_unprivileged(&read_only, command));
+        remedies(&told, "DATABASE_URL: SQLite file portico.db", "set DATABASE_URL");
+    }
+    let unreadable = folder();
+    let key = unreadable.path().join("portico.key");
+    std::fs::write(&key, "").unwrap();
+    set_mode(&key, 0o000);
+    let told = only_error(&run_unprivileged(&unreadable, &[]));
+    remedies(&told, "portico.key", "ROCKET_SECRET_KEY");
+}
+
+#[test]
+fn names_remedy_for_database_file_that_is_none() {
+    for content in [&b"hello"[..], &[0xA5; 5000]] {
+        let folder = folder();
+        let file = folder.path().join("portico.db");
+        std::fs::write(&file, content).unwrap();
+        for command in [&[][..], &["check"], &["migrate"], &["users", "list"]] {
+            let settings = [("ROCKET_PROFILE", "debug"), ("ROCKET_PORT", "0")];
+            let told = only_error(&run(&folder, command, &settings));
+            let expected = "DATABASE_URL: SQLite file portico.db: it is not a SQLite database";
+            assert!(told.contains(expected) && told.contains("move it away"), "{told}");
+        }
+        assert_eq!(std::fs::read(&file).unwrap(), content);
+    }
+}

@@ -60,8 +60,9 @@ impl Database {
     /// `disable` turns TLS off.
     ///
     /// # Errors
-    /// [`DatabaseUnavailable`] when the address is none of these, or the file cannot be created. The
-    /// text never contains a PostgreSQL address, which may contain a password.
+    /// [`DatabaseUnavailable`] when the address is none of these, or the file cannot be created, read
+    /// or written, or is not a SQLite database. The text never contains a PostgreSQL address, which
+    /// may contain a password.
     pub fn open(url: &str, tls: ClientConfig) -> Result<Self, DatabaseUnavailable> {
         if let Some(path) = url.strip_prefix("sqlite://") {
             Ok(Self(Kind::Sqlite(Sqlite::open(path)?)))

@@ -1,6 +1,7 @@
 use std::{
+    fmt,
     fs::OpenOptions,
-    io::{self, ErrorKind},
+    io::{self, ErrorKind, Read},
     path::Path,
     time::{Duration, Instant},
 };
@@ -28,6 +29,11 @@ const SETUP_TIMEOUT: Duration = Duration::from_secs(10);
 /// SQLite lets one connection write at a time; others can read meanwhile.
 const MAX_CONNECTIONS: usize = 4;
 
+/// What every database file begins with (SQLite's file format, section 1.3.1).
+const HEADER: &[u8] = b"SQLite format 3\0";
+
+const NO_DATABASE: &str = "it is not a SQLite database";
+
 const IN_MEMORY: &str = ":memory:";
 
 pub(crate) type SqliteConnection = SyncConnectionWrapper<Blocking>;
@@ -45,8 +51,7 @@ impl Sqlite {
         }
         let in_memory = path == IN_MEMORY;
         if !in_memory {
-            create(Path::new(path))
-                .map_err(|error| DatabaseUnavailable(format!("SQLite file {path}: {error}")))?;
+            prepare(Path::new(path)).map_err(|error| named(path, error))?;
         }
         let mut config = ManagerConfig::default();
         config.custom_setup = Box::new(|path| {
@@ -77,9 +82,9 @@ impl Sqlite {
         }
         let path = self.path.clone();
         tokio::task::spawn_blocking(move || {
-            let mut connection = Blocking::establish(&path).map_err(unavailable)?;
-            set_up(&mut connection).map_err(unavailable)?;
-            migrate(&mut connection)
+            let mut connection = Blocking::establish(&path).map_err(|error| named(&path, error))?;
+            set_up(&mut connection).map_err(|error| named(&path, error))?;
+            migrate(&mut connection).map_err(|error| named(&path, error))
         })
         .await
         .map_err(unavailable)?
@@ -114,14 +119,78 @@ fn migrate(connection: &mut Blocking) -> Result<(), DatabaseUnavailable> {
 }
 
 /// Creates the file before SQLite does, which would make it readable by everybody. An existing file
-/// keeps its mode.
-fn create(path: &Path) -> io::Result<()> {
+/// keeps its mode, and must be one that SQLite can use: SQLite opens a file that it cannot write
+/// for reading, and says so at the first write only.
+fn prepare(path: &Path) -> io::Result<()> {
     let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
+    options.read(true).write(true);
+    let mut new = options.clone();
+    new.create_new(true);
     #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    match options.open(path) {
-        Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(error),
-        _ => Ok(()),
+    std::os::unix::fs::OpenOptionsExt::mode(&mut new, 0o600);
+    match new.open(path) {
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+        done => return done.map(drop),
+    }
+    let mut start = Vec::new();
+    options.open(path)?.take(HEADER.len() as u64).read_to_end(&mut start)?;
+    // An empty file is an empty database.
+    if start.is_empty() || start == HEADER {
+        Ok(())
+    } else {
+        Err(io::Error::new(ErrorKind::InvalidData, NO_DATABASE))
+    }
+}
+
+/// Names the file, the cause and, where it lies in the file, what to do.
+fn named(path: &str, cause: impl fmt::Display) -> DatabaseUnavailable {
+    let cause = cause.to_string();
+    let says = |words: &[&str]| words.iter().any(|words| cause.contains(words));
+    let remedy = if says(&[NO_DATABASE, "malformed", "already exists"]) {
+        "; move it away, or set DATABASE_URL to another file"
+    } else if says(&["os error", "readonly", "unable to open"]) {
+        "; make the file and its folder writable, or set DATABASE_URL to another file"
+    } else {
+        ""
+    };
+    DatabaseUnavailable(format!("SQLite file {path}: {cause}{remedy}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use diesel::sqlite::Sqlite as Sqlite3;
+
+    use super::*;
+    use crate::tls;
+
+    const USER: &str = "insert into users (issuer, subject, first_seen, last_login, logins) \
+         values ('https://id.example', 'ada', 1, 1, 1)";
+
+    #[tokio::test]
+    async fn migrates_file_of_each_earlier_version() {
+        let migrations = MigrationHarness::<Sqlite3>::pending_migrations;
+        let folder = tempfile::tempdir().unwrap();
+        let all = {
+            let mut empty = Blocking::establish(IN_MEMORY).unwrap();
+            migrations(&mut empty, MIGRATIONS).unwrap().len()
+        };
+        for earlier in 1..=all {
+            let path = folder.path().join(format!("{earlier}.db")).display().to_string();
+            let mut connection = Blocking::establish(&path).unwrap();
+            for migration in migrations(&mut connection, MIGRATIONS).unwrap().iter().take(earlier) {
+                connection.run_migration(migration).unwrap();
+            }
+            connection.batch_execute(USER).unwrap();
+            drop(connection);
+
+            let url = format!("sqlite://{path}");
+            let database =
+                super::super::Database::open(&url, tls::client_config(None).unwrap()).unwrap();
+            database.migrate().await.unwrap();
+            let users = crate::users::diesel_users(&database).list(10).await.unwrap();
+            assert_eq!(users.len(), 1, "{earlier}");
+            let mut connection = Blocking::establish(&path).unwrap();
+            assert!(migrations(&mut connection, MIGRATIONS).unwrap().is_empty(), "{earlier}");
+        }
     }
 }

@@ -1,7 +1,7 @@
 use std::{fmt::Display, process::ExitCode};
 
 use super::{Failed, output};
-use crate::{assemble, config::Settings, open_database};
+use crate::{AssembleError, assemble, config::Settings, open_database};
 
 /// Tries the settings, the database, the session store, the provider and the API for real.
 pub(super) async fn run(settings: Settings) -> Result<ExitCode, Failed> {
@@ -9,7 +9,7 @@ pub(super) async fn run(settings: Settings) -> Result<ExitCode, Failed> {
     let database = open_database(&settings)?;
     // As `serve` would begin on a fresh clone. In production a check changes nothing.
     if settings.debug_profile && settings.auto_migrate {
-        database.migrate().await?;
+        database.migrate().await.map_err(AssembleError::Database)?;
     }
     let assembly = assemble(settings, &database).await?;
     let ports = &assembly.ports;

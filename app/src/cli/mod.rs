@@ -10,7 +10,7 @@ use std::{io, process::ExitCode};
 use clap::{Parser, Subcommand};
 use portico_adapters::system::SystemRandomness;
 
-use crate::{config::Settings, logging, open_database, secret_key};
+use crate::{AssembleError, config::Settings, logging, open_database, secret_key};
 
 /// The web application that Rust teams clone when people must sign in.
 #[derive(Parser)]
@@ -82,7 +82,7 @@ fn secret() -> Result<ExitCode, Failed> {
 }
 
 async fn migrate(settings: Settings) -> Result<ExitCode, Failed> {
-    open_database(&settings)?.migrate().await?;
+    open_database(&settings)?.migrate().await.map_err(AssembleError::Database)?;
     output::tell("The database is up to date.");
     Ok(ExitCode::SUCCESS)
 }

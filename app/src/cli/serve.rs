@@ -1,9 +1,13 @@
-use std::process::ExitCode;
+use std::{
+    io,
+    net::{IpAddr, SocketAddr, TcpListener},
+    process::ExitCode,
+};
 
 use rocket::{error::ErrorKind, fairing::AdHoc};
 
 use super::{Failed, output};
-use crate::{assemble, config::Settings, open_database};
+use crate::{AssembleError, assemble, config::Settings, open_database};
 
 /// Serves until the process is told to stop.
 pub(super) async fn run(settings: Settings) -> Result<ExitCode, Failed> {
@@ -11,9 +15,16 @@ pub(super) async fn run(settings: Settings) -> Result<ExitCode, Failed> {
     if !settings.debug_profile && !settings.is_https() {
         log::warn!("PUBLIC_URL is {public_url}: without https, cookies travel in the clear");
     }
+    let rocket = &settings.rocket;
+    let address = SocketAddr::new(
+        rocket.extract_inner::<IpAddr>("address")?,
+        rocket.extract_inner::<u16>("port")?,
+    );
+    // Rocket binds last. Whoever starts the site twice gets one error, and nothing else happens.
+    TcpListener::bind(address).map_err(|cause| cannot_listen(address, &cause))?;
     let database = open_database(&settings)?;
     if settings.auto_migrate {
-        database.migrate().await.map_err(|cause| format!("DATABASE_URL: {cause}"))?;
+        database.migrate().await.map_err(AssembleError::Database)?;
     }
     let assembly = assemble(settings, &database).await?;
     let site = assembly.site().attach(AdHoc::on_liftoff("address", move |rocket| {
@@ -25,15 +36,22 @@ pub(super) async fn run(settings: Settings) -> Result<ExitCode, Failed> {
     }));
     match site.launch().await {
         Ok(_) => Ok(ExitCode::SUCCESS),
-        Err(error) => Err(explain(&error).into()),
+        Err(error) => Err(explain(&error, address).into()),
     }
 }
 
-fn explain(error: &rocket::Error) -> String {
+fn cannot_listen(address: SocketAddr, cause: &io::Error) -> String {
+    if cause.kind() == io::ErrorKind::AddrInUse {
+        return format!(
+            "{address} is taken: stop the other program, or set ROCKET_PORT to another port, and PUBLIC_URL if it is set"
+        );
+    }
+    format!("cannot listen on {address} ({cause}): check ROCKET_ADDRESS and ROCKET_PORT")
+}
+
+fn explain(error: &rocket::Error, address: SocketAddr) -> String {
     match error.kind() {
-        ErrorKind::Bind(cause) => format!(
-            "the address is taken or not allowed ({cause}): set ROCKET_PORT (and PUBLIC_URL) to another one"
-        ),
+        ErrorKind::Bind(cause) => cannot_listen(address, cause),
         ErrorKind::FailedFairings(fairings) => {
             let names: Vec<_> = fairings.iter().map(|fairing| fairing.name.to_string()).collect();
             format!("cannot start: {} failed; the log above says why", names.join(", "))
