@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    io::{self, Write},
+    io::{self, Read, Write},
     path::{Path, PathBuf},
 };
 
@@ -41,7 +41,15 @@ fn kept(file: &Path, randomness: &dyn Randomness) -> io::Result<SecretKey> {
             Ok(key)
         }
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-            let text = fs::read_to_string(file).map_err(named)?;
+            let mut old = fs::File::open(file).map_err(named)?;
+            if let Some(mode) = mode_for_others(&old).map_err(named)? {
+                let told = "delete it, and a new one is made, or chmod 600 it";
+                let file = file.display();
+                let error = format!("{file}: other users can use it (mode {mode:o}); {told}");
+                return Err(io::Error::new(io::ErrorKind::PermissionDenied, error));
+            }
+            let mut text = String::new();
+            old.read_to_string(&mut text).map_err(named)?;
             SecretKey::parse(&text).ok_or_else(|| {
                 let told = "it holds no key; delete it, and a new one is made";
                 io::Error::other(format!("{}: {told}", file.display()))
@@ -49,6 +57,17 @@ fn kept(file: &Path, randomness: &dyn Randomness) -> io::Result<SecretKey> {
         }
         Err(error) => Err(named(error)),
     }
+}
+
+/// The file's mode, where it lets others in. Always `None` where files have no mode.
+fn mode_for_others(file: &fs::File) -> io::Result<Option<u32>> {
+    #[cfg(unix)]
+    {
+        let mode = std::os::unix::fs::PermissionsExt::mode(&file.metadata()?.permissions()) & 0o777;
+        Ok((mode & 0o077 != 0).then_some(mode))
+    }
+    #[cfg(not(unix))]
+    Ok(None)
 }
 
 fn owner_only() -> fs::OpenOptions {
@@ -84,9 +103,10 @@ mod tests {
     fn a_broken_key_is_told_and_not_replaced() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("portico.key");
-        fs::write(&file, "hunter2").unwrap();
+        owner_only().create_new(true).open(&file).unwrap().write_all(b"hunter2").unwrap();
         let error = kept(&file, &CountingRandomness::default()).unwrap_err().to_string();
-        assert!(error.contains("portico.key") && !error.contains("hunter2"), "{error}");
+        assert!(error.contains("portico.key: it holds no key"), "{error}");
+        assert!(!error.contains("hunter2"), "{error}");
         assert_eq!(fs::read_to_string(&file).unwrap(), "hunter2");
     }
 }

@@ -5,7 +5,11 @@ mod output;
 mod serve;
 mod users;
 
-use std::{io, process::ExitCode};
+use std::{
+    io,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use clap::{Parser, Subcommand};
 use portico_adapters::system::SystemRandomness;
@@ -16,6 +20,10 @@ use crate::{AssembleError, config::Settings, logging, open_database, secret_key}
 #[derive(Parser)]
 #[command(name = "portico", version)]
 struct Arguments {
+    /// Read settings from this file instead of .env and Portico.toml: TOML if its name ends in
+    /// .toml, else lines of KEY=value.
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
     #[command(subcommand)]
     command: Option<Command>,
 }
@@ -42,13 +50,16 @@ type Failed = Box<dyn std::error::Error + Send + Sync>;
 
 /// Runs the command of the process's arguments.
 pub fn run() -> ExitCode {
-    let Arguments { command } = Arguments::parse();
+    let Arguments { config, command } = Arguments::parse();
+    let config = config.as_deref();
     let done = match command.unwrap_or(Command::Serve) {
         Command::Secret => secret(),
-        Command::Serve => with_settings(serve::run),
-        Command::Check => with_settings(check::run),
-        Command::Migrate => with_settings(migrate),
-        Command::Users { command } => with_settings(|settings| users::run(command, settings)),
+        Command::Serve => with_settings(config, serve::run),
+        Command::Check => with_settings(config, check::run),
+        Command::Migrate => with_settings(config, migrate),
+        Command::Users { command } => {
+            with_settings(config, |settings| users::run(command, settings))
+        }
     };
     match done {
         Ok(code) => code,
@@ -66,12 +77,18 @@ fn is_closed_pipe(error: &(dyn std::error::Error + 'static)) -> bool {
     error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
 }
 
-fn with_settings<F>(command: impl FnOnce(Settings) -> F) -> Result<ExitCode, Failed>
+fn with_settings<F>(
+    config: Option<&Path>,
+    command: impl FnOnce(Settings) -> F,
+) -> Result<ExitCode, Failed>
 where
     F: Future<Output = Result<ExitCode, Failed>>,
 {
-    let settings = Settings::load()?;
+    let settings = Settings::load(config)?;
     logging::start(settings.log_level.as_deref());
+    for file in settings.files_that_others_can_write() {
+        log::warn!("other users can write {}, which holds settings: chmod go-w it", file.display());
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(command(settings))
 }

@@ -1,32 +1,37 @@
 //! The site's settings: read from four places, checked all at once.
 
 mod client;
+mod files;
 mod provider;
 mod reader;
 mod sessions;
 mod sources;
 
-use std::{ffi::OsString, io::Read, net::IpAddr, path::PathBuf};
+use std::{
+    net::IpAddr,
+    path::{Path, PathBuf},
+};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use figment::{
-    Figment,
-    providers::{Data, Format, Toml},
-};
+use figment::Figment;
 use ipnet::IpNet;
 use portico_adapters::{identity::oidc::ResponseMode, sessions::KeyMaterial};
 use portico_domain::model::Lifetimes;
 use url::Url;
 
 pub use client::ClientOptions;
+use files::Files;
 pub use provider::Provider;
 use reader::Reader;
 pub use reader::{KEYS, Problem, Problems};
 pub use sessions::{RedisUrl, Store};
+use sources::Environment;
 
 /// Everything that can be set. `Debug` shows no secret.
 #[derive(Clone, Debug)]
 pub struct Settings {
+    /// The files that were read.
+    files: Vec<PathBuf>,
     /// Rocket's `debug` profile: the only one with the development provider.
     pub debug_profile: bool,
     /// Rocket's own settings, without the secret key.
@@ -130,21 +135,40 @@ impl DatabaseUrl {
 }
 
 impl Settings {
-    /// Reads `Portico.toml`, `.env` and the environment, each over the one before.
+    /// Reads `Portico.toml`, `.env` and the environment, each over the one before. The files are
+    /// those of the working directory; in the debug profile also of the folders above it. Elsewhere
+    /// whoever can write in such a folder would choose provider and key.
+    ///
+    /// `config` names a file to read in place of both: TOML where its name ends in `.toml`, else
+    /// lines of `KEY=value`.
     ///
     /// # Errors
     /// [`Problems`]: every unknown key, malformed value and missing setting at once.
-    pub fn load() -> Result<Self, Problems> {
-        Self::from_sources(Toml::file("Portico.toml"), dotenvy::dotenv_iter(), std::env::vars_os())
+    pub fn load(config: Option<&Path>) -> Result<Self, Problems> {
+        let environment = Environment::new(std::env::vars_os());
+        if let Some(file) = config {
+            return Self::from_files(Files::only(file), &environment);
+        }
+        let here = Files::of(Path::new(""));
+        let is_debug = |files: &Files| Reader::new(files.figment(&environment).0).is_debug();
+        if !is_debug(&here) {
+            return Self::from_files(here, &environment);
+        }
+        let all = here.or_above();
+        if !is_debug(&all) {
+            // The folders above count in the debug profile only, and this file there ends it.
+            let mut read = Reader::new(all.figment(&environment).0);
+            read.refuse("ROCKET_PROFILE", "it in the environment or the working directory");
+            return Err(read.problems().unwrap_or_default());
+        }
+        Self::from_files(all, &environment)
     }
 
-    fn from_sources<R: Read>(
-        file: Data<Toml>,
-        env_file: dotenvy::Result<dotenvy::Iter<R>>,
-        environment: impl IntoIterator<Item = (OsString, OsString)>,
-    ) -> Result<Self, Problems> {
-        let (figment, broken) = sources::figment(file, env_file, environment);
-        match (Self::from_figment(figment), broken) {
+    fn from_files(files: Files, environment: &Environment) -> Result<Self, Problems> {
+        let (figment, broken) = files.figment(environment);
+        let settings =
+            Self::from_figment(figment).map(|settings| Self { files: files.paths(), ..settings });
+        match (settings, broken) {
             (settings, None) => settings,
             (Ok(_), Some(broken)) => Err(Problems(vec![broken])),
             (Err(Problems(mut all)), Some(broken)) => {
@@ -168,11 +192,7 @@ impl Settings {
         let mut read = Reader::new(figment);
         read.refuse_unknown_keys();
         let rocket = read.rocket();
-        let profile = read.text("ROCKET_PROFILE");
-        let debug_profile = match &profile {
-            Some(profile) => profile == "debug",
-            None => cfg!(debug_assertions),
-        };
+        let debug_profile = read.is_debug();
         let port = read
             .parsed("ROCKET_PORT", "a port from 0 to 65535", |text| text.parse::<u16>().ok())
             .unwrap_or(4040);
@@ -215,6 +235,7 @@ impl Settings {
         let client = client::read(&mut read);
         match (public_url, provider, read.problems()) {
             (Some(public_url), Some(provider), None) => Ok(Self {
+                files: Vec::new(),
                 debug_profile,
                 rocket,
                 secret_key,
@@ -239,6 +260,13 @@ impl Settings {
         }
     }
 
+    /// The files that were read and that other users of the machine can write. In the debug profile
+    /// the group does not count: many systems make files that the user's own group can write.
+    pub fn files_that_others_can_write(&self) -> impl Iterator<Item = &Path> {
+        let mode = if self.debug_profile { 0o002 } else { 0o022 };
+        self.files.iter().map(PathBuf::as_path).filter(move |file| has_mode(file, mode))
+    }
+
     /// Whether browsers come by https, so that cookies can be `Secure`.
     pub fn is_https(&self) -> bool {
         self.public_url.scheme() == "https"
@@ -248,6 +276,16 @@ impl Settings {
     pub fn address_of(&self, path: &str) -> String {
         format!("{}{path}", self.public_url.as_str().trim_end_matches('/'))
     }
+}
+
+/// Whether the file has any of these bits of a mode; never where files have none.
+fn has_mode(file: &Path, bits: u32) -> bool {
+    #[cfg(unix)]
+    return std::fs::metadata(file).is_ok_and(|data| {
+        std::os::unix::fs::PermissionsExt::mode(&data.permissions()) & bits != 0
+    });
+    #[cfg(not(unix))]
+    return false;
 }
 
 fn scopes(text: Option<&str>) -> Vec<String> {

@@ -1,6 +1,6 @@
 //! Reads settings one by one and collects what is wrong with them.
 
-use std::fmt;
+use std::{borrow::Cow, fmt, path::Path};
 
 use figment::{Figment, value::Value};
 
@@ -63,7 +63,7 @@ impl fmt::Display for Problem {
 }
 
 /// All that is wrong with the settings.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, thiserror::Error)]
 #[error("the settings have {} problem(s):\n{}", .0.len(), lines(.0))]
 pub struct Problems(pub Vec<Problem>);
 
@@ -96,12 +96,22 @@ impl Reader {
                 }
             }
             // A line of the file may hold a secret: say where, not what.
-            Err(_) => self.problems.push(Problem {
-                key: "Portico.toml".into(),
-                source: Some("the file".into()),
-                expected: "valid TOML".into(),
-            }),
+            Err(error) => {
+                let source = error.metadata.as_ref().and_then(|data| data.source.as_ref());
+                let path = source.and_then(|source| source.file_path());
+                let name = path.and_then(Path::file_name).map(|name| name.to_string_lossy());
+                self.problems.push(Problem {
+                    key: name.map_or_else(|| "Portico.toml".into(), Cow::into_owned),
+                    source: Some(path.map_or("the file".into(), |path| path.display().to_string())),
+                    expected: "a file that can be read, with valid TOML".into(),
+                });
+            }
         }
+    }
+
+    /// Whether this is Rocket's `debug` profile, the default of a debug build.
+    pub(super) fn is_debug(&self) -> bool {
+        self.text("ROCKET_PROFILE").map_or(cfg!(debug_assertions), |profile| profile == "debug")
     }
 
     /// The value as text; `None` where it is absent.
@@ -148,13 +158,22 @@ impl Reader {
 
     /// Notes that something is missing.
     pub(super) fn missing(&mut self, key: &str, expected: &str) {
+        self.refuse(key, expected);
+    }
+
+    /// Notes that the value is not what it should be.
+    pub(super) fn refuse(&mut self, key: &str, expected: &str) {
         let source = self.source(&key.to_ascii_lowercase());
         self.problems.push(Problem { key: key.into(), source, expected: expected.into() });
     }
 
     /// Rocket's own settings over Portico's defaults for them.
     pub(super) fn rocket(&self) -> Figment {
-        let mut rocket = rocket::Config::figment().merge(("port", 4040));
+        // Without Rocket's own figment, which reads `Rocket.toml` also from the folders above.
+        let mut rocket = Figment::from(rocket::Config::default()).merge(("port", 4040));
+        if let Some(profile) = self.text("ROCKET_PROFILE") {
+            rocket = rocket.select(profile);
+        }
         let all = self.figment.extract::<figment::value::Dict>().unwrap_or_default();
         for (key, value) in all {
             let Some(name) = key.strip_prefix("rocket_") else { continue };

@@ -295,13 +295,10 @@ fn settings_of(
     environment: &[(&str, &str)],
 ) -> Result<Settings, Problems> {
     let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("Portico.toml");
-    std::fs::write(&path, file).unwrap();
-    Settings::from_sources(
-        Toml::file_exact(path),
-        Ok(dotenvy::from_read_iter(env_file.as_bytes())),
-        environment.iter().map(|(key, value)| (key.into(), value.into())),
-    )
+    std::fs::write(folder.path().join("Portico.toml"), file).unwrap();
+    std::fs::write(folder.path().join(".env"), env_file).unwrap();
+    let environment = environment.iter().map(|(key, value)| (key.into(), value.into()));
+    Settings::from_files(Files::of(folder.path()), &Environment::new(environment))
 }
 
 #[test]
