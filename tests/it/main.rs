@@ -11,6 +11,7 @@ mod asking;
 mod browser;
 mod conformance;
 mod cross_site;
+mod dependencies;
 mod documentation;
 mod flows;
 mod hexagon;

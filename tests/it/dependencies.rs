@@ -1,0 +1,28 @@
+//! `cargo test` builds on what `cargo run` has built.
+
+use std::{collections::BTreeSet, process::Command};
+
+/// The crates of the workspace by these kinds of dependencies, each with its features.
+fn features(kinds: &str) -> BTreeSet<String> {
+    let tree = Command::new(env!("CARGO"))
+        .args(["tree", "--workspace", "--locked", "--prefix", "none"])
+        .args(["--format", "{p}: {f}", "--edges", kinds])
+        .args(["--manifest-path", concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml")])
+        .output()
+        .unwrap();
+    assert!(tree.status.success(), "{}", String::from_utf8_lossy(&tree.stderr));
+    let lines = String::from_utf8(tree.stdout).unwrap();
+    // The mark of a crate whose own dependencies were shown before.
+    lines.lines().map(|line| line.trim_end_matches(" (*)").to_owned()).collect()
+}
+
+/// A feature that only a dev-dependency turns on has its crate compiled again, and with it all that
+/// builds on it, when `cargo test` follows `cargo run`.
+#[test]
+fn dev_dependencies_turn_no_feature_on_that_cargo_run_builds_without() {
+    let run = features("normal,build");
+    let test = features("normal,build,dev");
+    assert!(run.iter().any(|line| line.starts_with("rocket v")), "{run:?}");
+    let compiled_again: Vec<_> = run.difference(&test).collect();
+    assert_eq!(compiled_again, [""; 0]);
+}
