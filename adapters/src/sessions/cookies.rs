@@ -134,10 +134,20 @@ impl Jar<'_> {
         self.jar.add_private(self.cookie(name, value, lifetime, self.callback_same_site()));
     }
 
-    /// Browsers remove a `__Host-` cookie only if the attributes are the same.
+    /// Removes the cookie with this full name, if the browser sent it or it was added in this request.
     pub(super) fn remove(&self, name: String) {
+        let is_sent = self.sent.iter().any(|(other, _)| *other == name);
+        let is_parsed = self.jar.get(&name).is_some();
+        // Browsers remove a `__Host-` cookie only if the attributes are the same.
         let same_site = self.callback_same_site();
-        self.jar.remove_private(self.cookie(name, String::new(), TimeDelta::zero(), same_site));
+        let mut removal = self.cookie(name, String::new(), TimeDelta::zero(), same_site);
+        if is_sent && !is_parsed {
+            // Rocket skips cookies that are not valid UTF-8 and sends no removal for them.
+            removal.make_removal();
+            self.jar.add(removal);
+        } else {
+            self.jar.remove_private(removal);
+        }
     }
 
     /// Browsers drop `None` without `Secure`.
