@@ -1,7 +1,7 @@
 //! Looks for the programs that some tests start, and says by `cfg` which are there, so that the
 //! others show up as ignored, with the package to install.
 //!
-//! `PORTICO_TEST_REQUIRE=postgres,redis,browser` sets the `cfg` of a missing one all the same: its
+//! `PORTICO_TEST_REQUIRE=postgres,pgbouncer,redis,browser` sets the `cfg` of a missing one all the same: its
 //! tests then run, and fail.
 
 #![allow(clippy::print_stdout, reason = "this is how a build script speaks to cargo")]
