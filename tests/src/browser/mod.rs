@@ -249,21 +249,25 @@ impl Browser {
 
     async fn visible(&self, xpath: &str) -> Element {
         let end = Instant::now() + TIMEOUT;
-        loop {
-            for element in self.client.find_all(Locator::XPath(xpath)).await.unwrap_or_default() {
-                if element.is_displayed().await.unwrap_or(false) {
-                    return element;
-                }
+        while Instant::now() < end {
+            match self.first_displayed(xpath).await {
+                Ok(Some(element)) => return element,
+                Ok(None) => {}
+                Err(error) if is_page_change(&error) => {}
+                Err(error) => panic!("failed to find {xpath}: {error}"),
             }
-            if Instant::now() > end {
-                panic!(
-                    "nothing visible for {xpath} at {}: {}",
-                    self.url().await,
-                    self.text().await
-                );
-            }
-            sleep(Duration::from_millis(50)).await;
+            sleep(POLL_PERIOD).await;
         }
+        panic!("nothing visible for {xpath} at {}: {}", self.url().await, self.text().await);
+    }
+
+    async fn first_displayed(&self, xpath: &str) -> Result<Option<Element>, CmdError> {
+        for element in self.client.find_all(Locator::XPath(xpath)).await? {
+            if element.is_displayed().await? {
+                return Ok(Some(element));
+            }
+        }
+        Ok(None)
     }
 
     /// Repeats the operation while the page changes under it, which the driver reports in many ways,
