@@ -1,0 +1,161 @@
+use std::{
+    io::{BufRead, BufReader},
+    net::TcpListener,
+};
+
+use super::*;
+
+#[test]
+fn secret_prints_a_new_key_each_time() {
+    let folder = folder();
+    let keys: Vec<_> = (0..2).map(|_| text(&run(&folder, &["secret"], &[]).stdout)).collect();
+    assert_ne!(keys[0], keys[1]);
+    let key = keys[0].trim();
+    assert!(portico::config::SecretKey::parse(key).is_some(), "{key}");
+}
+
+#[test]
+fn every_command_explains_itself() {
+    let folder = folder();
+    for command in [
+        &["--help"][..],
+        &["serve", "--help"],
+        &["check", "--help"],
+        &["migrate", "--help"],
+        &["secret", "--help"],
+        &["users", "list", "--help"],
+    ] {
+        let output = run(&folder, command, &[]);
+        assert!(output.status.success(), "{command:?}");
+        assert!(text(&output.stdout).contains("Usage: portico"), "{command:?}");
+    }
+}
+
+#[test]
+fn all_problems_with_the_settings_are_told_at_once() {
+    let folder = folder();
+    let settings =
+        [("ROCKET_PORT", "eighty"), ("OIDC_CLIENT_SECRET", "hunter2"), ("AUTO_MIGRATE", "hunter2")];
+    let output = run(&folder, &[], &settings);
+    assert_eq!(output.status.code(), Some(1));
+    let told = text(&output.stderr);
+    for key in ["ROCKET_PORT", "OIDC_ISSUER_URL", "OIDC_CLIENT_ID", "AUTO_MIGRATE"] {
+        assert!(told.contains(key), "{key}: {told}");
+    }
+    assert!(!told.contains("hunter2"), "{told}");
+}
+
+#[test]
+fn the_release_profile_refuses_the_development_provider_and_names_the_settings_to_give() {
+    let folder = folder();
+    let output = run(&folder, &["serve"], &[("ROCKET_PROFILE", "release")]);
+    assert_eq!(output.status.code(), Some(1));
+    let told = text(&output.stderr);
+    for key in ["AUTH0_DOMAIN", "OIDC_ISSUER_URL", "ROCKET_SECRET_KEY"] {
+        assert!(told.contains(key), "{key}: {told}");
+    }
+}
+
+#[test]
+fn migrate_makes_a_database_for_its_owner_only_and_can_be_repeated() {
+    let folder = folder();
+    for _ in 0..2 {
+        let output = run(&folder, &["migrate"], &[("ROCKET_PROFILE", "debug")]);
+        assert!(output.status.success(), "{}", text(&output.stderr));
+    }
+    assert_owner_only(&folder.path().join("portico.db"));
+}
+
+#[test]
+fn users_can_be_listed_and_nobody_is_told_as_such() {
+    let folder = folder();
+    run(&folder, &["migrate"], &[]);
+    let list = run(&folder, &["users", "list"], &[]);
+    assert!(list.status.success() && list.stdout.is_empty(), "{}", text(&list.stderr));
+    for command in ["show", "delete"] {
+        let output = run(&folder, &["users", command, "https://id.example", "nobody"], &[]);
+        assert_eq!(output.status.code(), Some(1));
+        assert!(text(&output.stderr).contains("nobody with that issuer"), "{command}");
+    }
+}
+
+#[test]
+fn check_tries_everything_and_fails_when_one_part_does() {
+    let folder = folder();
+    run(&folder, &["migrate"], &[]);
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("http://{}", taken.local_addr().unwrap());
+    drop(taken);
+    let settings =
+        [("OIDC_ISSUER_URL", &*address), ("OIDC_CLIENT_ID", "x"), ("API_SERVER_URL", &*address)];
+    let output = run(&folder, &["check"], &settings);
+    assert_eq!(output.status.code(), Some(1));
+    let lines = text(&output.stdout);
+    let fails =
+        |what: &str| lines.lines().any(|line| line.starts_with(what) && line.contains("FAIL"));
+    assert!(fails("provider") && fails("API") && !fails("database"), "{lines}");
+}
+
+#[test]
+fn check_tries_the_session_store_and_shows_no_password() {
+    let folder = folder();
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("redis://:hunter2@{}", taken.local_addr().unwrap());
+    drop(taken);
+    let settings =
+        [("ROCKET_PROFILE", "debug"), ("SESSION_STORE", "redis"), ("REDIS_URL", &address)];
+    let output = run(&folder, &["check"], &settings);
+    assert_eq!(output.status.code(), Some(1));
+    let (lines, log) = (text(&output.stdout), text(&output.stderr));
+    assert!(
+        lines.lines().any(|line| line.starts_with("sessions") && line.contains("FAIL")),
+        "{lines}{log}"
+    );
+    assert!(!lines.contains("hunter2") && !log.contains("hunter2"), "{lines}{log}");
+}
+
+#[test]
+fn check_is_content_with_the_development_world() {
+    let folder = folder();
+    let output = run(&folder, &["check"], &[("ROCKET_PROFILE", "debug")]);
+    assert!(output.status.success(), "{}{}", text(&output.stdout), text(&output.stderr));
+}
+
+/// Accepts one connection and hands over the first line of its request.
+fn first_request_line(listener: TcpListener) -> std::thread::JoinHandle<String> {
+    std::thread::spawn(move || {
+        let (stream, _) = listener.accept().unwrap();
+        let mut line = String::new();
+        BufReader::new(stream).read_line(&mut line).unwrap();
+        line
+    })
+}
+
+#[test]
+fn asks_no_proxy_for_loopback() {
+    let folder = folder();
+    let nobody = "http://127.0.0.1:1";
+    let proxies = ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "all_proxy"];
+    let mut settings = vec![("ROCKET_PROFILE", "debug")];
+    settings.extend(proxies.map(|name| (name, nobody)));
+    let output = run(&folder, &["check"], &settings);
+    assert!(output.status.success(), "{}{}", text(&output.stdout), text(&output.stderr));
+}
+
+#[test]
+fn asks_proxy_for_other_hosts() {
+    let folder = folder();
+    let proxy = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("http://{}", proxy.local_addr().unwrap());
+    let asked = first_request_line(proxy);
+    let settings = [
+        ("ROCKET_PROFILE", "debug"),
+        ("HTTP_PROXY", &*address),
+        ("OIDC_ISSUER_URL", "http://id.example"),
+        ("OIDC_CLIENT_ID", "portico"),
+    ];
+    let output = run(&folder, &["check"], &settings);
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output.stdout));
+    let line = asked.join().unwrap();
+    assert!(line.starts_with("GET http://id.example/.well-known/"), "{line}");
+}

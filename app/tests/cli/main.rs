@@ -1,0 +1,107 @@
+//! The command line, tested as a process.
+
+#![allow(clippy::unwrap_used, reason = "helpers of tests may fail like tests")]
+
+mod commands;
+mod files;
+mod outputs;
+mod serve;
+
+use std::{
+    io::{BufRead, BufReader, Write},
+    net::{TcpListener, TcpStream},
+    path::Path,
+    process::{Child, Command, Output},
+    time::{Duration, Instant},
+};
+
+use tempfile::TempDir;
+
+/// The program in a folder of its own, with nothing set but what the test sets.
+fn portico(folder: &TempDir, arguments: &[&str], settings: &[(&str, &str)]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_portico"));
+    command.current_dir(folder).env_clear().args(arguments).envs(settings.iter().copied());
+    command
+}
+
+fn run(folder: &TempDir, arguments: &[&str], settings: &[(&str, &str)]) -> Output {
+    portico(folder, arguments, settings).output().unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+fn folder() -> TempDir {
+    tempfile::tempdir().unwrap()
+}
+
+#[cfg(unix)]
+fn assert_owner_only(file: &Path) {
+    use std::os::unix::fs::PermissionsExt;
+    assert_eq!(std::fs::metadata(file).unwrap().permissions().mode() & 0o777, 0o600);
+}
+
+#[cfg(not(unix))]
+fn assert_owner_only(_: &Path) {}
+
+/// Ends the program with the test.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// A port that was free a moment ago.
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// The status line of `GET /`. `None` while nobody listens on the port.
+fn get(port: u16) -> Option<String> {
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
+    stream.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").ok()?;
+    let mut line = String::new();
+    BufReader::new(stream).read_line(&mut line).ok()?;
+    (!line.is_empty()).then_some(line)
+}
+
+/// Waits until the site answers; its status line.
+fn get_when_ready(port: u16) -> String {
+    let begun = Instant::now();
+    loop {
+        if let Some(line) = get(port) {
+            return line;
+        }
+        assert!(begun.elapsed() < Duration::from_secs(60), "nobody answers on port {port}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// Sends the signal that Ctrl-C sends.
+#[cfg(unix)]
+fn interrupt(child: &Child) {
+    let kill = Command::new("sh").arg("-c").arg(format!("kill -INT {}", child.id())).status();
+    assert!(kill.unwrap().success());
+}
+
+/// The only line of what the command wrote to standard error, which ended with 1.
+fn only_error(output: &Output) -> String {
+    let told = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{told}");
+    assert_eq!(told.lines().count(), 1, "{told}");
+    told
+}
+
+fn is_empty(folder: &TempDir) -> bool {
+    folder.path().read_dir().unwrap().next().is_none()
+}
+
+#[cfg(target_os = "linux")]
+fn set_mode(path: &Path, mode: u32) {
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+}

@@ -1,0 +1,104 @@
+use std::process::Stdio;
+
+use portico::config::Settings;
+use portico_adapters::users::diesel_users;
+use portico_domain::model::{Profile, Subject};
+
+use super::*;
+
+/// A pipe that nobody reads any more.
+fn closed_pipe() -> std::io::PipeWriter {
+    std::io::pipe().unwrap().1
+}
+
+/// Adds a user to the folder's database.
+fn add_user(folder: &TempDir) {
+    let url = format!("sqlite://{}", folder.path().join("portico.db").display());
+    let settings = Settings::from_pairs([("ROCKET_PROFILE", "debug"), ("DATABASE_URL", &url)]);
+    let database = portico::open_database(&settings.unwrap()).unwrap();
+    tokio::runtime::Runtime::new().unwrap().block_on(async {
+        database.migrate().await.unwrap();
+        let user = Subject::new("https://id.example", "ada");
+        let now = std::time::SystemTime::UNIX_EPOCH.into();
+        diesel_users(&database).record_login(&user, &Profile::default(), now).await.unwrap();
+    });
+}
+
+#[test]
+fn output_commands_survive_closed_pipe() {
+    let folder = folder();
+    add_user(&folder);
+    let show = ["users", "show", "https://id.example", "ada"];
+    for (arguments, code) in [
+        (&["--help"][..], 0),
+        (&["--version"], 0),
+        // What was asked for did not arrive.
+        (&["secret"], 1),
+        (&["users", "list"], 1),
+        (&show, 1),
+        // The work was done.
+        (&["migrate"], 0),
+        (&["check"], 0),
+    ] {
+        let output = portico(&folder, arguments, &[("ROCKET_PROFILE", "debug")])
+            .stdout(closed_pipe())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap()
+            .wait_with_output()
+            .unwrap();
+        let told = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {told}");
+        assert!(!told.contains("panicked") && !told.contains("portico: "), "{arguments:?}: {told}");
+    }
+}
+
+#[test]
+fn commands_end_with_their_exit_code_when_outputs_are_closed() {
+    let folder = folder();
+    for (arguments, code) in
+        [(&["secret"][..], 0), (&["check", "--nonsense"], 2), (&["users", "show", "a", "b"], 1)]
+    {
+        for closed in [">&-", "2>&-", ">&- 2>&-"] {
+            let mut shell = Command::new("sh");
+            shell.current_dir(&folder).env_clear();
+            shell.arg("-c").arg(format!("exec \"$0\" \"$@\" {closed}"));
+            shell.arg(env!("CARGO_BIN_EXE_portico")).args(arguments);
+            let output = shell.output().unwrap();
+            let told = text(&output.stderr);
+            assert_eq!(output.status.code(), Some(code), "{arguments:?} {closed}: {told}");
+            assert!(!told.contains("panicked"), "{arguments:?} {closed}: {told}");
+        }
+        let mut unread = portico(&folder, arguments, &[]);
+        let status = unread.stdout(Stdio::null()).stderr(closed_pipe()).status().unwrap();
+        assert_eq!(status.code(), Some(code), "{arguments:?}");
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn names_error_of_standard_output() {
+    let folder = folder();
+    let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+    let mut command = portico(&folder, &["secret"], &[]);
+    let output = command.stdout(full).stderr(Stdio::piped()).spawn().unwrap().wait_with_output();
+    let output = output.unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let told = text(&output.stderr);
+    assert!(told.starts_with("portico: ") && told.lines().count() == 1, "{told}");
+}
+
+#[cfg(unix)]
+#[test]
+fn serves_although_outputs_are_closed() {
+    let folder = folder();
+    let port = free_port();
+    let settings = [("ROCKET_PORT", &*port.to_string()), ("ROCKET_PROFILE", "debug")];
+    let mut site = portico(&folder, &[], &settings);
+    let mut site = Running(site.stdout(closed_pipe()).stderr(closed_pipe()).spawn().unwrap());
+    for _ in 0..3 {
+        assert!(get_when_ready(port).contains(" 200 "));
+    }
+    interrupt(&site.0);
+    assert_eq!(site.0.wait().unwrap().code(), Some(0));
+}

@@ -1,0 +1,92 @@
+use std::{io::Read, process::Stdio};
+
+use super::*;
+
+#[test]
+fn without_settings_it_serves_and_a_taken_port_is_told_as_such() {
+    let folder = folder();
+    let free = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = free.local_addr().unwrap().port().to_string();
+    drop(free);
+    let settings = [("ROCKET_PORT", &*port), ("ROCKET_PROFILE", "debug")];
+    let mut child = portico(&folder, &[], &settings)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let _running = Running(child);
+    assert_eq!(line.trim(), format!("Portico is at http://127.0.0.1:{port}"));
+    assert_owner_only(&folder.path().join("portico.key"));
+
+    let second = run(&folder, &["serve"], &settings);
+    assert_eq!(second.status.code(), Some(1));
+    assert!(text(&second.stderr).contains("set ROCKET_PORT"), "{}", text(&second.stderr));
+}
+
+#[cfg(unix)]
+#[test]
+fn first_run_warns_of_nothing_and_ends_on_interrupt() {
+    let folder = folder();
+    let port = free_port();
+    let settings = [("ROCKET_PORT", &*port.to_string())];
+    let mut site = portico(&folder, &[], &settings);
+    let mut site = Running(site.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap());
+    assert!(get_when_ready(port).contains(" 200 "));
+    interrupt(&site.0);
+    assert_eq!(site.0.wait().unwrap().code(), Some(0));
+    let (mut printed, mut log) = (String::new(), String::new());
+    site.0.stdout.take().unwrap().read_to_string(&mut printed).unwrap();
+    site.0.stderr.take().unwrap().read_to_string(&mut log).unwrap();
+    assert_eq!(printed, format!("Portico is at http://127.0.0.1:{port}\n"));
+    // Other programs may listen on the ports of the development provider and API.
+    let worrying = |line: &&str| !line.contains(" INFO ") && !line.contains("is taken: ");
+    assert_eq!(log.lines().find(worrying), None, "{log}");
+    let accounts = "user@example.com or admin@example.com with the password portico";
+    assert!(log.lines().any(|line| line.ends_with(accounts)), "{log}");
+}
+
+#[test]
+fn names_taken_port_and_leaves_nothing_behind() {
+    let folder = folder();
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    let settings = [("ROCKET_PORT", &*port), ("ROCKET_PROFILE", "debug")];
+    let told = only_error(&run(&folder, &[], &settings));
+    assert!(told.contains(&format!("127.0.0.1:{port} is taken: ")), "{told}");
+    assert!(told.contains("set ROCKET_PORT"), "{told}");
+    assert!(is_empty(&folder));
+}
+
+#[test]
+fn names_address_that_is_not_of_this_machine() {
+    let folder = folder();
+    // Reserved for documentation (RFC 5737).
+    let settings = [("ROCKET_ADDRESS", "192.0.2.1"), ("ROCKET_PROFILE", "debug")];
+    let told = only_error(&run(&folder, &[], &settings));
+    assert!(told.contains("192.0.2.1:4040") && told.contains("ROCKET_ADDRESS"), "{told}");
+}
+
+#[test]
+fn second_site_in_the_same_folder_takes_the_next_free_ports() {
+    let folder = folder();
+    let start = || {
+        let port = free_port();
+        let settings = [("ROCKET_PORT", &*port.to_string()), ("ROCKET_PROFILE", "debug")];
+        let mut site = portico(&folder, &[], &settings);
+        let site = site.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        (port, Running(site))
+    };
+    let (first, _first) = start();
+    get_when_ready(first);
+    let (second, mut site) = start();
+    assert!(get_when_ready(second).contains(" 200 "));
+    assert!(get_when_ready(first).contains(" 200 "));
+    site.0.kill().unwrap();
+    let mut log = String::new();
+    site.0.stderr.take().unwrap().read_to_string(&mut log).unwrap();
+    for port in ["port 4041 is taken: ", "port 6060 is taken: "] {
+        assert_eq!(log.matches(port).count(), 1, "{log}");
+    }
+}
