@@ -70,7 +70,7 @@ pub enum AssembleError {
     /// `REDIS_URL` is no address that the store can use.
     #[error("REDIS_URL: {0}")]
     Redis(SessionsUnavailable),
-    /// The generated key cannot be kept or read.
+    /// The generated key cannot be stored or read.
     #[error("the generated secret key: {0}")]
     SecretKey(std::io::Error),
     /// The development provider or API cannot be started.
@@ -92,7 +92,7 @@ pub(crate) struct Client {
 
 /// Puts an adapter behind each port, by the settings. Waits for no provider, API, database or Redis
 /// server; starts the development provider and API where they are asked for. The database should
-/// have its tables: what is kept there is read from now on.
+/// have its tables: it is read from now on.
 ///
 /// # Errors
 /// An [`AssembleError`] that names the setting to look at.
@@ -199,7 +199,7 @@ pub fn open_database(settings: &Settings) -> Result<Database, AssembleError> {
     Ok(Database::open(settings.database_url.expose(), tls)?)
 }
 
-/// The place where people are remembered, for the site and for `portico users`.
+/// The user repository, for the site and for `portico users`.
 pub(crate) fn open_users(database: &Database) -> Arc<dyn UserRepository> {
     diesel_users(database)
 }
@@ -261,7 +261,7 @@ fn open_sessions(
     Ok(SessionPorts { sessions: store.clone(), registry: store, replay_guard, attempts })
 }
 
-/// Opens the place where sessions are kept, for the commands that need nothing else.
+/// Opens the session registry, for the commands that need nothing else.
 pub(crate) fn open_registry(
     settings: &Settings,
     database: &Database,
@@ -281,7 +281,7 @@ impl Assembly {
         }
     }
 
-    /// Where sessions are kept, without a password.
+    /// The address of the session store, without a password.
     pub(crate) fn session_store_kind(&self) -> &'static str {
         match self.settings.session_store {
             Store::Cookie => "cookies, and a list of ended ones in the database",

@@ -19,7 +19,7 @@ const WORTH_IT: usize = 1_024;
 ///
 /// Only answers with status 200 are compressed. Who can make a browser send chosen words, and sees
 /// how long the answers are, can guess a secret that stands beside those words (the attack BREACH).
-/// The pages hold no tokens, but a person's name and claims; and only error pages repeat what came
+/// The pages hold no tokens, but a user's name and claims; and only error pages repeat what came
 /// with the request. They go out as they are.
 pub(crate) struct Compression;
 
@@ -39,7 +39,7 @@ impl Fairing for Compression {
             response.set_status(Status::InternalServerError);
             return;
         };
-        if response.headers().get_one("Cache-Control").is_some_and(|kept| kept != "no-store") {
+        if response.headers().get_one("Cache-Control").is_some_and(|value| value != "no-store") {
             // Weak: the same page with and without compression has the same tag.
             let etag = format!("W/\"{}\"", hash(&page));
             let unchanged = KnownTags::of(request).include(&etag);

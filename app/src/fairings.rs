@@ -46,7 +46,7 @@ impl Fairing for ContentSecurityPolicy {
         // form leads to the provider, which may pass the log-out on to providers behind it.
         let forms = if about.https { "https:" } else { "https: http:" };
         let pictures = &about.provider_origin;
-        // The provider's log-out page frames one address, and nobody frames another.
+        // Only the address for front-channel log-out may be framed, by the provider's log-out page.
         let is_framed = request.uri().path() == FRONT_CHANNEL;
         let frames = if is_framed { pictures } else { "'none'" };
         if is_framed {

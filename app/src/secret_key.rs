@@ -1,4 +1,4 @@
-//! The key that seals cookies: given, or, in the `debug` profile, made once and kept.
+//! The key that seals cookies: given, or, in the `debug` profile, generated once and stored in a file.
 
 use std::{
     fs,
@@ -20,7 +20,7 @@ pub(crate) fn fresh(randomness: &dyn Randomness) -> io::Result<SecretKey> {
 pub(crate) fn of(settings: &Settings, randomness: &dyn Randomness) -> io::Result<SecretKey> {
     match &settings.secret_key {
         Some(key) => Ok(key.clone()),
-        None => kept(&file(settings), randomness),
+        None => stored(&file(settings), randomness),
     }
 }
 
@@ -29,7 +29,7 @@ fn file(settings: &Settings) -> PathBuf {
     database.with_file_name("portico.key")
 }
 
-fn kept(file: &Path, randomness: &dyn Randomness) -> io::Result<SecretKey> {
+fn stored(file: &Path, randomness: &dyn Randomness) -> io::Result<SecretKey> {
     let named = |error: io::Error| {
         let remedy = "set ROCKET_SECRET_KEY, or make the file and its folder writable";
         io::Error::new(error.kind(), format!("{}: {error}; {remedy}", file.display()))
@@ -90,8 +90,8 @@ mod tests {
         let randomness = CountingRandomness::default();
         // Its first bytes are zeroes, which are no key.
         randomness.bytes().unwrap();
-        let first = kept(&file, &randomness).unwrap();
-        assert_eq!(kept(&file, &randomness).unwrap().expose(), first.expose());
+        let first = stored(&file, &randomness).unwrap();
+        assert_eq!(stored(&file, &randomness).unwrap().expose(), first.expose());
         #[cfg(unix)]
         {
             use std::os::unix::fs::PermissionsExt;
@@ -104,7 +104,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("portico.key");
         owner_only().create_new(true).open(&file).unwrap().write_all(b"hunter2").unwrap();
-        let error = kept(&file, &CountingRandomness::default()).unwrap_err().to_string();
+        let error = stored(&file, &CountingRandomness::default()).unwrap_err().to_string();
         assert!(error.contains("portico.key: it holds no key"), "{error}");
         assert!(!error.contains("hunter2"), "{error}");
         assert_eq!(fs::read_to_string(&file).unwrap(), "hunter2");

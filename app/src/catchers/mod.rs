@@ -22,7 +22,7 @@ enum Answer {
     Fail(Failure),
 }
 
-/// A stranger before a page for signed-in people: to `/login` and back.
+/// A visitor without a session requested a page that needs one: to `/login` and back.
 #[catch(401)]
 async fn login_required(request: &Request<'_>) -> Answer {
     // Rocket dropped what the guards did to the cookies: a broken session is cleared once more.
@@ -90,7 +90,7 @@ async fn anything_else(status: Status, request: &Request<'_>) -> Failure {
                 status,
                 "Something went wrong",
                 "This site made a mistake. It has been noted.",
-                "Try again in a moment. If it happens once more, tell the people who run this site, with the reference.",
+                "Try again in a moment. If it happens again, contact the operators of this site and give them the reference.",
             )
             .caused_by(format_args!("no route gave an answer ({status})")),
         ),

@@ -5,7 +5,7 @@ use crate::{AssembleError, assemble, config::Settings, open_database};
 
 /// Tries the settings, the database, the session store, the provider and the API for real.
 pub(super) async fn run(settings: Settings) -> Result<ExitCode, Failed> {
-    output::tell("settings   ok    all of them can be read");
+    output::print_status("settings   ok    all of them can be read");
     let database = open_database(&settings)?;
     // As `serve` would begin on a fresh clone. In production a check changes nothing.
     if settings.debug_profile && settings.auto_migrate {
@@ -15,10 +15,10 @@ pub(super) async fn run(settings: Settings) -> Result<ExitCode, Failed> {
     let ports = &assembly.ports;
     let mut all_well = true;
     let mut line = |what: &str, of: &str, result: Result<(), String>| match result {
-        Ok(()) => output::tell(format_args!("{what:10} ok    {of}")),
+        Ok(()) => output::print_status(format_args!("{what:10} ok    {of}")),
         Err(cause) => {
             all_well = false;
-            output::tell(format_args!("{what:10} FAIL  {of}: {cause}"));
+            output::print_status(format_args!("{what:10} FAIL  {of}: {cause}"));
         }
     };
     line("database", assembly.database_kind(), text(ports.users.check().await));

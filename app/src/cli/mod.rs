@@ -16,7 +16,7 @@ use portico_adapters::system::SystemRandomness;
 
 use crate::{AssembleError, config::Settings, logging, open_database, secret_key};
 
-/// The web application that Rust teams clone when people must sign in.
+/// The web application that Rust teams clone when users must log in.
 #[derive(Parser)]
 #[command(name = "portico", version)]
 struct Arguments {
@@ -38,7 +38,7 @@ enum Command {
     Migrate,
     /// Print a new key for ROCKET_SECRET_KEY.
     Secret,
-    /// Look at the people who signed in.
+    /// List, show and delete users.
     Users {
         #[command(subcommand)]
         command: users::Command,
@@ -64,9 +64,9 @@ pub fn run() -> ExitCode {
     match done {
         Ok(code) => code,
         Err(error) => {
-            // Who closes a pipe has read enough: `portico users list | head -1`.
+            // The reader has closed the pipe, as in `portico users list | head -1`: no error for the operator.
             if !is_closed_pipe(&*error) {
-                output::complain(error);
+                output::print_error(error);
             }
             ExitCode::FAILURE
         }
@@ -100,6 +100,6 @@ fn secret() -> Result<ExitCode, Failed> {
 
 async fn migrate(settings: Settings) -> Result<ExitCode, Failed> {
     open_database(&settings)?.migrate().await.map_err(AssembleError::Database)?;
-    output::tell("The database is up to date.");
+    output::print_status("The database is up to date.");
     Ok(ExitCode::SUCCESS)
 }

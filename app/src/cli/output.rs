@@ -1,4 +1,4 @@
-//! Standard output and standard error. Either may be closed, or a pipe that nobody reads any more,
+//! Standard output and standard error. Either may be closed, or a pipe without a reader,
 //! where `println!` and `eprintln!` panic.
 
 use std::{
@@ -6,20 +6,20 @@ use std::{
     io::{self, Write},
 };
 
-/// Writes a line of what the command was asked for.
+/// Writes a line of the command's result.
 ///
 /// # Errors
-/// When standard output does not take the line: what was asked for is then incomplete.
+/// When standard output cannot be written: the result is then incomplete.
 pub(super) fn print(line: impl Display) -> io::Result<()> {
     writeln!(io::stdout(), "{line}")
 }
 
-/// Writes a line that only accompanies the work, which goes on if nobody reads the line.
-pub(super) fn tell(line: impl Display) {
+/// Writes a status line; an error is ignored, because the command's work does not depend on it.
+pub(super) fn print_status(line: impl Display) {
     let _ = print(line);
 }
 
-/// Writes an error for the operator. Where standard error is closed, the exit code alone has to do.
-pub(super) fn complain(error: impl Display) {
+/// Writes an error for the operator. Where standard error is closed, the exit code reports it.
+pub(super) fn print_error(error: impl Display) {
     let _ = writeln!(io::stderr(), "portico: {error}");
 }

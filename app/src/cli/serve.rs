@@ -31,7 +31,7 @@ pub(super) async fn run(settings: Settings) -> Result<ExitCode, Failed> {
         Box::pin(async move {
             let config = rocket.config();
             log::info!("listening on {}:{}", config.address, config.port);
-            output::tell(format_args!("Portico is at {public_url}"));
+            output::print_status(format_args!("Portico is at {public_url}"));
         })
     }));
     match site.launch().await {

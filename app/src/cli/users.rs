@@ -15,23 +15,23 @@ use crate::{
 
 #[derive(Subcommand)]
 pub(super) enum Command {
-    /// List people, the latest login first.
+    /// List users, the latest login first.
     List {
         /// How many at most.
         #[arg(long, default_value_t = 100)]
         limit: u32,
     },
-    /// Show one person's record.
-    Show(Person),
-    /// Forget one person, and end the person's sessions.
-    Delete(Person),
+    /// Show one user's record.
+    Show(SubjectArguments),
+    /// Delete one user, and end the user's sessions.
+    Delete(SubjectArguments),
 }
 
 #[derive(clap::Args)]
-pub(super) struct Person {
+pub(super) struct SubjectArguments {
     /// The provider, as `users list` shows it.
     issuer: String,
-    /// The person at that provider, as `users list` shows it.
+    /// The user's identifier at that provider, as `users list` shows it.
     subject: String,
 }
 
@@ -48,8 +48,8 @@ pub(super) async fn run(command: Command, settings: Settings) -> Result<ExitCode
             }
             true
         }
-        Command::Show(person) => {
-            match users.find(&Subject::new(person.issuer, person.subject)).await? {
+        Command::Show(subject) => {
+            match users.find(&Subject::new(subject.issuer, subject.subject)).await? {
                 Some(user) => {
                     show(&user)?;
                     true
@@ -57,14 +57,14 @@ pub(super) async fn run(command: Command, settings: Settings) -> Result<ExitCode
                 None => false,
             }
         }
-        Command::Delete(Person { issuer, subject }) => {
+        Command::Delete(SubjectArguments { issuer, subject }) => {
             let registry = open_registry(&settings, &database)?;
             let delete = DeleteUser { users: &*users, registry: &*registry, identity: None };
             delete.run(&Subject::new(issuer, subject)).await?
         }
     };
     if !found {
-        output::complain("nobody with that issuer and subject ever signed in");
+        output::print_error("no user with that issuer and subject");
     }
     Ok(if found { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -42,7 +42,7 @@ pub struct Settings {
     pub previous_secret_keys: Vec<SecretKey>,
     /// `PUBLIC_URL`: what browsers see; without path.
     pub public_url: Url,
-    /// Who tells who people are.
+    /// The identity provider.
     pub provider: Provider,
     /// `AUTH0_AUDIENCE` or `OIDC_AUDIENCE`: the API that access tokens are for.
     pub audience: Option<String>,
@@ -83,7 +83,7 @@ impl std::fmt::Debug for SecretKey {
 }
 
 impl SecretKey {
-    /// A key of these bits, which nobody can guess.
+    /// A key with these bits.
     pub fn new(bytes: [u8; 32]) -> Self {
         Self(bytes)
     }
@@ -106,7 +106,7 @@ impl SecretKey {
     }
 }
 
-/// Where people are remembered. `Debug` shows the kind only.
+/// The database. `Debug` shows the kind only.
 #[derive(Clone)]
 pub struct DatabaseUrl(String);
 

@@ -1,4 +1,4 @@
-//! Who tells who people are.
+//! The identity provider.
 
 use std::path::Path;
 
@@ -106,7 +106,7 @@ pub(super) fn read(read: &mut Reader, debug_profile: bool) -> (Option<Provider>,
     }
 }
 
-/// A secret beside it would be one that nobody needs.
+/// A secret in addition would be unused.
 fn client_key(read: &mut Reader, has_secret: bool) -> Option<ClientKey> {
     let expected = "either this or OIDC_CLIENT_SECRET: a PEM file with the client's private key, \
                     RSA of 2048 to 4096 bits, or P-256, P-384 or Ed25519 in PKCS#8";

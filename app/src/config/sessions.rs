@@ -1,4 +1,4 @@
-//! Where sessions are kept, for how long, and which keys open them.
+//! Where sessions are stored, for how long, and with which keys.
 
 use std::fmt;
 
@@ -8,7 +8,7 @@ use url::Url;
 
 use super::{SecretKey, reader::Reader};
 
-/// Where sessions are kept.
+/// Where sessions are stored.
 #[derive(Clone, Debug)]
 pub enum Store {
     /// In the visitors' cookies.

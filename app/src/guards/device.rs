@@ -5,8 +5,8 @@ use rocket::{
     request::{FromRequest, Outcome},
 };
 
-/// The visitor's browser and system in words of our own, such as `Firefox on Linux`; `A browser`
-/// where it is none of the usual ones. For people to tell their sessions apart; anyone can lie.
+/// The name of the visitor's browser and system, such as `Firefox on Linux`; `A browser` where it is
+/// not known. For users to tell their sessions apart; the header can be forged.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Device(pub String);
 

@@ -10,15 +10,15 @@ use rocket::{
     request::{FromRequest, Outcome},
 };
 
-/// A person who gave proof to the provider within the last `SECONDS`: for pages where a session
-/// from this morning is not enough. Others are sent to sign in anew (`max_age`; OpenID Connect Core,
+/// A user whom the provider authenticated within the last `SECONDS`: for pages where an older session
+/// is not enough. Others are sent to log in again (`max_age`; OpenID Connect Core,
 /// section 3.1.2.1) and come back; a request that is no page navigation gets 401 and JSON.
 ///
 /// ```
 /// # use portico::guards::FreshLogin;
 /// #[rocket::get("/keys")]
-/// fn keys(person: FreshLogin<'_, 300>) -> String {
-///     format!("The keys of {}", person.subject().subject)
+/// fn keys(user: FreshLogin<'_, 300>) -> String {
+///     format!("The keys of {}", user.subject().subject)
 /// }
 /// ```
 #[derive(Clone, Copy, Debug)]
@@ -32,7 +32,7 @@ impl<const SECONDS: u32> Deref for FreshLogin<'_, SECONDS> {
     }
 }
 
-/// How fresh a login the page wants that was just refused: for the catcher that leads to it.
+/// The maximum age of the login for the page that was just refused, for the catcher for 401.
 #[derive(Clone, Copy)]
 pub(crate) struct Wanted(Option<u32>);
 
@@ -52,15 +52,15 @@ impl<'r, const SECONDS: u32> FromRequest<'r> for FreshLogin<'r, SECONDS> {
             request.local_cache(|| Wanted(Some(SECONDS)));
             Outcome::Error((Status::Unauthorized, ()))
         };
-        let person = match LoginRequired::from_request(request).await {
-            Outcome::Success(person) => person,
+        let user = match LoginRequired::from_request(request).await {
+            Outcome::Success(user) => user,
             Outcome::Error((status, ())) if status == Status::Unauthorized => return refused(),
-            other => return other.map(|person| Self(person.0)),
+            other => return other.map(|user| Self(user.0)),
         };
         let Some(ports) = Ports::of(request) else { return refused() };
         let max_age = TimeDelta::seconds(SECONDS.into());
-        if person.identity.authenticated_within(max_age, ports.clock.now()) {
-            Outcome::Success(Self(person.0))
+        if user.identity.authenticated_within(max_age, ports.clock.now()) {
+            Outcome::Success(Self(user.0))
         } else {
             refused()
         }

@@ -9,8 +9,8 @@ use rocket::{
 
 use super::Visitor;
 
-/// A person who is signed in. A stranger is sent to `/login?next=…`, or gets 401 and JSON where
-/// the request is no page navigation: the catcher for 401 sees to that.
+/// A logged-in user. A visitor without a session is sent to `/login?next=…`, or gets 401 and JSON where
+/// the request is no page navigation; the catcher for 401 does that.
 #[derive(Clone, Copy, Debug)]
 pub struct LoginRequired<'r>(pub &'r Session);
 

@@ -1,7 +1,7 @@
 //! What a route may ask of the visitor: taking one of these as a parameter is all it needs.
 //!
 //! - [`Visitor`]: perhaps signed in.
-//! - [`LoginRequired`]: signed in; strangers walk to `/login` and come back.
+//! - [`LoginRequired`]: logged-in users; other visitors are sent to `/login` and return.
 //! - [`FreshLogin`]: signed in a short while ago; others sign in anew and come back.
 //! - [`Permitted`]: signed in, with a permission; others get a page with status 403.
 //! - [`Device`]: what they came with, in words.

@@ -50,7 +50,7 @@ impl<'r> FromRequest<'r> for NotPrefetched {
 
 /// A GET by which the user opened an address, from this site or by typing it: `Sec-Fetch-Mode:
 /// navigate`, `Sec-Fetch-Dest: document`, `Sec-Fetch-Site: same-origin` or `none`, and no prefetch.
-/// Without these headers nobody can tell, and the guard fails.
+/// Without these headers the guard cannot decide, and fails.
 ///
 /// HEAD needs a route of its own, as with [`NotPrefetched`].
 #[derive(Clone, Copy, Debug)]

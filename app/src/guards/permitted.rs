@@ -21,8 +21,8 @@ use super::LoginRequired;
 /// }
 ///
 /// #[rocket::get("/reports")]
-/// fn reports(person: Permitted<'_, ReadReports>) -> String {
-///     person.subject().subject.clone()
+/// fn reports(user: Permitted<'_, ReadReports>) -> String {
+///     user.subject().subject.clone()
 /// }
 /// ```
 pub trait Needs {
@@ -30,8 +30,8 @@ pub trait Needs {
     const PERMISSION: &'static str;
 }
 
-/// A person who is signed in and has the permission `N`, by what the provider told at the login. A
-/// stranger is sent to sign in; a person without the permission gets a page with status 403.
+/// A logged-in user with the permission `N`, according to the provider at log-in. A visitor without a
+/// session is sent to log in; a user without the permission gets a page with status 403.
 pub struct Permitted<'r, N>(pub &'r Session, PhantomData<N>);
 
 impl<N> Deref for Permitted<'_, N> {

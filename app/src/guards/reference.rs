@@ -7,7 +7,7 @@ use rocket::{
 
 use crate::ports::Ports;
 
-/// What a person reads to an operator, who finds the cause by it in the log. One per request.
+/// Identifies a request on its error page and in the log. Users give it to an operator. One per request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Reference(u32);
 

@@ -19,15 +19,15 @@ use crate::ports::Ports;
 /// visitor whose session cannot be read must not be treated as logged out.
 #[derive(Clone, Copy, Debug)]
 pub struct Visitor<'r> {
-    /// `None` for a stranger.
+    /// `None` where the visitor is not logged in.
     pub session: Option<&'r Session>,
 }
 
-/// What is known of the visitor of one request, kept with the request.
+/// The result of the lookup, cached with the request.
 type Loaded = Result<Option<Session>, SessionsUnavailable>;
 
 impl<'r> Visitor<'r> {
-    /// Who is visiting; `None` when the session store is out of reach or the site has none.
+    /// The visitor of the request. `None` when the session store is out of reach or the site has none.
     pub async fn of(request: &'r Request<'_>) -> Option<Self> {
         let ports = Ports::of(request)?;
         let loaded: &Loaded = request
@@ -45,7 +45,7 @@ impl<'r> Visitor<'r> {
         loaded.as_ref().ok().map(|session| Self { session: session.as_ref() })
     }
 
-    /// What an earlier guard of this request found out; a stranger where none asked.
+    /// The result of an earlier guard of this request; without a session where no guard looked it up.
     pub fn known_to(request: &'r Request<'_>) -> Self {
         let loaded: &Loaded = request.local_cache(|| Ok(None));
         Self { session: loaded.as_ref().ok().and_then(Option::as_ref) }

@@ -31,7 +31,7 @@ fn live() -> Health {
     Health::new(Status::Ok, json!({ "status": "live" }))
 }
 
-/// The process can serve people: send it none when it cannot. The provider and the API are not
+/// Whether the process can serve visitors, for load balancers. The provider and the API are not
 /// asked: without them the site still has pages to show, and every instance would go at once.
 #[get("/health/ready")]
 async fn ready(ports: &State<Ports>) -> Health {

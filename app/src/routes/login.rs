@@ -37,7 +37,7 @@ pub(super) fn routes() -> Vec<Route> {
 }
 
 /// Beside `next` it takes what may be asked of the provider ([`AuthorizationParameters`]), and the
-/// wish of a third party that somebody sign in (OpenID Connect Core, section 4).
+/// login initiated by a third party (OpenID Connect Core, section 4).
 #[get("/login")]
 async fn login(
     _intended: NotPrefetched,
@@ -66,8 +66,8 @@ async fn login(
     begin(ports, stores, request).await
 }
 
-/// A third party may send a form as well. The cookies of a person who is signed in here do not come
-/// along with it, so that the browser asks once more.
+/// A third party may send a form as well. The browser leaves the site's cookies out of
+/// such a request, so the redirect makes it send them with a GET.
 #[post("/login", data = "<wish>")]
 fn login_by_form(wish: Form<HashMap<String, String>>) -> SeeOther {
     let known = ["iss", "login_hint", "target_link_uri"];
@@ -80,21 +80,21 @@ fn malformed(cause: InvalidParameter) -> Failure {
     Failure::new(
         Status::BadRequest,
         "This link cannot be followed",
-        "It asks for a login in a way that makes no sense.",
-        "Log in without it. Tell whoever gave you the link.",
+        "It requests a login with invalid parameters.",
+        "Log in without it, and tell the author of the link.",
     )
     .with_action("Log in", "/login")
     .caused_by(cause)
 }
 
-/// Who wants somebody to sign in is not the provider, or nobody can tell.
+/// The issuer of a login initiated by a third party is not the configured one, or cannot be checked.
 fn not_ours(cause: RedeemError) -> Failure {
     match cause {
         RedeemError::WrongIssuer(_) => Failure::new(
             Status::BadRequest,
             "This link cannot be followed",
             "It asks you to sign in with a service that this site does not use.",
-            "Log in without it. Tell whoever gave you the link.",
+            "Log in without it, and tell the author of the link.",
         )
         .with_action("Log in", "/login")
         .caused_by(cause),
@@ -146,7 +146,7 @@ async fn begin(
             Status::TooManyRequests,
             "Too many log-ins",
             "Your browser logged in several times within a minute and came back without a session each time. It may be blocking the cookies of this site.",
-            "Allow cookies for this site, wait a minute, then log in again. If it happens again, tell the people who run this site, with the reference.",
+            "Allow cookies for this site, wait a minute, then log in again. If it happens again, contact the operators of this site and give them the reference.",
         )
         .with_action("Home page", "/")
         .caused_by(cause)),
@@ -160,7 +160,7 @@ fn away(cause: impl std::fmt::Display) -> Failure {
     Failure::new(
         Status::ServiceUnavailable,
         "Signing in is not possible just now",
-        "The service that knows who you are cannot be reached.",
+        "The identity provider cannot be reached.",
         "Try again in a moment. The public pages work as ever.",
     )
     .with_action("Try again", "/login")
@@ -236,42 +236,42 @@ fn explain(error: LoginError) -> Failure {
     let failure = match &error {
         LoginError::NoAttempt => bad(
             "This login cannot be completed",
-            "Your browser has no open login that fits this answer: it was finished or replaced already, or begun in another browser, or cookies are switched off.",
+            "Your browser has no login in progress that matches this response: it was completed or replaced, started in another browser, or cookies are switched off.",
             AGAIN,
         ),
         LoginError::Expired => {
-            bad("This login took too long", "A login has to be finished within ten minutes.", AGAIN)
+            bad("This login took too long", "A login must be completed within ten minutes.", AGAIN)
         }
         LoginError::Refused(refusal) => refused(refusal),
         LoginError::Redeem(RedeemError::WrongIssuer(_) | RedeemError::WrongNonce) => bad(
             "This login cannot be trusted",
-            "The answer does not belong to the login that was begun in this browser. You have not been signed in.",
-            "Log in again. If it happens once more, tell the people who run this site, with the reference.",
+            "The response does not belong to the login that was started in this browser. You have not been signed in.",
+            "Log in again. If it happens again, contact the operators of this site and give them the reference.",
         ),
         LoginError::Redeem(RedeemError::CodeRejected(_)) => bad(
             "This login was used or has expired",
-            "The service that knows who you are no longer accepts the code that your browser brought.",
+            "The identity provider does not accept the authorization code.",
             AGAIN,
         ),
         LoginError::Redeem(RedeemError::InvalidIdentity(_) | RedeemError::ProviderFault(_)) => {
             Failure::new(
                 Status::BadGateway,
                 "Signing in failed",
-                "The service that knows who you are did not give a proper answer. You have not been signed in.",
-                "Log in again in a moment. If it happens once more, tell the people who run this site, with the reference.",
+                "The identity provider sent an invalid response. You have not been signed in.",
+                "Log in again in a moment. If it happens again, contact the operators of this site and give them the reference.",
             )
         }
         LoginError::Redeem(RedeemError::ProviderTimeout(_)) => Failure::new(
             Status::GatewayTimeout,
             "Signing in takes too long",
-            "The service that knows who you are did not answer in time. You have not been signed in.",
+            "The identity provider did not respond in time. You have not been signed in.",
             "Log in again in a moment.",
         ),
         LoginError::Save(SaveSessionError::TooLarge { .. }) => Failure::new(
             Status::InternalServerError,
             "Your account does not fit",
             "Your identity provider sends more data about you than this site can keep. You have not been logged in.",
-            "Tell the people who run this site, with the reference. Trying again will not help.",
+            "Contact the operators of this site and give them the reference. Trying again will not help.",
         ),
         LoginError::Save(SaveSessionError::Unavailable(_))
         | LoginError::Sessions(_)
@@ -292,29 +292,29 @@ fn refused(refusal: &ProviderRefusal) -> Failure {
         ),
         "login_required" => (
             "You have to sign in first",
-            "The service that knows who you are needs you to sign in there.",
+            "The identity provider needs you to sign in there.",
             AGAIN,
         ),
         "account_selection_required" => (
             "Choose an account first",
-            "You have several accounts at the service that knows who you are, and none was chosen.",
+            "You have several accounts at the identity provider, and none was chosen.",
             "Log in again and choose one.",
         ),
         "interaction_required" => (
             "Something is left for you to do",
-            "The service that knows who you are has to show you a page of its own first.",
-            "Log in again and follow what it asks.",
+            "The identity provider has to show you a page first.",
+            "Log in again and follow its instructions.",
         ),
         "consent_required" => (
             "Your consent is needed",
-            "The service that knows who you are needs your consent before it tells this site who you are.",
+            "The identity provider needs your consent before it tells this site who you are.",
             "Log in again and consent.",
         ),
         "server_error" => {
             return Failure::new(
                 Status::BadGateway,
                 "Signing in failed",
-                "The service that knows who you are reports trouble of its own.",
+                "The identity provider reports an internal error.",
                 "Log in again in a moment.",
             )
             .with_detail(refusal.description.clone());
@@ -323,15 +323,15 @@ fn refused(refusal: &ProviderRefusal) -> Failure {
             return Failure::new(
                 Status::BadGateway,
                 "Signing in is not possible just now",
-                "The service that knows who you are is overloaded or being looked after.",
+                "The identity provider is overloaded or under maintenance.",
                 "Log in again in a few minutes.",
             )
             .with_detail(refusal.description.clone());
         }
         _ => (
             "Signing in failed",
-            "The service that knows who you are refused the login.",
-            "Log in again. If it happens once more, tell the people who run this site, with the reference.",
+            "The identity provider refused the login.",
+            "Log in again. If it happens again, contact the operators of this site and give them the reference.",
         ),
     };
     let detail = refusal.description.clone().unwrap_or_else(|| refusal.error.clone());

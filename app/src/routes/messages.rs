@@ -31,22 +31,22 @@ async fn public(
 
 #[get("/protected")]
 async fn protected(
-    person: LoginRequired<'_>,
+    user: LoginRequired<'_>,
     reference: Reference,
     stores: Stores<'_>,
     ports: &State<Ports>,
 ) -> Result<Page<MessageView>, Failure> {
-    read(ports, reference, &stores, Some(person.0), Topic::Protected).await
+    read(ports, reference, &stores, Some(user.0), Topic::Protected).await
 }
 
 #[get("/admin")]
 async fn admin(
-    person: LoginRequired<'_>,
+    user: LoginRequired<'_>,
     reference: Reference,
     stores: Stores<'_>,
     ports: &State<Ports>,
 ) -> Result<Page<MessageView>, Failure> {
-    read(ports, reference, &stores, Some(person.0), Topic::Admin).await
+    read(ports, reference, &stores, Some(user.0), Topic::Admin).await
 }
 
 async fn read(
@@ -59,12 +59,12 @@ async fn read(
     let (tab, heading, intro) = match topic {
         Topic::Public => (Tab::Public, "Public", "Everybody can read this message."),
         Topic::Protected => {
-            (Tab::Protected, "Protected", "Only people who are signed in can read this message.")
+            (Tab::Protected, "Protected", "Only users who are signed in can read this message.")
         }
         Topic::Admin => (
             Tab::Admin,
             "Admin",
-            "Only people with the permission read:admin-messages can read this message.",
+            "Only users with the permission read:admin-messages can read this message.",
         ),
     };
     let page =
@@ -128,12 +128,12 @@ async fn read(
             "Log in again: you will come back to this page.",
         )
         .with_action("Log In", log_in_for(topic))
-        .for_a_stranger()
+        .logged_out()
         .caused_by(cause)),
         Err(cause @ ReadMessageError::Save(_)) => Err(Failure::new(
             Status::ServiceUnavailable,
             "We cannot see whether you are signed in",
-            "The place where sign-ins are kept is out of reach.",
+            "The session store cannot be reached.",
             "Try again in a moment. You have not been signed out.",
         )
         .caused_by(cause)),

@@ -21,11 +21,11 @@ fn docs(_visitor: Visitor<'_>) -> Page<DocsView> {
 }
 
 #[get("/profile")]
-async fn profile(person: LoginRequired<'_>, ports: &State<Ports>) -> Page<ProfileView> {
-    // The session knows all but the dates, so that the page does without the record.
-    let user = ports.users.find(person.subject()).await.unwrap_or_else(|cause| {
-        log::warn!("a profile without its dates: {cause}");
+async fn profile(user: LoginRequired<'_>, ports: &State<Ports>) -> Page<ProfileView> {
+    // The session has everything but the dates: without the record the page is still useful.
+    let record = ports.users.find(user.subject()).await.unwrap_or_else(|cause| {
+        log::warn!("failed to read user for the profile page: {cause}");
         None
     });
-    Page::new(ProfileView::new(&person, user))
+    Page::new(ProfileView::new(&user, record))
 }

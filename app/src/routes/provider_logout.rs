@@ -1,4 +1,4 @@
-//! Where the provider says that somebody logged out there.
+//! Log-out initiated by the provider.
 
 use portico_domain::{
     ports::{LogoutTokenError, RedeemError},
@@ -21,7 +21,7 @@ pub(super) fn routes() -> Vec<Route> {
     routes![back_channel, no_form, front_channel, front_channel_head, front_channel_without]
 }
 
-/// Other fields are nobody's business (OpenID Connect Back-Channel Logout, section 2.5).
+/// Other fields are ignored (OpenID Connect Back-Channel Logout, section 2.5).
 #[derive(FromForm)]
 struct Notice<'r> {
     logout_token: &'r str,

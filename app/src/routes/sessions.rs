@@ -13,14 +13,14 @@ pub(super) fn routes() -> Vec<Route> {
 
 #[get("/sessions")]
 async fn sessions(
-    person: LoginRequired<'_>,
+    user: LoginRequired<'_>,
     ports: &State<Ports>,
 ) -> Result<Page<SessionsView>, Failure> {
-    let listed = ports.manage_sessions().list(&person).await.map_err(unavailable)?;
-    Ok(Page::new(SessionsView::new(&person, listed)))
+    let listed = ports.manage_sessions().list(&user).await.map_err(unavailable)?;
+    Ok(Page::new(SessionsView::new(&user, listed)))
 }
 
-/// The session that the pressed button stands beside.
+/// The session to end.
 #[derive(FromForm)]
 struct Chosen {
     id: String,
@@ -28,25 +28,25 @@ struct Chosen {
 
 #[post("/sessions/end", data = "<chosen>")]
 async fn end_one(
-    person: LoginRequired<'_>,
+    user: LoginRequired<'_>,
     _own: SameOrigin,
     chosen: Form<Chosen>,
     ports: &State<Ports>,
 ) -> Result<SeeOther, Failure> {
-    // What names no session has none to end, as one that ended already.
+    // An invalid name is treated like a session that ended already.
     if let Ok(id) = chosen.id.parse() {
-        ports.manage_sessions().end_one(&person, id).await.map_err(unavailable)?;
+        ports.manage_sessions().end_one(&user, id).await.map_err(unavailable)?;
     }
     Ok(back())
 }
 
 #[post("/sessions/end-others")]
 async fn end_others(
-    person: LoginRequired<'_>,
+    user: LoginRequired<'_>,
     _own: SameOrigin,
     ports: &State<Ports>,
 ) -> Result<SeeOther, Failure> {
-    ports.manage_sessions().end_others(&person).await.map_err(unavailable)?;
+    ports.manage_sessions().end_others(&user).await.map_err(unavailable)?;
     Ok(back())
 }
 
@@ -58,7 +58,7 @@ fn unavailable(cause: SessionsUnavailable) -> Failure {
     Failure::new(
         Status::ServiceUnavailable,
         "Your sessions are out of reach",
-        "The place where sign-ins are kept does not answer. What you wanted to end may still go on.",
+        "The session store cannot be reached. The session that you wanted to end may still be active.",
         "Try again in a moment.",
     )
     .with_action("Try again", "/sessions")

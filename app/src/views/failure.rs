@@ -12,7 +12,7 @@ use serde_json::json;
 use super::{Page, View};
 use crate::guards::{Reference, is_page_navigation};
 
-/// Something went wrong: what a person reads, and what the log says under the same reference.
+/// An error: what the page shows, and what the log contains under the same reference.
 #[derive(Debug)]
 pub struct Failure {
     status: Status,
@@ -22,7 +22,7 @@ pub struct Failure {
     detail: Option<String>,
     action: Option<Action>,
     cause: Option<String>,
-    stranger: bool,
+    logged_out: bool,
 }
 
 #[derive(Clone, Copy, Debug, Serialize)]
@@ -47,17 +47,26 @@ impl View for ErrorView {
 }
 
 impl Failure {
-    /// A page with this status and title: `what` happened and what the person can do (`todo`).
+    /// A page with this status and title: `what` happened and what the visitor can do (`todo`).
     pub fn new(
         status: Status,
         title: &'static str,
         what: &'static str,
         todo: &'static str,
     ) -> Self {
-        Self { status, title, what, todo, detail: None, action: None, cause: None, stranger: false }
+        Self {
+            status,
+            title,
+            what,
+            todo,
+            detail: None,
+            action: None,
+            cause: None,
+            logged_out: false,
+        }
     }
 
-    /// Adds the words of the provider or the API, shown as theirs.
+    /// Adds the text of the provider or the API, shown as a quotation.
     #[must_use]
     pub fn with_detail(self, detail: Option<String>) -> Self {
         Self { detail, ..self }
@@ -71,11 +80,11 @@ impl Failure {
 
     /// Shows the visitor as signed out, where a guard still found a session.
     #[must_use]
-    pub fn for_a_stranger(self) -> Self {
-        Self { stranger: true, ..self }
+    pub fn logged_out(self) -> Self {
+        Self { logged_out: true, ..self }
     }
 
-    /// Adds the cause, for the log only; the page shows the reference under which it stands there.
+    /// Adds the cause, for the log only. The page shows the reference of the log entry.
     #[must_use]
     pub fn caused_by(self, cause: impl Display) -> Self {
         Self { cause: Some(cause.to_string()), ..self }
@@ -106,7 +115,7 @@ impl<'r> Responder<'r, 'static> for Failure {
                 reference,
                 action: self.action,
             };
-            Page::new(view).with_status(status).for_a_stranger(self.stranger).respond_to(request)?
+            Page::new(view).with_status(status).logged_out(self.logged_out).respond_to(request)?
         } else {
             let body =
                 json!({ "message": self.title, "detail": self.what, "reference": reference });

@@ -31,7 +31,7 @@ impl View for DocsView {
     const TEMPLATE: &'static str = "docs";
 }
 
-/// Who the person is.
+/// The user's profile.
 #[derive(Debug, Serialize)]
 pub struct ProfileView {
     picture: Option<String>,
@@ -43,7 +43,7 @@ pub struct ProfileView {
     claims: Vec<CodePart>,
 }
 
-/// What the site remembers of the person.
+/// The user's record.
 #[derive(Debug, Serialize)]
 struct RecordView {
     first_seen: Moment,
@@ -57,11 +57,10 @@ impl View for ProfileView {
 }
 
 impl ProfileView {
-    /// Shows the person of the session, with what the site remembers where it can be had.
+    /// Shows the user of the session, with the record where it is available.
     pub fn new(session: &Session, user: Option<User>) -> Self {
-        let profile = session.identity.profile();
-        let name = profile.display_name().unwrap_or("Unnamed user").to_owned();
-        let Profile { picture, email, email_verified, .. } = profile;
+        let name = session.identity.display_name();
+        let Profile { picture, email, email_verified, .. } = session.identity.profile();
         let initials = initials(&name);
         let record = user.map(|user| RecordView {
             first_seen: user.first_seen.into(),
@@ -93,16 +92,16 @@ pub struct MessageView {
     pub refusal: Option<RefusalView>,
 }
 
-/// Why the API said no.
+/// Why the API refused the request.
 #[derive(Debug, Serialize)]
 pub struct RefusalView {
     /// The API's status.
     pub status: u16,
-    /// The API's own words.
+    /// The API's text.
     pub text: String,
-    /// What that means for the person.
+    /// What that means for the user.
     pub explanation: &'static str,
-    /// The permission that the person lacks; `None` where the refusal has another reason.
+    /// The permission that the user lacks; `None` where the refusal has another reason.
     pub missing: Option<&'static str>,
 }
 
@@ -114,12 +113,12 @@ impl View for LogOutConfirmView {
     const TEMPLATE: &'static str = "log_out_confirm";
 }
 
-/// Says that the person is signed out here, and perhaps not at the provider.
+/// Says that the user is logged out here, and perhaps not at the provider.
 #[derive(Debug, Serialize)]
 pub struct LoggedOutView {
     /// What happened.
     pub what: &'static str,
-    /// What the person can do.
+    /// What the user can do.
     pub todo: &'static str,
 }
 
@@ -129,7 +128,18 @@ impl View for LoggedOutView {
 
 #[cfg(test)]
 mod tests {
-    use super::initials;
+    use portico_contracts::fixtures;
+    use portico_domain::model::Claims;
+
+    use super::{ProfileView, initials};
+
+    #[test]
+    fn profile_shows_subject_where_the_provider_sends_no_name() {
+        let mut session = fixtures::session();
+        session.identity.claims = Claims::new(&serde_json::Map::new());
+        let view = ProfileView::new(&session, None);
+        assert_eq!(view.name, session.subject().subject);
+    }
 
     #[test]
     fn initials_are_those_of_the_first_and_last_name() {

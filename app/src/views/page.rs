@@ -1,4 +1,3 @@
-use portico_domain::model::Profile;
 use rocket::{
     Request,
     http::{Header, Status},
@@ -40,15 +39,15 @@ pub enum Tab {
 pub struct Page<V> {
     status: Status,
     tab: Option<Tab>,
-    /// Whether to show a stranger's layout although a guard found a session: it ended since.
-    stranger: bool,
+    /// Whether to show the layout without a session although a guard found one: it has ended since.
+    logged_out: bool,
     view: V,
 }
 
 impl<V: View> Page<V> {
     /// A page with status 200.
     pub fn new(view: V) -> Self {
-        Self { status: Status::Ok, tab: V::TAB, stranger: false, view }
+        Self { status: Status::Ok, tab: V::TAB, logged_out: false, view }
     }
 
     /// The same page with another status.
@@ -57,9 +56,9 @@ impl<V: View> Page<V> {
         Self { status, ..self }
     }
 
-    /// The same page, for a stranger or not.
-    pub(super) fn for_a_stranger(self, stranger: bool) -> Self {
-        Self { stranger, ..self }
+    /// The same page, shown as logged out or not.
+    pub(super) fn logged_out(self, logged_out: bool) -> Self {
+        Self { logged_out, ..self }
     }
 
     /// The same page under another tab.
@@ -76,13 +75,12 @@ impl<'r, V: View> Responder<'r, 'static> for Page<V> {
             return Err(Status::InternalServerError);
         };
         let session = Visitor::known_to(request).session;
-        let shown = session.filter(|_| !self.stranger);
-        let profile = shown.map(|session| session.identity.profile());
+        let shown = session.filter(|_| !self.logged_out);
         let layout = context! {
             tab: self.tab,
             theme: Theme::of(request.cookies()),
             signed_in: shown.is_some(),
-            name: profile.as_ref().and_then(Profile::display_name),
+            name: shown.map(|session| session.identity.display_name()),
             development: about.development,
             css: assets.css(),
             js: assets.js(),
@@ -92,7 +90,7 @@ impl<'r, V: View> Responder<'r, 'static> for Page<V> {
         Response::build_from(page.respond_to(request)?)
             .status(self.status)
             .max_chunk_size(CHUNK)
-            // A person's pages stay nowhere, so that Back after log-out shows nothing.
+            // Pages of a user are not cached, so that Back after log-out does not show them.
             .header(Header::new(
                 "Cache-Control",
                 if session.is_some() { "no-store" } else { "no-cache, private" },

@@ -3,11 +3,12 @@ use serde::Serialize;
 
 use super::{Moment, View};
 
-/// Where the person is signed in.
+/// The user's sessions.
 #[derive(Debug, Serialize)]
 pub struct SessionsView {
     sessions: Vec<SessionView>,
-    /// Whether these are all; else it is this one alone, because nobody can list the others.
+    /// Whether these are all sessions; `false` where only this one is available, because the store cannot
+    /// list sessions.
     all: bool,
 }
 
@@ -25,7 +26,7 @@ impl View for SessionsView {
 }
 
 impl SessionsView {
-    /// Shows the person's sessions, `own` first; that one alone where they cannot be `listed`.
+    /// Shows the user's sessions, `own` first; that one alone where they cannot be `listed`.
     pub fn new(own: &Session, listed: Option<Vec<SessionSummary>>) -> Self {
         let all = listed.is_some();
         let mut others = listed.unwrap_or_default();

@@ -67,7 +67,7 @@ fn migrate_makes_a_database_for_its_owner_only_and_can_be_repeated() {
 }
 
 #[test]
-fn users_can_be_listed_and_nobody_is_told_as_such() {
+fn users_lists_users_and_reports_unknown_user() {
     let folder = folder();
     run(&folder, &["migrate"], &[]);
     let list = run(&folder, &["users", "list"], &[]);
@@ -75,7 +75,7 @@ fn users_can_be_listed_and_nobody_is_told_as_such() {
     for command in ["show", "delete"] {
         let output = run(&folder, &["users", command, "https://id.example", "nobody"], &[]);
         assert_eq!(output.status.code(), Some(1));
-        assert!(text(&output.stderr).contains("nobody with that issuer"), "{command}");
+        assert!(text(&output.stderr).contains("no user with that issuer"), "{command}");
     }
 }
 

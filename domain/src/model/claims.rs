@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 /// The claims of a verified ID token with those of the userinfo endpoint merged over them
 /// (OpenID Connect Core, sections 2 and 5.3.2).
 ///
-/// Kept as JSON text: pages that do not show them need not parse them.
+/// Stored as JSON text: pages that do not show them need not parse them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Claims(String);
 
@@ -19,11 +19,6 @@ impl Claims {
     /// The claims as a JSON object.
     pub fn to_map(&self) -> Map<String, Value> {
         serde_json::from_str(&self.0).unwrap_or_default()
-    }
-
-    /// The claims as indented JSON, for display.
-    pub fn pretty(&self) -> String {
-        serde_json::to_string_pretty(&self.to_map()).unwrap_or_else(|_| "{}".into())
     }
 }
 
@@ -62,11 +57,6 @@ impl Profile {
             }),
         }
     }
-
-    /// Name, nickname or e-mail address, whichever comes first.
-    pub fn display_name(&self) -> Option<&str> {
-        self.name.as_deref().or(self.nickname.as_deref()).or(self.email.as_deref())
-    }
 }
 
 fn is_web_address(url: &str) -> bool {
@@ -100,12 +90,5 @@ mod tests {
     #[test]
     fn accepts_text_for_email_verified() {
         assert_eq!(profile(json!({"email_verified": "true"})).email_verified, Some(true));
-    }
-
-    #[test]
-    fn display_name_falls_back_to_nickname_and_email() {
-        let named = profile(json!({"nickname": "jo", "email": "jo@example.com"}));
-        assert_eq!(named.display_name(), Some("jo"));
-        assert_eq!(profile(json!({})).display_name(), None);
     }
 }
