@@ -116,7 +116,11 @@ async fn without_the_api_people_get_502_and_stay_signed_in() {
     for address in ["/public", "/protected", "/admin"] {
         let page = person.get(address).await;
         assert_explains(&page, StatusCode::BAD_GATEWAY, "The messages are out of reach");
+        assert!(page.text().contains("You are still signed in."), "{}", page.text());
     }
+    let page = site.person().get("/public").await;
+    assert_explains(&page, StatusCode::BAD_GATEWAY, "The messages are out of reach");
+    assert!(!page.text().contains("signed in"), "{}", page.text());
     assert_eq!(person.get("/profile").await.status, StatusCode::OK);
     site.servers.start_api().await.unwrap();
     let page = until(&person, "/protected", StatusCode::OK).await;

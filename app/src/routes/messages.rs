@@ -72,6 +72,10 @@ async fn read(
     let log_failure = |cause: &RefreshError| {
         log::error!("failed to renew access token: {cause} reference={reference}")
     };
+    let retry = match visitor {
+        Some(_) => "Try again in a moment. You are still signed in.",
+        None => "Try again in a moment.",
+    };
     match ports.read_message(&log_failure).run(&*stores.session, visitor, topic).await {
         Ok(message) => Ok(page(Some(message.text), None)),
         Err(ReadMessageError::Api(MessageError::Refused { reason, text })) => {
@@ -111,20 +115,20 @@ async fn read(
             Status::BadGateway,
             "The messages are out of reach",
             "The API that holds the messages cannot be reached, or did not answer properly.",
-            "Try again in a moment. You are still signed in.",
+            retry,
         )
         .caused_by(cause)),
         Err(cause @ ReadMessageError::Api(MessageError::Timeout)) => Err(Failure::new(
             Status::GatewayTimeout,
             "The messages take too long",
             "The API that holds the messages did not answer in time.",
-            "Try again in a moment. You are still signed in.",
+            retry,
         )
         .caused_by(cause)),
         Err(cause @ ReadMessageError::SessionEnded(_)) => Err(Failure::new(
             Status::Unauthorized,
             "Your session has ended",
-            "The service that knows who you are has ended it, or you did so from another device.",
+            "Your identity provider has ended it, or you have ended it on another device.",
             "Log in again: you will come back to this page.",
         )
         .with_action("Log In", log_in_for(topic))

@@ -98,6 +98,8 @@ impl RedisBackend {
 fn query_error(error: redis::RedisError) -> SessionsUnavailable {
     unavailable(match error.code() {
         Some(code) => format!("Redis answered {code}"),
+        // The text of the operating system or of the client.
+        None if error.is_io_error() => format!("Redis: {error}"),
         None => format!("Redis: {:?}", error.kind()),
     })
 }

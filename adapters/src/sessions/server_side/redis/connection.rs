@@ -107,6 +107,6 @@ async fn within<T>(
     limit: Duration,
     answer: impl Future<Output = RedisResult<T>>,
 ) -> RedisResult<T> {
-    let silent = |_| RedisError::from((ErrorKind::Io, "no answer in time"));
+    let silent = |_| RedisError::from((ErrorKind::Io, "no response in time"));
     timeout(limit, answer).await.map_err(silent)?
 }
