@@ -8,6 +8,7 @@ use figment::{
 };
 
 use super::{
+    env_file,
     reader::Problem,
     sources::{Environment, Text},
 };
@@ -71,29 +72,21 @@ impl Files {
     }
 }
 
-/// The pairs of the file, up to the first line that is broken.
+/// The pairs of the file; none where it cannot be read.
 fn read_lines(file: &Path) -> (Vec<(String, String)>, Option<Problem>) {
     let problem = |source: String, expected: &str| {
         let name = file.file_name().unwrap_or(file.as_os_str()).to_string_lossy().into_owned();
-        Some(Problem { key: name, source: Some(source), expected: expected.into() })
+        (Vec::new(), Some(Problem { key: name, source: Some(source), expected: expected.into() }))
     };
-    let mut pairs: Vec<(String, String)> = Vec::new();
-    let Ok(lines) = dotenvy::from_path_iter(file) else {
-        return (pairs, problem(file.display().to_string(), "a file that can be read"));
+    let Ok(content) = std::fs::read(file) else {
+        return problem(file.display().to_string(), "a file that can be read");
     };
-    for line in lines {
-        match line {
-            Ok(pair) => pairs.push(pair),
-            // The error quotes the line, and that may hold a secret.
-            Err(_) => {
-                let line = match pairs.last() {
-                    Some((key, _)) => format!("the line after {key}"),
-                    None => "its first line".into(),
-                };
-                let expected = "KEY=value, the value in quotes where it holds spaces";
-                return (pairs, problem(line, expected));
-            }
-        }
+    match env_file::pairs(&content) {
+        Ok(pairs) => (pairs, None),
+        // The line itself may hold a secret.
+        Err(line) => problem(
+            format!("{}, line {line}", file.display()),
+            "KEY=value in UTF-8, each quote closed on the same line or a later one",
+        ),
     }
-    (pairs, None)
 }

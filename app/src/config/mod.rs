@@ -1,6 +1,7 @@
 //! The site's settings: read from four places, checked all at once.
 
 mod client;
+mod env_file;
 mod files;
 mod provider;
 mod reader;

@@ -328,10 +328,24 @@ fn the_environment_wins_over_the_files() {
 }
 
 #[test]
-fn a_broken_line_of_the_env_file_is_told_and_not_shown() {
-    let env_file = "OIDC_CLIENT_ID=x\nOIDC_SCOPES=openid hunter2 email\n";
-    let found = settings_of("", env_file, &[]).unwrap_err();
-    assert_eq!(found.0[0].key, ".env");
-    let told = found.to_string();
-    assert!(told.contains("the line after OIDC_CLIENT_ID") && !told.contains("hunter2"), "{told}");
+fn names_malformed_line_of_env_file_without_its_text() {
+    for malformed in ["OIDC_CLIENT_SECRET hunter2", "OIDC_CLIENT_SECRET=\"hunter2"] {
+        let env_file = format!("OIDC_CLIENT_ID=x\n\n{malformed}\n");
+        let found = settings_of("", &env_file, &[]).unwrap_err();
+        assert_eq!(found.0[0].key, ".env");
+        let told = found.to_string();
+        assert!(told.contains(".env, line 3)") && !told.contains("hunter2"), "{told}");
+    }
+}
+
+#[test]
+fn keeps_each_character_of_secret_in_env_file() {
+    for secret in ["abc$def~ghi", r"a\b'c", "a#b$HOME${HOME}", "0123"] {
+        let env_file = format!(
+            "AUTH0_DOMAIN=a.example\nAUTH0_CLIENT_ID=x\nAUTH0_CLIENT_SECRET={secret}\nPORT=4040\n"
+        );
+        let settings = settings_of("", &env_file, &[]).unwrap();
+        let Provider::Auth0 { client_secret, .. } = settings.provider else { panic!() };
+        assert_eq!(client_secret.secret(), secret);
+    }
 }
