@@ -1,6 +1,6 @@
 use std::{io, process::ExitCode};
 
-use clap::Subcommand;
+use clap::{Subcommand, builder::NonEmptyStringValueParser};
 use portico_domain::{
     model::{Subject, User},
     use_cases::DeleteUser,
@@ -22,17 +22,36 @@ pub(super) enum Command {
         limit: u32,
     },
     /// Show one user's record.
-    Show(SubjectArguments),
+    Show(Identity),
     /// Delete one user, and end the user's sessions.
-    Delete(SubjectArguments),
+    Delete(Identity),
 }
 
 #[derive(clap::Args)]
-pub(super) struct SubjectArguments {
-    /// The provider, as `users list` shows it.
-    issuer: String,
-    /// The user's identifier at that provider, as `users list` shows it.
-    subject: String,
+pub(super) struct Identity {
+    /// The provider and the user's identifier there, as `users list` shows them; the last two
+    /// arguments. The identifier may begin with a hyphen.
+    // One argument of two values: whatever follows the issuer is text, also `-h` and `--help`. The
+    // third value is for those who write `--` before the subject.
+    #[arg(
+        required = true,
+        num_args = 2..=3,
+        value_names = ["ISSUER", "SUBJECT"],
+        trailing_var_arg = true,
+        allow_hyphen_values = true,
+        value_parser = NonEmptyStringValueParser::new(),
+    )]
+    identity: Vec<String>,
+}
+
+impl Identity {
+    fn subject(&self) -> Result<Subject, Failed> {
+        match &*self.identity {
+            [issuer, subject] => Ok(Subject::new(issuer, subject)),
+            [issuer, separator, subject] if separator == "--" => Ok(Subject::new(issuer, subject)),
+            _ => Err("expected an issuer and a subject, and nothing behind them".into()),
+        }
+    }
 }
 
 pub(super) async fn run(command: Command, settings: Settings) -> Result<ExitCode, Failed> {
@@ -48,19 +67,17 @@ pub(super) async fn run(command: Command, settings: Settings) -> Result<ExitCode
             }
             true
         }
-        Command::Show(subject) => {
-            match users.find(&Subject::new(subject.issuer, subject.subject)).await? {
-                Some(user) => {
-                    show(&user)?;
-                    true
-                }
-                None => false,
+        Command::Show(identity) => match users.find(&identity.subject()?).await? {
+            Some(user) => {
+                show(&user)?;
+                true
             }
-        }
-        Command::Delete(SubjectArguments { issuer, subject }) => {
+            None => false,
+        },
+        Command::Delete(identity) => {
             let registry = open_registry(&settings, &database)?;
             let delete = DeleteUser { users: &*users, registry: &*registry, identity: None };
-            delete.run(&Subject::new(issuer, subject)).await?
+            delete.run(&identity.subject()?).await?
         }
     };
     if !found {

@@ -24,6 +24,8 @@ fn every_command_explains_itself() {
         &["migrate", "--help"],
         &["secret", "--help"],
         &["users", "list", "--help"],
+        &["users", "show", "--help"],
+        &["users", "delete", "-h"],
     ] {
         let output = run(&folder, command, &[]);
         assert!(output.status.success(), "{command:?}");
@@ -77,6 +79,52 @@ fn users_lists_users_and_reports_unknown_user() {
         assert_eq!(output.status.code(), Some(1));
         assert!(text(&output.stderr).contains("no user with that issuer"), "{command}");
     }
+}
+
+#[test]
+fn users_takes_any_subject() {
+    let folder = folder();
+    let issuer = "https://id.example";
+    let subjects =
+        ["-h", "-h7Kq", "-Q7", "--help", "-V", "--version", "--", "--config", "-", "a b", "help"];
+    for subject in subjects {
+        add_user(&folder, subject);
+    }
+    for subject in subjects {
+        let show = ["users", "show", issuer, subject];
+        let output = run(&folder, &show, &[]);
+        let shown = text(&output.stdout);
+        assert!(output.status.success(), "{subject}: {}", text(&output.stderr));
+        assert!(shown.lines().any(|line| line == format!("{:15} {subject}", "subject")), "{shown}");
+
+        let separated = ["users", "show", issuer, "--", subject];
+        assert_eq!(text(&run(&folder, &separated, &[]).stdout), shown);
+        let before = ["users", "show", "--", issuer, subject];
+        assert_eq!(text(&run(&folder, &before, &[]).stdout), shown);
+
+        let delete = ["users", "delete", issuer, subject];
+        assert_eq!(run(&folder, &delete, &[]).status.code(), Some(0), "{subject}");
+        for gone in [show, delete] {
+            let output = run(&folder, &gone, &[]);
+            assert_eq!(output.status.code(), Some(1), "{gone:?}");
+            assert!(text(&output.stderr).contains("no user with that issuer"), "{gone:?}");
+        }
+    }
+}
+
+#[test]
+fn users_refuses_other_than_issuer_and_subject() {
+    let folder = folder();
+    add_user(&folder, "ada");
+    let issuer = "https://id.example";
+    for arguments in [&[issuer][..], &[issuer, ""], &["", "ada"], &[issuer, "ada", "eve"]] {
+        for command in ["show", "delete"] {
+            let output = run(&folder, &[&["users", command], arguments].concat(), &[]);
+            assert!(!output.status.success() && output.stdout.is_empty(), "{arguments:?}");
+            assert!(!output.stderr.is_empty(), "{arguments:?}");
+        }
+    }
+    assert!(run(&folder, &["users", "show", issuer, "ada"], &[]).status.success());
 }
 
 #[test]

@@ -15,6 +15,9 @@ use std::{
     time::{Duration, Instant},
 };
 
+use portico::config::Settings;
+use portico_adapters::users::diesel_users;
+use portico_domain::model::{Profile, Subject};
 use tempfile::TempDir;
 
 /// The program in a folder of its own, with nothing set but what the test sets.
@@ -44,6 +47,19 @@ fn assert_owner_only(file: &Path) {
 
 #[cfg(not(unix))]
 fn assert_owner_only(_: &Path) {}
+
+/// Adds a user of `https://id.example` to the folder's database.
+fn add_user(folder: &TempDir, subject: &str) {
+    let url = format!("sqlite://{}", folder.path().join("portico.db").display());
+    let settings = Settings::from_pairs([("ROCKET_PROFILE", "debug"), ("DATABASE_URL", &url)]);
+    let database = portico::open_database(&settings.unwrap()).unwrap();
+    tokio::runtime::Runtime::new().unwrap().block_on(async {
+        database.migrate().await.unwrap();
+        let user = Subject::new("https://id.example", subject);
+        let now = std::time::SystemTime::UNIX_EPOCH.into();
+        diesel_users(&database).record_login(&user, &Profile::default(), now).await.unwrap();
+    });
+}
 
 /// Ends the program with the test.
 struct Running(Child);

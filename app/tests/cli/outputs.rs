@@ -1,9 +1,5 @@
 use std::process::Stdio;
 
-use portico::config::Settings;
-use portico_adapters::users::diesel_users;
-use portico_domain::model::{Profile, Subject};
-
 use super::*;
 
 /// A pipe that nobody reads any more.
@@ -11,23 +7,10 @@ fn closed_pipe() -> std::io::PipeWriter {
     std::io::pipe().unwrap().1
 }
 
-/// Adds a user to the folder's database.
-fn add_user(folder: &TempDir) {
-    let url = format!("sqlite://{}", folder.path().join("portico.db").display());
-    let settings = Settings::from_pairs([("ROCKET_PROFILE", "debug"), ("DATABASE_URL", &url)]);
-    let database = portico::open_database(&settings.unwrap()).unwrap();
-    tokio::runtime::Runtime::new().unwrap().block_on(async {
-        database.migrate().await.unwrap();
-        let user = Subject::new("https://id.example", "ada");
-        let now = std::time::SystemTime::UNIX_EPOCH.into();
-        diesel_users(&database).record_login(&user, &Profile::default(), now).await.unwrap();
-    });
-}
-
 #[test]
 fn output_commands_survive_closed_pipe() {
     let folder = folder();
-    add_user(&folder);
+    add_user(&folder, "ada");
     let show = ["users", "show", "https://id.example", "ada"];
     for (arguments, code) in [
         (&["--help"][..], 0),
