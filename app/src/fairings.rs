@@ -1,8 +1,5 @@
 //! What every response gets: headers that keep a browser safe, and a line in the log.
 
-use std::net::IpAddr;
-
-use ipnet::IpNet;
 use rocket::{
     Request, Response,
     fairing::{Fairing, Info, Kind},
@@ -11,7 +8,7 @@ use rocket::{
     time::Duration,
 };
 
-use crate::{ports::About, routes::FRONT_CHANNEL};
+use crate::{client_address::ClientAddress, ports::About, routes::FRONT_CHANNEL};
 
 /// The usual headers, by Rocket's own fairing.
 pub(crate) fn shield(https: bool) -> Shield {
@@ -72,12 +69,7 @@ impl Fairing for AccessLog {
     }
 
     async fn on_response<'r>(&self, request: &'r Request<'_>, response: &mut Response<'r>) {
-        let proxies =
-            request.rocket().state::<About>().map_or(&[][..], |about| &about.trusted_proxies);
-        let client = request.remote().map(|remote| {
-            let forwarded = request.headers().get("X-Forwarded-For").collect::<Vec<_>>().join(",");
-            client_address(remote.ip(), &forwarded, proxies).to_string()
-        });
+        let client = ClientAddress::of(request).map(|address| address.to_string());
         log::info!(
             "{} {} {} {}",
             client.as_deref().unwrap_or("-"),
@@ -85,39 +77,5 @@ impl Fairing for AccessLog {
             request.uri().path(),
             response.status().code,
         );
-    }
-}
-
-/// The nearest address that is no trusted proxy: each proxy appends whom it heard from, so that
-/// only what trusted ones wrote can be believed.
-fn client_address(remote: IpAddr, forwarded: &str, proxies: &[IpNet]) -> IpAddr {
-    let trusted = |address: &IpAddr| proxies.iter().any(|network| network.contains(address));
-    let mut client = remote;
-    for part in forwarded.rsplit(',') {
-        if !trusted(&client) {
-            break;
-        }
-        match part.trim().parse() {
-            Ok(address) => client = address,
-            Err(_) => break,
-        }
-    }
-    client
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_trusted_proxies_tell_who_the_client_is() {
-        let ip = |text: &str| text.parse::<IpAddr>().unwrap();
-        let proxies = ["10.0.0.0/8".parse().unwrap()];
-        let client = |remote, forwarded| client_address(ip(remote), forwarded, &proxies);
-        assert_eq!(client("203.0.113.9", "198.51.100.1"), ip("203.0.113.9"));
-        assert_eq!(client("10.0.0.1", "198.51.100.1"), ip("198.51.100.1"));
-        assert_eq!(client("10.0.0.1", "6.6.6.6, 198.51.100.1, 10.0.0.2"), ip("198.51.100.1"));
-        assert_eq!(client("10.0.0.1", ""), ip("10.0.0.1"));
-        assert_eq!(client("10.0.0.1", "nonsense"), ip("10.0.0.1"));
     }
 }

@@ -8,6 +8,7 @@ mod assemble;
 pub mod assets;
 pub mod catchers;
 pub mod cli;
+pub mod client_address;
 mod compression;
 pub mod config;
 #[cfg(feature = "development")]

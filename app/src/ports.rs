@@ -17,6 +17,8 @@ use portico_domain::{
 use rocket::Request;
 use url::Url;
 
+use crate::client_address::TrustedProxies;
+
 /// The ports of one site.
 #[derive(Clone)]
 pub struct Ports {
@@ -114,7 +116,7 @@ pub struct About {
     /// from any https origin.
     pub provider_origin: String,
     /// The proxies whose `X-Forwarded-For` is trusted.
-    pub trusted_proxies: Vec<ipnet::IpNet>,
+    pub trusted_proxies: TrustedProxies,
     /// The site's own origin, as browsers know it.
     pub origin: String,
 }

@@ -15,7 +15,6 @@ use std::{
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use figment::Figment;
-use ipnet::IpNet;
 use portico_adapters::{identity::oidc::ResponseMode, sessions::KeyMaterial};
 use portico_domain::model::Lifetimes;
 use url::Url;
@@ -27,6 +26,8 @@ use reader::Reader;
 pub use reader::{KEYS, Problem, Problems};
 pub use sessions::{RedisUrl, Store};
 use sources::Environment;
+
+use crate::client_address::TrustedProxies;
 
 /// Everything that can be set. `Debug` shows no secret.
 #[derive(Clone, Debug)]
@@ -66,7 +67,7 @@ pub struct Settings {
     /// `SESSION_ROLLING_SECONDS` and `SESSION_ABSOLUTE_SECONDS`.
     pub lifetimes: Lifetimes,
     /// `TRUSTED_PROXIES`: whose forwarded headers are believed.
-    pub trusted_proxies: Vec<IpNet>,
+    pub trusted_proxies: TrustedProxies,
     /// `ROCKET_LOG_LEVEL`, as it was set; `None` where it was not.
     pub log_level: Option<String>,
     /// `SSL_CERT_FILE`.
@@ -223,7 +224,11 @@ impl Settings {
         let lifetimes = sessions::lifetimes(&mut read);
         let previous_secret_keys = sessions::previous_keys(&mut read);
         let trusted_proxies = read
-            .parsed("TRUSTED_PROXIES", "networks such as 10.0.0.0/8, comma-separated", networks)
+            .parsed(
+                "TRUSTED_PROXIES",
+                "networks such as 10.0.0.0/8, comma-separated",
+                TrustedProxies::parse,
+            )
             .unwrap_or_default();
         let ssl_cert_file = read.parsed("SSL_CERT_FILE", "a file that exists", |text| {
             let file = PathBuf::from(text);
@@ -296,13 +301,6 @@ fn scopes(text: Option<&str>) -> Vec<String> {
         scopes.insert(0, "openid".into());
     }
     scopes
-}
-
-fn networks(text: &str) -> Option<Vec<IpNet>> {
-    let network = |text: &str| {
-        text.parse::<IpNet>().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from))
-    };
-    text.split(',').map(|part| network(part.trim())).collect()
 }
 
 fn web_address(text: &str) -> Option<Url> {
