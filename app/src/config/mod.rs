@@ -1,5 +1,6 @@
 //! The site's settings: read from four places, checked all at once.
 
+mod addresses;
 mod client;
 mod env_file;
 mod files;
@@ -19,6 +20,8 @@ use portico_adapters::{identity::oidc::ResponseMode, sessions::KeyMaterial};
 use portico_domain::model::Lifetimes;
 use url::Url;
 
+pub use addresses::DatabaseUrl;
+use addresses::web_address;
 pub use client::ClientOptions;
 use files::Files;
 pub use provider::Provider;
@@ -108,34 +111,6 @@ impl SecretKey {
     }
 }
 
-/// The database. `Debug` shows the kind only.
-#[derive(Clone)]
-pub struct DatabaseUrl(String);
-
-impl std::fmt::Debug for DatabaseUrl {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(if self.sqlite_file().is_some() { &self.0 } else { "postgres://…" })
-    }
-}
-
-impl DatabaseUrl {
-    fn parse(text: &str) -> Option<Self> {
-        let known = ["sqlite://", "postgres://", "postgresql://"];
-        let rest = known.iter().find_map(|scheme| text.strip_prefix(scheme))?;
-        (!rest.is_empty()).then(|| Self(text.to_owned()))
-    }
-
-    /// The address itself, with its password.
-    pub fn expose(&self) -> &str {
-        &self.0
-    }
-
-    /// The file, where the database is one.
-    pub fn sqlite_file(&self) -> Option<PathBuf> {
-        self.0.strip_prefix("sqlite://").map(PathBuf::from)
-    }
-}
-
 impl Settings {
     /// Reads `Portico.toml`, `.env` and the environment, each over the one before. The files are
     /// those of the working directory; in the debug profile also of the folders above it. Elsewhere
@@ -200,7 +175,11 @@ impl Settings {
             .unwrap_or(4040);
         read.parsed("ROCKET_ADDRESS", "an IP address", |text| text.parse::<IpAddr>().ok());
         let public_url = read
-            .parsed("PUBLIC_URL", "an http:// or https:// address without a path", public_url)
+            .parsed(
+                "PUBLIC_URL",
+                "an http:// or https:// address without a path",
+                addresses::public_url,
+            )
             .or_else(|| Url::parse(&format!("http://127.0.0.1:{port}")).ok());
         let secret_key = read.parsed(
             "ROCKET_SECRET_KEY",
@@ -211,13 +190,14 @@ impl Settings {
             read.missing("ROCKET_SECRET_KEY", "a key, as `portico secret` prints it");
         }
         let (provider, audience) = provider::read(&mut read, debug_profile);
-        let api_server_url =
-            read.parsed("API_SERVER_URL", "an http:// or https:// address", |text| {
-                web_address(text).map(|_| text.to_owned())
-            });
+        let api_server_url = read.parsed(
+            "API_SERVER_URL",
+            "an http:// or https:// address without a query",
+            addresses::api_address,
+        );
         let database_url = read
-            .parsed("DATABASE_URL", "sqlite://<file> or postgres://…", DatabaseUrl::parse)
-            .unwrap_or_else(|| DatabaseUrl("sqlite://portico.db".into()));
+            .parsed("DATABASE_URL", DatabaseUrl::EXPECTED, DatabaseUrl::parse)
+            .unwrap_or_default();
         let auto_migrate =
             read.parsed("AUTO_MIGRATE", "true or false", |text| text.parse().ok()).unwrap_or(true);
         let session_store = sessions::store(&mut read);
@@ -301,17 +281,6 @@ fn scopes(text: Option<&str>) -> Vec<String> {
         scopes.insert(0, "openid".into());
     }
     scopes
-}
-
-fn web_address(text: &str) -> Option<Url> {
-    let url = Url::parse(text).ok()?;
-    let plain = url.username().is_empty() && url.password().is_none();
-    (matches!(url.scheme(), "http" | "https") && url.has_host() && plain).then_some(url)
-}
-
-fn public_url(text: &str) -> Option<Url> {
-    web_address(text)
-        .filter(|url| url.path() == "/" && url.query().is_none() && url.fragment().is_none())
 }
 
 #[cfg(test)]
