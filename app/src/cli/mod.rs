@@ -89,7 +89,14 @@ where
     for file in settings.files_that_others_can_write() {
         log::warn!("other users can write {}, which holds settings: chmod go-w it", file.display());
     }
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    for warning in settings.warnings() {
+        log::warn!("{warning}");
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(settings.rocket.extract_inner("workers")?)
+        .max_blocking_threads(settings.rocket.extract_inner("max_blocking")?)
+        .enable_all()
+        .build()?;
     runtime.block_on(command(settings))
 }
 

@@ -1,6 +1,10 @@
 //! The files that settings come from.
 
-use std::path::{Path, PathBuf};
+use std::{
+    fs::File,
+    io::{self, Read},
+    path::{Path, PathBuf},
+};
 
 use figment::{
     Figment,
@@ -9,12 +13,16 @@ use figment::{
 
 use super::{
     env_file,
-    reader::Problem,
+    reader::{Problem, Problems},
     sources::{Environment, Text},
+    unknown,
 };
 
 const ENV: &str = ".env";
 const TOML: &str = "Portico.toml";
+
+/// The largest file that is read, in bytes.
+const MAX_SIZE: u64 = 65_536;
 
 /// A file of `KEY=value` lines over a TOML file. Either may be missing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -55,38 +63,68 @@ impl Files {
         self.toml.into_iter().chain(self.env).collect()
     }
 
-    /// Their settings with those of the environment over them, and what is wrong with the lines of
-    /// `KEY=value`. A fault of the TOML file shows when a value is read.
-    pub(super) fn figment(&self, environment: &Environment) -> (Figment, Option<Problem>) {
+    /// Their settings with those of the environment over them, and what is wrong with the files and
+    /// the environment. A fault within the TOML file shows when a value is read.
+    pub(super) fn figment(&self, environment: &Environment) -> (Figment, Problems) {
         let mut figment = Figment::new();
-        let mut broken = None;
+        let mut problems = Vec::new();
+        let mut warnings = Vec::new();
         if let Some(file) = &self.toml {
-            figment = figment.merge(Toml::file_exact(file));
+            // A file that is missing or unreadable is told like a malformed one.
+            if std::fs::metadata(file).is_ok_and(|data| data.len() > MAX_SIZE) {
+                problems.push(problem(file, None, "a file of at most 64 KiB"));
+            } else {
+                figment = figment.merge(Toml::file_exact(file));
+            }
         }
         if let Some(file) = &self.env {
-            let (lines, problem) = read_lines(file);
-            figment = figment.merge(Text::new(file.display().to_string(), lines));
-            broken = problem;
+            let name = file.display().to_string();
+            match read_lines(file) {
+                Ok(lines) => {
+                    warnings = unknown::warnings(lines.iter().map(|(key, _)| &**key), &name);
+                    figment = figment.merge(Text::new(name, lines));
+                }
+                Err(problem) => problems.push(problem),
+            }
         }
-        (figment.merge(environment.text()), broken)
+        problems.extend_from_slice(environment.problems());
+        warnings.extend(environment.warnings());
+        (figment.merge(environment.text()), Problems(problems, warnings))
     }
 }
 
-/// The pairs of the file; none where it cannot be read.
-fn read_lines(file: &Path) -> (Vec<(String, String)>, Option<Problem>) {
-    let problem = |source: String, expected: &str| {
-        let name = file.file_name().unwrap_or(file.as_os_str()).to_string_lossy().into_owned();
-        (Vec::new(), Some(Problem { key: name, source: Some(source), expected: expected.into() }))
-    };
-    let Ok(content) = std::fs::read(file) else {
-        return problem(file.display().to_string(), "a file that can be read");
-    };
-    match env_file::pairs(&content) {
-        Ok(pairs) => (pairs, None),
-        // The line itself may hold a secret.
-        Err(line) => problem(
-            format!("{}, line {line}", file.display()),
-            "KEY=value in UTF-8, each quote closed on the same line or a later one",
-        ),
+fn problem(file: &Path, line: Option<usize>, expected: &str) -> Problem {
+    let name = file.file_name().unwrap_or(file.as_os_str()).to_string_lossy().into_owned();
+    let line = line.map(|line| format!(", line {line}")).unwrap_or_default();
+    let source = Some(format!("{}{line}", file.display()));
+    Problem { key: name, source, expected: expected.into() }
+}
+
+/// The pairs of the file.
+fn read_lines(file: &Path) -> Result<Vec<(String, String)>, Problem> {
+    let content = read_limited(file)
+        .map_err(|_| problem(file, None, "a file that can be read, of at most 64 KiB"))?;
+    // The line itself may hold a secret.
+    let expected = "KEY=value in UTF-8, each quote closed on the same line or a later one";
+    env_file::pairs(&content).map_err(|line| problem(file, Some(line), expected))
+}
+
+/// The line of text in a file. One end of line after it does not count. `None` for a file that is
+/// empty, has more lines, is too large or cannot be read.
+pub(super) fn read_secret(file: &Path) -> Option<String> {
+    // Reading a pipe would wait for its writer.
+    let content = file.is_file().then(|| read_limited(file))?.ok()?;
+    let text = String::from_utf8(content).ok()?;
+    let line = text.strip_suffix('\n').unwrap_or(&text);
+    let line = line.strip_suffix('\r').unwrap_or(line);
+    (!line.trim().is_empty() && !line.contains(char::is_control)).then(|| line.to_owned())
+}
+
+fn read_limited(file: &Path) -> io::Result<Vec<u8>> {
+    let mut content = Vec::new();
+    let size = File::open(file)?.take(MAX_SIZE + 1).read_to_end(&mut content)?;
+    if size as u64 > MAX_SIZE {
+        return Err(io::ErrorKind::FileTooLarge.into());
     }
+    Ok(content)
 }

@@ -6,13 +6,12 @@ mod env_file;
 mod files;
 mod provider;
 mod reader;
+mod rocket;
 mod sessions;
 mod sources;
+mod unknown;
 
-use std::{
-    net::IpAddr,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use figment::Figment;
@@ -37,6 +36,7 @@ use crate::client_address::TrustedProxies;
 pub struct Settings {
     /// The files that were read.
     files: Vec<PathBuf>,
+    warnings: Vec<String>,
     /// Rocket's `debug` profile: the only one with the development provider.
     pub debug_profile: bool,
     /// Rocket's own settings, without the secret key.
@@ -142,15 +142,15 @@ impl Settings {
     }
 
     fn from_files(files: Files, environment: &Environment) -> Result<Self, Problems> {
-        let (figment, broken) = files.figment(environment);
-        let settings =
-            Self::from_figment(figment).map(|settings| Self { files: files.paths(), ..settings });
-        match (settings, broken) {
-            (settings, None) => settings,
-            (Ok(_), Some(broken)) => Err(Problems(vec![broken])),
-            (Err(Problems(mut all)), Some(broken)) => {
-                all.insert(0, broken);
-                Err(Problems(all))
+        let (figment, Problems(mut problems, warnings)) = files.figment(environment);
+        match Self::from_figment(figment) {
+            Ok(settings) if problems.is_empty() => {
+                Ok(Self { files: files.paths(), warnings, ..settings })
+            }
+            Ok(_) => Err(Problems(problems, warnings)),
+            Err(Problems(more, _)) => {
+                problems.extend(more);
+                Err(Problems(problems, warnings))
             }
         }
     }
@@ -168,12 +168,11 @@ impl Settings {
     fn from_figment(figment: Figment) -> Result<Self, Problems> {
         let mut read = Reader::new(figment);
         read.refuse_unknown_keys();
+        read.read_secret_files();
         let rocket = read.rocket();
+        rocket::check(&mut read, &rocket);
         let debug_profile = read.is_debug();
-        let port = read
-            .parsed("ROCKET_PORT", "a port from 0 to 65535", |text| text.parse::<u16>().ok())
-            .unwrap_or(4040);
-        read.parsed("ROCKET_ADDRESS", "an IP address", |text| text.parse::<IpAddr>().ok());
+        let port = rocket.extract_inner::<u16>("port").unwrap_or(4040);
         let public_url = read
             .parsed(
                 "PUBLIC_URL",
@@ -222,6 +221,7 @@ impl Settings {
         match (public_url, provider, read.problems()) {
             (Some(public_url), Some(provider), None) => Ok(Self {
                 files: Vec::new(),
+                warnings: Vec::new(),
                 debug_profile,
                 rocket,
                 secret_key,
@@ -242,7 +242,7 @@ impl Settings {
                 log_level: read.text("ROCKET_LOG_LEVEL"),
                 ssl_cert_file,
             }),
-            (_, _, problems) => Err(problems.unwrap_or(Problems(Vec::new()))),
+            (_, _, problems) => Err(problems.unwrap_or_default()),
         }
     }
 
@@ -251,6 +251,11 @@ impl Settings {
     pub fn files_that_others_can_write(&self) -> impl Iterator<Item = &Path> {
         let mode = if self.debug_profile { 0o002 } else { 0o022 };
         self.files.iter().map(PathBuf::as_path).filter(move |file| has_mode(file, mode))
+    }
+
+    /// What in `.env` and the environment looks like a setting and is none, a text each. No values.
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
     }
 
     /// Whether browsers come by https, so that cookies can be `Secure`.

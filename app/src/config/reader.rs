@@ -4,6 +4,8 @@ use std::{borrow::Cow, fmt, path::Path};
 
 use figment::{Figment, value::Value};
 
+use super::{files, sources::Text, unknown};
+
 /// Every key but Rocket's own, as the environment spells it.
 pub const KEYS: [&str; 30] = [
     "AUTH0_DOMAIN",
@@ -38,6 +40,16 @@ pub const KEYS: [&str; 30] = [
     "ROCKET_PROFILE",
 ];
 
+/// The settings that `<key>_FILE` can name a file for instead.
+pub(super) const SECRETS: [&str; 6] = [
+    "AUTH0_CLIENT_SECRET",
+    "OIDC_CLIENT_SECRET",
+    "ROCKET_SECRET_KEY",
+    "PREVIOUS_SECRET_KEYS",
+    "DATABASE_URL",
+    "REDIS_URL",
+];
+
 /// What Rocket's own keys start with.
 pub(super) const ROCKET: &str = "ROCKET_";
 
@@ -62,23 +74,32 @@ impl fmt::Display for Problem {
     }
 }
 
-/// All that is wrong with the settings.
+/// All that is wrong with the settings, and warnings that may explain it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, thiserror::Error)]
-#[error("the settings have {} problem(s):\n{}", .0.len(), lines(.0))]
-pub struct Problems(pub Vec<Problem>);
+pub struct Problems(pub Vec<Problem>, pub Vec<String>);
 
-fn lines(problems: &[Problem]) -> String {
-    problems.iter().map(|problem| format!("  - {problem}")).collect::<Vec<_>>().join("\n")
+impl fmt::Display for Problems {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(problems, warnings) = self;
+        let plural = if problems.len() == 1 { "" } else { "s" };
+        write!(f, "{} problem{plural} with the settings:", problems.len())?;
+        for problem in problems {
+            write!(f, "\n  - {problem}")?;
+        }
+        warnings.iter().try_for_each(|warning| write!(f, "\n  warning: {warning}"))
+    }
 }
 
 pub(super) struct Reader {
     figment: Figment,
     problems: Vec<Problem>,
+    /// The secrets whose file cannot be used: they are not missing as well.
+    unread: Vec<&'static str>,
 }
 
 impl Reader {
     pub(super) fn new(figment: Figment) -> Self {
-        Self { figment, problems: Vec::new() }
+        Self { figment, problems: Vec::new(), unread: Vec::new() }
     }
 
     /// A misspelt key in the file would otherwise be a setting that silently does nothing.
@@ -88,7 +109,7 @@ impl Reader {
                 for key in all.keys() {
                     let known = key.to_ascii_uppercase();
                     let lower = *key == key.to_ascii_lowercase();
-                    if !lower || !(KEYS.contains(&&*known) || known.starts_with(ROCKET)) {
+                    if !lower || !unknown::is_known(&known) {
                         let source = self.source(key);
                         let expected = "a known key, in lower case".to_owned();
                         self.problems.push(Problem { key: key.clone(), source, expected });
@@ -105,6 +126,29 @@ impl Reader {
                     source: Some(path.map_or("the file".into(), |path| path.display().to_string())),
                     expected: "a file that can be read, with valid TOML".into(),
                 });
+            }
+        }
+    }
+
+    /// Reads the secrets that a setting `<key>_FILE` names a file for.
+    pub(super) fn read_secret_files(&mut self) {
+        for key in SECRETS {
+            let file_key = format!("{key}_FILE");
+            let Some(path) = self.text(&file_key) else { continue };
+            if self.text(key).is_some() {
+                self.refuse(&file_key, &format!("either this or {key}, not both"));
+                continue;
+            }
+            match files::read_secret(Path::new(&path)) {
+                Some(secret) => {
+                    let source = Text::new(format!("{path}, by {file_key}"), [(key, secret)]);
+                    self.figment = self.figment.clone().merge(source);
+                }
+                None => {
+                    let expected = "a file that can be read, with one line of UTF-8 text";
+                    self.refuse(&file_key, expected);
+                    self.unread.push(key);
+                }
             }
         }
     }
@@ -158,7 +202,9 @@ impl Reader {
 
     /// Notes that something is missing.
     pub(super) fn missing(&mut self, key: &str, expected: &str) {
-        self.refuse(key, expected);
+        if !self.unread.contains(&key) {
+            self.refuse(key, expected);
+        }
     }
 
     /// Notes that the value is not what it should be.
@@ -177,7 +223,7 @@ impl Reader {
         let all = self.figment.extract::<figment::value::Dict>().unwrap_or_default();
         for (key, value) in all {
             let Some(name) = key.strip_prefix("rocket_") else { continue };
-            if matches!(name, "secret_key" | "profile") {
+            if matches!(name, "secret_key" | "secret_key_file" | "profile") {
                 continue;
             }
             // Text is read as Rocket reads its environment: numbers, lists and tables.
@@ -195,7 +241,7 @@ impl Reader {
 
     /// What was noted so far; `None` where all is well.
     pub(super) fn problems(&self) -> Option<Problems> {
-        (!self.problems.is_empty()).then(|| Problems(self.problems.clone()))
+        (!self.problems.is_empty()).then(|| Problems(self.problems.clone(), Vec::new()))
     }
 
     fn source(&self, key: &str) -> Option<String> {

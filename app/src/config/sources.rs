@@ -7,22 +7,47 @@ use figment::{
     value::{Dict, Map, Value},
 };
 
-use super::reader::{KEYS, ROCKET};
+use super::{reader::Problem, unknown};
 
 /// The variables of the process.
-pub(super) struct Environment(Vec<(String, String)>);
+pub(super) struct Environment {
+    variables: Vec<(String, String)>,
+    problems: Vec<Problem>,
+}
 
 impl Environment {
-    /// Those whose name and value are text.
+    const NAME: &str = "the environment";
+
+    /// Those whose name and value are text. A setting whose value is none is a problem.
     pub(super) fn new(variables: impl IntoIterator<Item = (OsString, OsString)>) -> Self {
-        let text = |(key, value): (OsString, OsString)| {
-            Some((key.into_string().ok()?, value.into_string().ok()?))
-        };
-        Self(variables.into_iter().filter_map(text).collect())
+        let mut text = Self { variables: Vec::new(), problems: Vec::new() };
+        for (key, value) in variables {
+            let Ok(key) = key.into_string() else { continue };
+            match value.into_string() {
+                Ok(value) => text.variables.push((key, value)),
+                Err(_) if unknown::is_known(&key) => text.problems.push(Problem {
+                    key,
+                    source: Some(Self::NAME.into()),
+                    expected: "text in UTF-8".into(),
+                }),
+                Err(_) => {}
+            }
+        }
+        text
     }
 
     pub(super) fn text(&self) -> Text {
-        Text::new("the environment", self.0.iter().map(|(key, value)| (key, value)))
+        Text::new(Self::NAME, self.variables.iter().map(|(key, value)| (key, value)))
+    }
+
+    /// What is wrong with the values.
+    pub(super) fn problems(&self) -> &[Problem] {
+        &self.problems
+    }
+
+    /// The variables that look like settings and are none.
+    pub(super) fn warnings(&self) -> Vec<String> {
+        unknown::warnings(self.variables.iter().map(|(key, _)| &**key), Self::NAME)
     }
 }
 
@@ -38,11 +63,10 @@ impl Text {
         name: impl Into<Cow<'static, str>>,
         pairs: impl IntoIterator<Item = (K, V)>,
     ) -> Self {
-        let known = |key: &str| KEYS.contains(&key) || key.starts_with(ROCKET);
         let values = pairs
             .into_iter()
             .map(|(key, value)| (key.as_ref().to_owned(), value.as_ref().trim().to_owned()))
-            .filter(|(key, value)| known(key) && !value.is_empty())
+            .filter(|(key, value)| unknown::is_known(key) && !value.is_empty())
             .map(|(key, value)| (key.to_ascii_lowercase(), value))
             .collect();
         Self { name: name.into(), values }

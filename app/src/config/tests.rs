@@ -4,6 +4,8 @@ use portico_adapters::identity::oidc::{ClientAuthMethod, UserinfoPolicy};
 
 use super::*;
 
+mod sources;
+
 fn problems(pairs: &[(&str, &str)]) -> Vec<Problem> {
     Settings::from_pairs(pairs.iter().copied()).unwrap_err().0
 }
@@ -286,66 +288,4 @@ fn rockets_own_settings_are_handed_on() {
     assert_eq!(settings.rocket.extract_inner::<u16>("port").unwrap(), 5050);
     assert_eq!(settings.rocket.extract_inner::<usize>("workers").unwrap(), 3);
     assert_eq!(settings.address_of(""), "http://127.0.0.1:5050");
-}
-
-/// The settings that `Portico.toml`, `.env` and the environment add up to.
-fn settings_of(
-    file: &str,
-    env_file: &str,
-    environment: &[(&str, &str)],
-) -> Result<Settings, Problems> {
-    let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("Portico.toml"), file).unwrap();
-    std::fs::write(folder.path().join(".env"), env_file).unwrap();
-    let environment = environment.iter().map(|(key, value)| (key.into(), value.into()));
-    Settings::from_files(Files::of(folder.path()), &Environment::new(environment))
-}
-
-#[test]
-fn unknown_keys_and_broken_lines_of_the_file_are_told() {
-    let file = "auth0_domian = \"x\"\nrocket_port = 5000\nauto_migrate = 3\n";
-    let found = settings_of(file, "", &[]).unwrap_err();
-    let keys: Vec<_> = found.0.iter().map(|problem| &*problem.key).collect();
-    assert_eq!(keys, ["auth0_domian", "AUTO_MIGRATE"], "{found}");
-    assert!(found.to_string().contains("Portico.toml"), "{found}");
-
-    let found = settings_of("client_secret = hunter2", "", &[]).unwrap_err();
-    assert_eq!(found.0[0].key, "Portico.toml");
-    assert!(!found.to_string().contains("hunter2"));
-}
-
-#[test]
-fn the_environment_wins_over_the_files() {
-    let settings = settings_of(
-        "rocket_port = 5001\npublic_url = \"http://a.example\"\noidc_scopes = \"openid\"\n",
-        "ROCKET_PORT=5002\nPUBLIC_URL=http://b.example\n",
-        &[("ROCKET_PORT", "5003")],
-    )
-    .unwrap();
-    assert_eq!(settings.rocket.extract_inner::<u16>("port").unwrap(), 5003);
-    assert_eq!(settings.address_of("/"), "http://b.example/");
-    assert_eq!(settings.scopes, ["openid"]);
-}
-
-#[test]
-fn names_malformed_line_of_env_file_without_its_text() {
-    for malformed in ["OIDC_CLIENT_SECRET hunter2", "OIDC_CLIENT_SECRET=\"hunter2"] {
-        let env_file = format!("OIDC_CLIENT_ID=x\n\n{malformed}\n");
-        let found = settings_of("", &env_file, &[]).unwrap_err();
-        assert_eq!(found.0[0].key, ".env");
-        let told = found.to_string();
-        assert!(told.contains(".env, line 3)") && !told.contains("hunter2"), "{told}");
-    }
-}
-
-#[test]
-fn keeps_each_character_of_secret_in_env_file() {
-    for secret in ["abc$def~ghi", r"a\b'c", "a#b$HOME${HOME}", "0123"] {
-        let env_file = format!(
-            "AUTH0_DOMAIN=a.example\nAUTH0_CLIENT_ID=x\nAUTH0_CLIENT_SECRET={secret}\nPORT=4040\n"
-        );
-        let settings = settings_of("", &env_file, &[]).unwrap();
-        let Provider::Auth0 { client_secret, .. } = settings.provider else { panic!() };
-        assert_eq!(client_secret.secret(), secret);
-    }
 }

@@ -48,6 +48,24 @@ fn all_problems_with_the_settings_are_told_at_once() {
 }
 
 #[test]
+fn warns_at_start_of_variable_that_resembles_setting() {
+    let folder = folder();
+    let settings = [
+        ("SESSION_STOER", "hunter2"),
+        ("SESSION_MANAGER", "x"),
+        ("ROCKET_WORKERS", "1"),
+        ("ROCKET_MAX_BLOCKING", "2"),
+    ];
+    let output = run(&folder, &["migrate"], &settings);
+    let log = text(&output.stderr);
+    assert!(output.status.success(), "{log}");
+    let warnings: Vec<_> = log.lines().filter(|line| line.contains(" WARN ")).collect();
+    let [warning] = warnings[..] else { panic!("{log}") };
+    assert!(warning.contains("SESSION_STOER (from the environment)"), "{log}");
+    assert!(warning.ends_with("did you mean SESSION_STORE?") && !log.contains("hunter2"), "{log}");
+}
+
+#[test]
 fn the_release_profile_refuses_the_development_provider_and_names_the_settings_to_give() {
     let folder = folder();
     let output = run(&folder, &["serve"], &[("ROCKET_PROFILE", "release")]);

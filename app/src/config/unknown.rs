@@ -1,0 +1,128 @@
+//! Variables that look like settings and are none. They may belong to other software, so that they
+//! are named and not refused.
+
+use super::{
+    reader::{KEYS, SECRETS},
+    rocket,
+};
+
+/// Variables with the prefix of a setting that belong to others.
+const OF_OTHERS: [&str; 2] = ["SESSION_MANAGER", "PORTICO_TEST_REQUIRE"];
+
+/// Words that settings of many programs begin with.
+const COMMON: [&str; 5] = ["API", "AUTO", "DATABASE", "PUBLIC", "SSL"];
+
+/// Edits that make another name of it and not a misspelt one.
+const MAX_EDITS: usize = 2;
+
+/// Whether Portico reads a setting of this name.
+pub(super) fn is_known(key: &str) -> bool {
+    KEYS.contains(&key) || rocket::keys().chain(file_keys()).any(|known| known == key)
+}
+
+/// The settings that name a file with a secret.
+fn file_keys() -> impl Iterator<Item = String> {
+    SECRETS.iter().map(|key| format!("{key}_FILE"))
+}
+
+/// A warning for each name that resembles a setting or begins like several of them.
+pub(super) fn warnings<'a>(names: impl Iterator<Item = &'a str>, source: &str) -> Vec<String> {
+    let known: Vec<_> =
+        KEYS.map(str::to_owned).into_iter().chain(rocket::keys()).chain(file_keys()).collect();
+    let warning = |name: &str| {
+        if known.iter().any(|known| known == name) || is_of_others(name) {
+            return None;
+        }
+        let upper = name.to_ascii_uppercase();
+        let nearest = known
+            .iter()
+            .map(|known| (strsim::osa_distance(&upper, known), known))
+            .min()
+            .filter(|(edits, _)| *edits <= MAX_EDITS);
+        match nearest {
+            Some((_, known)) => {
+                Some(format!("{name} (from {source}) is no setting: did you mean {known}?"))
+            }
+            None if has_our_prefix(name) => {
+                Some(format!("{name} (from {source}) is no setting of Portico, and is ignored"))
+            }
+            None => None,
+        }
+    };
+    names.filter_map(warning).collect()
+}
+
+fn has_our_prefix(name: &str) -> bool {
+    let word = |name: &'_ str| name.split_once('_').map(|(word, _)| word.to_owned());
+    word(name).is_some_and(|first| {
+        let ours = KEYS.iter().any(|key| word(key).as_ref() == Some(&first));
+        first == "PORTICO" || (ours && !COMMON.contains(&&*first))
+    })
+}
+
+/// Kubernetes and Docker describe a service called `redis` as `REDIS_PORT`, `REDIS_SERVICE_HOST`,
+/// `REDIS_PORT_6379_TCP` and so on.
+fn is_of_others(name: &str) -> bool {
+    let of_service = name.ends_with("_PORT")
+        || ["_SERVICE_HOST", "_SERVICE_PORT", "_PORT_"].iter().any(|part| name.contains(part));
+    of_service || OF_OTHERS.contains(&name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_what_resembles_a_setting() {
+        for (name, meant) in [
+            ("SESSION_STOER", "SESSION_STORE"),
+            ("DATABSE_URL", "DATABASE_URL"),
+            ("DATABASE_URI", "DATABASE_URL"),
+            ("session_store", "SESSION_STORE"),
+            ("AUTH0_DOMIAN", "AUTH0_DOMAIN"),
+            ("ROCKET_PRT", "ROCKET_PORT"),
+            ("ROCKET_WORKER", "ROCKET_WORKERS"),
+            ("OIDC_CLIENT_SECRETFILE", "OIDC_CLIENT_SECRET_FILE"),
+            ("PUBLC_URL", "PUBLIC_URL"),
+        ] {
+            let expected = format!("{name} (from here) is no setting: did you mean {meant}?");
+            assert_eq!(warnings([name].into_iter(), "here"), [expected]);
+        }
+    }
+
+    #[test]
+    fn names_what_begins_like_settings() {
+        for name in ["OIDC_REALM", "AUTH0_CALLBACK_URL", "SESSION_DRIVER", "REDIS_PASSWORD"] {
+            let expected = format!("{name} (from here) is no setting of Portico, and is ignored");
+            assert_eq!(warnings([name].into_iter(), "here"), [expected]);
+        }
+        assert_eq!(warnings(["ROCKET_CONFIG", "PORTICO_KEY"].into_iter(), "here").len(), 2);
+    }
+
+    #[test]
+    fn is_silent_about_settings_and_foreign_variables() {
+        let names = [
+            "SESSION_STORE",
+            "OIDC_CLIENT_SECRET_FILE",
+            "OIDC_CLIENT_KEY_FILE",
+            "SSL_CERT_FILE",
+            "ROCKET_LIMITS",
+            "SESSION_MANAGER",
+            "PORTICO_TEST_REQUIRE",
+            "PORTICO_SERVICE_HOST",
+            "REDIS_PORT",
+            "REDIS_PORT_6379_TCP_ADDR",
+            "REDIS_SERVICE_PORT",
+            "SSL_CERT_DIR",
+            "DATABASE_PASSWORD",
+            "API_KEY",
+            "XDG_SESSION_TYPE",
+            "PATH",
+            "HOME",
+            "PORT",
+            "HTTPS_PROXY",
+            "",
+        ];
+        assert!(warnings(names.into_iter(), "here").is_empty());
+    }
+}
