@@ -129,6 +129,35 @@ mod tests {
     }
 
     #[test]
+    fn reads_all_headers_of_request_from_trusted_proxy_only() {
+        let about = About {
+            development: false,
+            https: true,
+            provider_origin: String::new(),
+            trusted_proxies: TrustedProxies::parse("10.0.0.0/8").unwrap(),
+            origin: String::new(),
+        };
+        let rocket = rocket::custom(rocket::Config::default()).manage(about);
+        let client = rocket::local::blocking::Client::untracked(rocket).unwrap();
+        let of = |peer: &str| {
+            let mut request = client.get("/").remote(peer.parse().unwrap());
+            for (name, value) in [
+                ("X-Forwarded-For", "6.6.6.6, [2001:db8::7]:51008"),
+                ("X-Forwarded-For", "10.0.0.2:80"),
+                ("X-Real-IP", "6.6.6.6"),
+                ("Forwarded", "for=6.6.6.6"),
+            ] {
+                request.add_header(rocket::http::Header::new(name, value));
+            }
+            ClientAddress::of(request.inner())
+        };
+        assert_eq!(of("10.0.0.1:1024"), Some(ip("2001:db8::7")));
+        assert_eq!(of("[::ffff:10.0.0.1]:1024"), Some(ip("2001:db8::7")));
+        assert_eq!(of("203.0.113.9:1024"), Some(ip("203.0.113.9")));
+        assert_eq!(ClientAddress::of(client.get("/").inner()), None);
+    }
+
+    #[test]
     fn reads_addresses_as_proxies_write_them() {
         for (text, address) in [
             ("203.0.113.7", "203.0.113.7"),

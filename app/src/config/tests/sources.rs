@@ -92,7 +92,7 @@ fn takes_secrets_from_files() {
     assert_eq!(settings.secret_key.unwrap().expose(), KEY);
     assert_eq!(settings.previous_secret_keys.len(), 1);
     assert_eq!(settings.database_url.expose(), "postgres://u:hunter2@db/portico");
-    assert!(matches!(settings.session_store, Store::Redis(url) if url.expose().ends_with("cache")));
+    assert!(matches!(settings.session_store, Store::Redis(_)));
 
     let env_file =
         format!("AUTH0_DOMAIN=a.example\nAUTH0_CLIENT_ID=x\nAUTH0_CLIENT_SECRET_FILE={secret}\n");
