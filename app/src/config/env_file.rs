@@ -17,74 +17,65 @@
 pub(super) fn pairs(content: &[u8]) -> Result<Vec<(String, String)>, usize> {
     let text = str::from_utf8(content).map_err(|error| {
         // What comes before is UTF-8.
-        let valid = str::from_utf8(&content[..error.valid_up_to()]).unwrap_or_default();
-        Rest::new(valid).line_of_end()
+        line_number(str::from_utf8(&content[..error.valid_up_to()]).unwrap_or_default())
     })?;
-    let mut rest = Rest::new(text.strip_prefix('\u{FEFF}').unwrap_or(text));
+    let text = text.strip_prefix('\u{FEFF}').unwrap_or(text);
+    let mut rest = Rest(text);
     let mut pairs = Vec::new();
-    while let Some(line) = rest.next_statement() {
-        pairs.push(rest.pair().ok_or(line)?);
+    while rest.skip_to_pair() {
+        let begun = text.len() - rest.0.len();
+        pairs.push(rest.pair().ok_or_else(|| line_number(&text[..begun]))?);
     }
     Ok(pairs)
 }
 
-/// What is still to be read.
-struct Rest<'a> {
-    all: &'a str,
-    rest: &'a str,
+/// The number of the line that follows this text, or that it ends in.
+fn line_number(before: &str) -> usize {
+    let ends = |end| before.matches(end).count();
+    1 + ends("\n") + ends("\r") - ends("\r\n")
 }
 
+/// What is still to be read.
+struct Rest<'a>(&'a str);
+
 impl<'a> Rest<'a> {
-    fn new(all: &'a str) -> Self {
-        Self { all, rest: all }
-    }
-
-    /// The number of the line that the text ends in.
-    fn line_of_end(&self) -> usize {
-        let text = self.all;
-        1 + text.matches('\n').count() + text.matches('\r').count() - text.matches("\r\n").count()
-    }
-
-    /// Skips empty lines and comments; the number of the line that follows. `None` at the end.
-    fn next_statement(&mut self) -> Option<usize> {
+    /// Skips empty lines and comments. `false` where nothing follows them.
+    fn skip_to_pair(&mut self) -> bool {
         loop {
-            self.rest = self.rest.trim_start();
-            if !self.rest.starts_with('#') {
-                break;
+            self.0 = self.0.trim_start();
+            if !self.0.starts_with('#') {
+                return !self.0.is_empty();
             }
             self.take_line();
         }
-        let before = &self.all[..self.all.len() - self.rest.len()];
-        (!self.rest.is_empty()).then(|| Rest::new(before).line_of_end())
     }
 
     /// The rest of the line, without its end.
     fn take_line(&mut self) -> &'a str {
-        let (line, rest) =
-            self.rest.split_at(self.rest.find(is_line_end).unwrap_or(self.rest.len()));
-        self.rest = rest;
+        let (line, rest) = self.0.split_at(self.0.find(is_line_end).unwrap_or(self.0.len()));
+        self.0 = rest;
         line
     }
 
     fn pair(&mut self) -> Option<(String, String)> {
-        let line = self.rest;
+        let line = self.0;
         if let Some(name) = line.strip_prefix("export").filter(|name| name.starts_with(is_blank)) {
-            self.rest = name.trim_start_matches(is_blank);
+            self.0 = name.trim_start_matches(is_blank);
         }
-        let end = self.rest.find(|c: char| c == '=' || c.is_whitespace())?;
-        let (key, rest) = self.rest.split_at(end);
+        let end = self.0.find(|c: char| c == '=' || c.is_whitespace())?;
+        let (key, rest) = self.0.split_at(end);
         let name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
         let value = rest.trim_start_matches(is_blank).strip_prefix('=')?;
         if key.is_empty() || !key.chars().all(name) {
             return None;
         }
-        self.rest = value.trim_start_matches(is_blank);
+        self.0 = value.trim_start_matches(is_blank);
         // A comment begins with `#` behind white space, so that `#` may also begin a value.
-        if self.rest.len() < value.len() && self.rest.starts_with('#') {
+        if self.0.len() < value.len() && self.0.starts_with('#') {
             self.take_line();
             return Some((key.to_owned(), String::new()));
         }
-        let value = match self.rest.chars().next() {
+        let value = match self.0.chars().next() {
             Some(quote @ ('\'' | '"')) => self.quoted(quote)?,
             _ => unquoted(self.take_line()).to_owned(),
         };
@@ -95,7 +86,7 @@ impl<'a> Rest<'a> {
     /// nothing but a comment follows.
     fn quoted(&mut self, quote: char) -> Option<String> {
         let mut value = String::new();
-        let mut chars = self.rest[quote.len_utf8()..].chars();
+        let mut chars = self.0[quote.len_utf8()..].chars();
         loop {
             match chars.next()? {
                 '\\' => {
@@ -114,7 +105,7 @@ impl<'a> Rest<'a> {
                 character => value.push(character),
             }
         }
-        self.rest = chars.as_str();
+        self.0 = chars.as_str();
         let behind = self.take_line().trim();
         (behind.is_empty() || behind.starts_with('#')).then_some(value)
     }
