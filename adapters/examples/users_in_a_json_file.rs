@@ -164,7 +164,8 @@ impl UserRepository for UsersInAJsonFile {
     }
 
     async fn check(&self) -> Result<(), UsersUnavailable> {
-        self.with(|_| ((), false)).await
+        // Writes the file as it is.
+        self.with(|_| ((), true)).await
     }
 }
 

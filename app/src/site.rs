@@ -8,7 +8,9 @@ use crate::{
     assets::{self, Assets},
     catchers,
     compression::Compression,
-    fairings, routes, theme,
+    fairings,
+    routes::{self, Readiness},
+    theme,
 };
 
 /// The Rocket of a site: its routes, catchers and headers over the given ports. `rocket` holds
@@ -21,6 +23,7 @@ pub fn site(rocket: Figment, ports: Ports, about: About) -> Rocket<Build> {
         .join(("template_dir", template_dir()))
         .merge(("ident", "Portico"));
     let assets = Assets::new();
+    let readiness = Readiness::new(&ports);
     rocket::custom(rocket)
         .mount("/", routes::all())
         .mount("/", assets::routes())
@@ -33,6 +36,7 @@ pub fn site(rocket: Figment, ports: Ports, about: About) -> Rocket<Build> {
         .attach(fairings::AccessLog)
         .manage(assets)
         .manage(ports)
+        .manage(readiness)
         .manage(about)
 }
 

@@ -23,6 +23,7 @@ mod messages;
 mod misbehaving;
 mod outages;
 mod provider_logout;
+mod readiness;
 mod refresh;
 mod repository;
 mod sessions;

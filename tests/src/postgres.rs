@@ -19,7 +19,7 @@ use std::{
 };
 
 use async_trait::async_trait;
-use portico_contracts::Server;
+use portico_contracts::{ReadOnly, Server};
 use tempfile::TempDir;
 use tokio_postgres::NoTls;
 
@@ -135,6 +135,32 @@ impl Postgres {
             assert!(!over, "postgres: {}", fs::read_to_string(log).unwrap_or_default());
             std::thread::sleep(Duration::from_millis(10));
         }
+    }
+}
+
+impl Postgres {
+    /// Waits until the server has told all its processes.
+    async fn set_read_only(&self, value: &str) {
+        self.run(&format!("alter system set default_transaction_read_only = {value}"));
+        self.run("select pg_reload_conf()");
+        let begun = Instant::now();
+        let is_read_only = || run(&self.url(), "create table t(); drop table t").is_err();
+        while is_read_only() != (value == "on") {
+            assert!(begun.elapsed() < PATIENCE, "the server stays as it was");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+}
+
+/// Each transaction is read-only, as on a replica.
+#[async_trait]
+impl ReadOnly for Postgres {
+    async fn refuse_writes(&mut self) {
+        self.set_read_only("on").await;
+    }
+
+    async fn accept_writes(&mut self) {
+        self.set_read_only("off").await;
     }
 }
 

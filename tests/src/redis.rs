@@ -9,7 +9,7 @@ use std::{
 };
 
 use async_trait::async_trait;
-use portico_contracts::Server;
+use portico_contracts::{ReadOnly, Server};
 use tempfile::TempDir;
 
 use crate::{free_port::free_port, tools};
@@ -125,6 +125,18 @@ impl Redis {
             assert!(!over, "redis-server does not answer");
             std::thread::sleep(Duration::from_millis(10));
         }
+    }
+}
+
+/// It becomes a replica of a server that is down.
+#[async_trait]
+impl ReadOnly for Redis {
+    async fn refuse_writes(&mut self) {
+        assert_eq!(self.said("REPLICAOF 127.0.0.1 1").as_deref(), Some("+OK"));
+    }
+
+    async fn accept_writes(&mut self) {
+        assert_eq!(self.said("REPLICAOF NO ONE").as_deref(), Some("+OK"));
     }
 }
 

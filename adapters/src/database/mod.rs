@@ -86,6 +86,15 @@ impl Database {
         }
     }
 
+    /// Writes one row, always the same. A database that only answers queries (a replica, a full disk,
+    /// a file that was overwritten) is of no use to a log-in.
+    pub(crate) async fn check_write(&self) -> Result<(), DatabaseUnavailable> {
+        match &self.0 {
+            Kind::Sqlite(sqlite) => sqlite.check_write().await,
+            Kind::Postgres(postgres) => postgres.check_write().await,
+        }
+    }
+
     /// The pool of connections, by its kind.
     pub(crate) fn pool(&self) -> AnyPool {
         match &self.0 {

@@ -28,7 +28,7 @@ use tokio_postgres::Config;
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 pub(crate) use self::connection::PostgresConnection;
-use super::{DatabaseUnavailable, unavailable};
+use super::{DatabaseUnavailable, connection, unavailable, with_timeout};
 
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!("../migrations/postgres");
 
@@ -53,6 +53,11 @@ const MIGRATION_TIMEOUT: Duration = Duration::from_secs(60);
 /// stays behind on a pooler's connection. The number is arbitrary, but must never change.
 const MIGRATION_LOCK: &str = "set local statement_timeout = '60s'; \
      select pg_advisory_xact_lock(5710412864)";
+
+/// Writes a row that has always expired.
+const WRITE: &str = "insert into used_values (hash, expires_at) \
+     values (decode(repeat('00', 32), 'hex'), 0) \
+     on conflict (hash) do update set expires_at = 1 - used_values.expires_at";
 
 #[derive(Clone)]
 pub(super) struct Postgres {
@@ -94,6 +99,13 @@ impl Postgres {
 
     pub(super) fn pool(&self) -> Pool<PostgresConnection> {
         self.pool.clone()
+    }
+
+    pub(super) async fn check_write(&self) -> Result<(), DatabaseUnavailable> {
+        let mut connection = connection(self.pool.get()).await?;
+        with_timeout(diesel_async::RunQueryDsl::execute(diesel::sql_query(WRITE), &mut connection))
+            .await?;
+        Ok(())
     }
 
     /// In one transaction, which a pooler sends over one connection.

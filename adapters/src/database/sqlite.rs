@@ -1,6 +1,6 @@
 use std::{
     fmt,
-    fs::OpenOptions,
+    fs::{File, OpenOptions},
     io::{self, ErrorKind, Read},
     path::Path,
     time::{Duration, Instant},
@@ -13,8 +13,9 @@ use diesel_async::{
     sync_connection_wrapper::SyncConnectionWrapper,
 };
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-use super::{DatabaseUnavailable, unavailable};
+use super::{DatabaseUnavailable, connection, unavailable, with_timeout};
 
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!("../migrations/sqlite");
 
@@ -36,11 +37,25 @@ const NO_DATABASE: &str = "it is not a SQLite database";
 
 const IN_MEMORY: &str = ":memory:";
 
+/// What stays as it is in the path of a `file:` address.
+const PATH: &AsciiSet =
+    &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// Pages in memory would hide what happened to the file.
+const FORGET_PAGES: &str = "pragma shrink_memory";
+
+/// Writes a row that has always expired. Its value changes, because SQLite skips the write of a page
+/// that stays the same.
+const WRITE: &str = "insert into used_values (hash, expires_at) values (zeroblob(32), 0) \
+     on conflict (hash) do update set expires_at = 1 - expires_at";
+
 pub(crate) type SqliteConnection = SyncConnectionWrapper<Blocking>;
 
 #[derive(Clone)]
 pub(super) struct Sqlite {
     path: String,
+    /// The file that the pool has opened. `None` in memory.
+    file: Option<FileId>,
     pool: Pool<SqliteConnection>,
 }
 
@@ -50,9 +65,11 @@ impl Sqlite {
             return Err(DatabaseUnavailable("the address names no SQLite file".into()));
         }
         let in_memory = path == IN_MEMORY;
-        if !in_memory {
-            prepare(Path::new(path)).map_err(|error| named(path, error))?;
-        }
+        let file = if in_memory {
+            None
+        } else {
+            Some(prepare(Path::new(path)).map_err(|error| named(path, error))?)
+        };
         let mut config = ManagerConfig::default();
         config.custom_setup = Box::new(|path| {
             Box::pin(async move {
@@ -64,11 +81,11 @@ impl Sqlite {
                 Ok(connection)
             })
         });
-        let manager = AsyncDieselConnectionManager::new_with_config(path, config);
+        let manager = AsyncDieselConnectionManager::new_with_config(address(path), config);
         // Each connection to `:memory:` has a database of its own.
         let size = if in_memory { 1 } else { MAX_CONNECTIONS };
         let pool = Pool::builder(manager).max_size(size).build().map_err(unavailable)?;
-        Ok(Self { path: path.into(), pool })
+        Ok(Self { path: path.into(), file, pool })
     }
 
     pub(super) fn pool(&self) -> Pool<SqliteConnection> {
@@ -82,13 +99,40 @@ impl Sqlite {
         }
         let path = self.path.clone();
         tokio::task::spawn_blocking(move || {
-            let mut connection = Blocking::establish(&path).map_err(|error| named(&path, error))?;
+            let mut connection =
+                Blocking::establish(&address(&path)).map_err(|error| named(&path, error))?;
             set_up(&mut connection).map_err(|error| named(&path, error))?;
             migrate(&mut connection).map_err(|error| named(&path, error))
         })
         .await
         .map_err(unavailable)?
     }
+
+    /// Writes a row, after a look at the file: a connection does not notice when its file is
+    /// overwritten or deleted.
+    pub(super) async fn check_write(&self) -> Result<(), DatabaseUnavailable> {
+        let named = |error: &dyn fmt::Display| named(&self.path, error);
+        if let Some(opened) = self.file {
+            let path = self.path.clone();
+            let file = tokio::task::spawn_blocking(move || identify(&File::open(path)?)).await;
+            if file.map_err(unavailable)?.map_err(|error| named(&error))? != opened {
+                return Err(named(&"it was replaced; restart the site"));
+            }
+        }
+        let mut connection = connection(self.pool.get()).await?;
+        with_timeout(connection.batch_execute(FORGET_PAGES)).await?;
+        with_timeout(connection.batch_execute(WRITE)).await.map_err(|error| named(&error))
+    }
+}
+
+/// The address of the file for SQLite, which must not create it anew after it was deleted: it would
+/// be empty, and readable by everybody.
+fn address(path: &str) -> String {
+    if path == IN_MEMORY {
+        return path.into();
+    }
+    let root = if path.starts_with('/') { "//" } else { "" };
+    format!("file:{root}{}?mode=rw", utf8_percent_encode(path, PATH))
 }
 
 /// SQLite does not wait for its busy timeout when two processes turn on the write-ahead log of a new
@@ -121,7 +165,7 @@ fn migrate(connection: &mut Blocking) -> Result<(), DatabaseUnavailable> {
 /// Creates the file before SQLite does, which would make it readable by everybody. An existing file
 /// keeps its mode, and must be one that SQLite can use: SQLite opens a file that it cannot write
 /// for reading, and says so at the first write only.
-fn prepare(path: &Path) -> io::Result<()> {
+fn prepare(path: &Path) -> io::Result<FileId> {
     let mut options = OpenOptions::new();
     options.read(true).write(true);
     let mut new = options.clone();
@@ -130,16 +174,37 @@ fn prepare(path: &Path) -> io::Result<()> {
     std::os::unix::fs::OpenOptionsExt::mode(&mut new, 0o600);
     match new.open(path) {
         Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
-        done => return done.map(drop),
+        done => return id_of(&done?),
     }
-    let mut start = Vec::new();
-    options.open(path)?.take(HEADER.len() as u64).read_to_end(&mut start)?;
+    let file = options.open(path)?;
     // An empty file is an empty database.
-    if start.is_empty() || start == HEADER {
-        Ok(())
+    if file.metadata()?.len() == 0 { id_of(&file) } else { identify(&file) }
+}
+
+/// Tells a file from another one with the same path: its device and number.
+type FileId = (u64, u64);
+
+/// Fails where the file does not begin as a SQLite database.
+fn identify(file: &File) -> io::Result<FileId> {
+    let mut start = Vec::new();
+    file.take(HEADER.len() as u64).read_to_end(&mut start)?;
+    if start == HEADER {
+        id_of(file)
     } else {
         Err(io::Error::new(ErrorKind::InvalidData, NO_DATABASE))
     }
+}
+
+#[cfg(unix)]
+fn id_of(file: &File) -> io::Result<FileId> {
+    use std::os::unix::fs::MetadataExt;
+    let metadata = file.metadata()?;
+    Ok((metadata.dev(), metadata.ino()))
+}
+
+#[cfg(not(unix))]
+fn id_of(_: &File) -> io::Result<FileId> {
+    Ok((0, 0))
 }
 
 /// Names the file, the cause and, where it lies in the file, what to do.

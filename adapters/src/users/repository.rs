@@ -21,13 +21,13 @@ const MAX_KEY_BYTES: usize = 1_000;
 /// The users in this database.
 pub fn diesel_users(database: &Database) -> Arc<dyn UserRepository> {
     match database.pool() {
-        AnyPool::Sqlite(pool) => Arc::new(DieselUsers(pool)),
-        AnyPool::Postgres(pool) => Arc::new(DieselUsers(pool)),
+        AnyPool::Sqlite(pool) => Arc::new(DieselUsers(pool, database.clone())),
+        AnyPool::Postgres(pool) => Arc::new(DieselUsers(pool, database.clone())),
     }
 }
 
-/// The table of users, over a pool of connections of one kind.
-struct DieselUsers<P>(P);
+/// The table of users, over the database's pool of connections of one kind.
+struct DieselUsers<P>(P, Database);
 
 /// Whether a record can exist under this key. The answer is the same for both databases, although
 /// only PostgreSQL refuses NUL characters and long keys.
@@ -106,9 +106,12 @@ macro_rules! user_repository_on {
             }
 
             async fn check(&self) -> Result<(), UsersUnavailable> {
+                self.1.check_write().await?;
+                // Changes no user, and fails without the table or the right to write it.
+                let nobody = users::table.find(("", ""));
+                let write = diesel::update(nobody).set(users::logins.eq(users::logins));
                 let mut connection = connection(self.0.get()).await?;
-                let query = diesel::sql_query("select 1");
-                with_timeout(query.execute(&mut connection)).await?;
+                with_timeout(write.execute(&mut connection)).await?;
                 Ok(())
             }
         }

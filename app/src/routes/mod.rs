@@ -10,7 +10,7 @@ mod sessions;
 
 use rocket::Route;
 
-pub(crate) use self::provider_logout::FRONT_CHANNEL;
+pub(crate) use self::{health::Readiness, provider_logout::FRONT_CHANNEL};
 
 /// All of them.
 pub fn all() -> Vec<Route> {

@@ -78,8 +78,14 @@ fn free_port() -> u16 {
 
 /// The status line of `GET /`. `None` while nobody listens on the port.
 fn get(port: u16) -> Option<String> {
+    get_page(port, "/")
+}
+
+/// The status line of the page. `None` while nobody listens on the port, or without an answer.
+fn get_page(port: u16, path: &str) -> Option<String> {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
-    stream.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").ok()?;
+    let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).ok()?;
     let mut line = String::new();
     BufReader::new(stream).read_line(&mut line).ok()?;
     (!line.is_empty()).then_some(line)

@@ -101,3 +101,29 @@ fn second_site_in_the_same_folder_takes_the_next_free_ports() {
     }
     assert!([&first, &second].iter().any(|log| log.contains("port 6060 is taken: ")), "{second}");
 }
+
+/// The system refuses to let any file grow, as on a full disk.
+#[cfg(target_os = "linux")]
+#[test]
+fn is_not_ready_when_the_disk_is_full_and_still_answers() {
+    let folder = folder();
+    let port = free_port();
+    let settings = [("ROCKET_PORT", &*port.to_string()), ("ROCKET_PROFILE", "debug")];
+    assert!(run(&folder, &["migrate"], &settings).status.success());
+    let mut site = Command::new("sh");
+    // In units of 512 bytes. The signal would end the program.
+    site.args(["-c", "trap '' XFSZ; ulimit -f 600; exec \"$0\""]);
+    site.arg(env!("CARGO_BIN_EXE_portico")).current_dir(&folder).env_clear().envs(settings);
+    let site = site.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let _running = Running(site);
+    assert!(get_when_ready(port).contains(" 200 "));
+    let ready = || get_page(port, "/health/ready").unwrap();
+    assert!(ready().contains(" 200 "));
+    // Each check writes a page to SQLite's log.
+    assert!((0..500).any(|_| ready().contains(" 503 ")), "the check writes nothing");
+    for (path, status) in [("/", " 200 "), ("/health/live", " 200 "), ("/callback", " 503 ")] {
+        let line = get_page(port, path).unwrap();
+        assert!(line.contains(status), "{path}: {line}");
+    }
+    assert!(ready().contains(" 503 "));
+}

@@ -30,7 +30,8 @@ pub trait SessionRegistry: Send + Sync {
         revocation: &Revocation,
     ) -> Result<Vec<RefreshToken>, SessionsUnavailable>;
 
-    /// Checks that the store answers.
+    /// Checks that the store can be written, by a write that leaves nothing behind but, at most, one
+    /// row or value that is always the same.
     ///
     /// # Errors
     /// [`SessionsUnavailable`] with the cause.

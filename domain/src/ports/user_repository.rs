@@ -40,7 +40,8 @@ pub trait UserRepository: Send + Sync {
     /// [`UsersUnavailable`] when the storage is out of reach.
     async fn delete(&self, subject: &Subject) -> Result<bool, UsersUnavailable>;
 
-    /// Checks that the storage answers.
+    /// Checks that the storage can be written, by a write that leaves nothing behind but, at most, one
+    /// row or value that is always the same.
     ///
     /// # Errors
     /// [`UsersUnavailable`] with the cause.

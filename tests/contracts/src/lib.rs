@@ -13,7 +13,7 @@
 //! ```
 //!
 //! What a port promises during an outage is a clause as well, but one that needs a [`Server`] to
-//! stop: an adapter that has one calls it in a test of its own.
+//! stop, or a [`ReadOnly`] storage: an adapter that has one calls it in a test of its own.
 //!
 //! [`fakes`] holds adapters in memory that keep the contracts, [`fixtures`] example values. The
 //! tests of this crate run each clause against an adapter that breaks it.
@@ -44,6 +44,17 @@ pub trait Server: Send {
 
     /// Starts the server at the same address, and waits until it answers.
     async fn start_again(&mut self);
+}
+
+/// The storage behind an adapter, which can be made to refuse writes: it is overwritten, or becomes a
+/// replica.
+#[async_trait]
+pub trait ReadOnly: Send {
+    /// Refuses writes, also on connections that are open.
+    async fn refuse_writes(&mut self);
+
+    /// Accepts writes again.
+    async fn accept_writes(&mut self);
 }
 
 /// Within this time several calls in a row have reported that the server is down.

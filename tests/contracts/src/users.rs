@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Instant};
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::{OUTAGE_TIMEOUT, Server, fixtures::ISSUER};
+use crate::{OUTAGE_TIMEOUT, ReadOnly, Server, fixtures::ISSUER};
 use futures_util::future::join_all;
 use portico_domain::{
     model::{Profile, Subject, User},
@@ -217,6 +217,21 @@ pub async fn finds_nothing_for_unknown_user(users: Users) {
 /// The check of a running storage succeeds.
 pub async fn check_succeeds(users: Users) {
     assert_eq!(users.check().await, Ok(()));
+}
+
+/// The check notices a storage that answers and cannot be written, and that it can be written again.
+pub async fn check_notices_storage_that_cannot_be_written(
+    users: Users,
+    storage: &mut dyn ReadOnly,
+) {
+    assert_eq!(users.check().await, Ok(()));
+    storage.refuse_writes().await;
+    assert!(users.check().await.is_err());
+    assert!(users.check().await.is_err());
+    storage.accept_writes().await;
+    assert_eq!(users.check().await, Ok(()));
+    // It leaves no user behind.
+    assert_eq!(users.list(1).await, Ok(Vec::new()));
 }
 
 /// While the server is down, each call reports the outage in time, no user is reported as unknown,

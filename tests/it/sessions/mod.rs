@@ -5,6 +5,7 @@ mod dead_connections;
 mod keeping;
 mod keys;
 mod pgbouncer;
+mod read_only;
 mod redis;
 
 use std::{sync::Arc, time::Duration};

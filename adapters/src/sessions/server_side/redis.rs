@@ -232,6 +232,7 @@ impl SessionBackend for RedisBackend {
         Ok(())
     }
 
+    /// A replica answers `READONLY`.
     async fn check(&self) -> Result<(), SessionsUnavailable> {
         let mut pipeline = redis::pipe();
         pipeline.cmd("SET").arg("portico:check").arg("1").arg("PX").arg(60_000).ignore();

@@ -60,6 +60,7 @@ enum Fault {
     KeepsLockAfterFailure,
     IgnoresEndOfRenewal,
     ReturnsStaleSession,
+    ChecksByReading,
 }
 
 #[derive(Clone)]
@@ -174,6 +175,7 @@ impl SessionRegistry for BrokenSite {
     async fn check(&self) -> Result<(), SessionsUnavailable> {
         match self.fault {
             Fault::FailsCheck => Err(SessionsUnavailable("always".into())),
+            Fault::ChecksByReading => self.inner.was_used("").await.map(drop),
             _ => self.inner.check().await,
         }
     }
@@ -419,6 +421,17 @@ async fn reports_outage_without_ending_sessions() {
         let mut server = broken.inner.clone();
         let site = Arc::new(broken);
         crate::sessions::reports_outage_without_ending_sessions(site, &mut server).await;
+    };
+    assert!(fails(clause).await);
+}
+
+#[tokio::test]
+async fn check_notices_store_that_cannot_be_written() {
+    let broken = BrokenSite::new(Fault::ChecksByReading);
+    let clause = async move {
+        let mut store = broken.inner.clone();
+        let site = Arc::new(broken);
+        crate::sessions::check_notices_store_that_cannot_be_written(site, &mut store).await;
     };
     assert!(fails(clause).await);
 }

@@ -26,6 +26,7 @@ enum Fault {
     FailsForUnknownUser,
     FailsCheck,
     ReportsOutageAsAbsence,
+    ChecksByReading,
 }
 
 struct BrokenUsers {
@@ -113,6 +114,7 @@ impl UserRepository for BrokenUsers {
     async fn check(&self) -> Result<(), UsersUnavailable> {
         match self.fault {
             Fault::FailsCheck => Err(UsersUnavailable("always".into())),
+            Fault::ChecksByReading => self.inner.list(1).await.map(drop),
             _ => self.inner.check().await,
         }
     }
@@ -140,6 +142,17 @@ async fn reports_outage_and_loses_nothing() {
     let broken = BrokenUsers { fault: Fault::ReportsOutageAsAbsence, inner: server.clone() };
     let clause = async move {
         crate::users::reports_outage_and_loses_nothing(Arc::new(broken), &mut server).await;
+    };
+    assert!(fails(clause).await);
+}
+
+#[tokio::test]
+async fn check_notices_storage_that_cannot_be_written() {
+    let mut storage: Arc<InMemoryUsers> = Arc::default();
+    let broken = BrokenUsers { fault: Fault::ChecksByReading, inner: storage.clone() };
+    let clause = async move {
+        crate::users::check_notices_storage_that_cannot_be_written(Arc::new(broken), &mut storage)
+            .await;
     };
     assert!(fails(clause).await);
 }

@@ -23,15 +23,15 @@ use portico_domain::{
 
 use super::ManualClock;
 use crate::{
-    Server,
+    ReadOnly, Server,
     sessions::{Browser, Cookies, Instance, LIFETIMES, Site},
 };
 
 /// How often a waiting request checks whether the lock was released.
 const MAX_POLLS: usize = 100;
 
-/// The sessions of a whole site in memory, which can be down: see [`Server`]. They expire as
-/// [`LIFETIMES`] say.
+/// The sessions of a whole site in memory, which can be down or refuse new sessions: see [`Server`]
+/// and [`ReadOnly`]. They expire as [`LIFETIMES`] say.
 #[derive(Clone, Debug)]
 pub struct InMemorySite(Arc<Memory>);
 
@@ -53,6 +53,7 @@ struct Memory {
     clock: Arc<ManualClock>,
     lifetimes: Option<Lifetimes>,
     down: AtomicBool,
+    read_only: AtomicBool,
     data: Mutex<Data>,
 }
 
@@ -84,6 +85,13 @@ impl Memory {
         Ok(data)
     }
 
+    fn check_write(&self) -> Result<(), SessionsUnavailable> {
+        if self.read_only.load(Ordering::SeqCst) {
+            return Err(SessionsUnavailable("made read-only by the test".into()));
+        }
+        self.lock().map(drop)
+    }
+
     fn is_locked(&self, id: SessionId) -> Result<bool, SessionsUnavailable> {
         Ok(self.lock()?.refresh_locks.contains(id.as_bytes()))
     }
@@ -105,6 +113,17 @@ impl Server for InMemorySite {
 
     async fn start_again(&mut self) {
         self.0.down.store(false, Ordering::SeqCst);
+    }
+}
+
+#[async_trait]
+impl ReadOnly for InMemorySite {
+    async fn refuse_writes(&mut self) {
+        self.0.read_only.store(true, Ordering::SeqCst);
+    }
+
+    async fn accept_writes(&mut self) {
+        self.0.read_only.store(false, Ordering::SeqCst);
     }
 }
 
@@ -170,7 +189,7 @@ impl SessionRegistry for InMemorySite {
     }
 
     async fn check(&self) -> Result<(), SessionsUnavailable> {
-        self.0.lock().map(drop)
+        self.0.check_write()
     }
 }
 
@@ -224,6 +243,7 @@ impl SessionStore for InMemoryBrowser {
     }
 
     async fn start(&self, session: &Session) -> Result<(), SaveSessionError> {
+        self.memory.check_write()?;
         Ok(self.with_data(|data| data.session = Some(session.clone()))?)
     }
 
@@ -327,5 +347,12 @@ mod tests {
         let mut site = InMemorySite::default();
         let fresh = Arc::new(site.clone());
         crate::sessions::reports_outage_without_ending_sessions(fresh, &mut site).await;
+    }
+
+    #[tokio::test]
+    async fn check_notices_store_that_cannot_be_written() {
+        let mut site = InMemorySite::default();
+        let fresh = Arc::new(site.clone());
+        crate::sessions::check_notices_store_that_cannot_be_written(fresh, &mut site).await;
     }
 }

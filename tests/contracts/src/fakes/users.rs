@@ -9,17 +9,18 @@ use std::{
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
-use crate::Server;
+use crate::{ReadOnly, Server};
 use portico_domain::{
     model::{Profile, Subject, User},
     ports::{UserRepository, UsersUnavailable},
 };
 
-/// Users in memory, which can be down: see [`Server`].
+/// Users in memory, which can be down or refuse writes: see [`Server`] and [`ReadOnly`].
 #[derive(Debug, Default)]
 pub struct InMemoryUsers {
     users: Mutex<Users>,
     down: AtomicBool,
+    read_only: AtomicBool,
 }
 
 type Users = BTreeMap<(String, String), User>;
@@ -30,6 +31,24 @@ impl InMemoryUsers {
             return Err(UsersUnavailable("stopped by the test".into()));
         }
         Ok(self.users.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn lock_to_write(&self) -> Result<MutexGuard<'_, Users>, UsersUnavailable> {
+        if self.read_only.load(Ordering::SeqCst) {
+            return Err(UsersUnavailable("made read-only by the test".into()));
+        }
+        self.lock()
+    }
+}
+
+#[async_trait]
+impl ReadOnly for Arc<InMemoryUsers> {
+    async fn refuse_writes(&mut self) {
+        self.read_only.store(true, Ordering::SeqCst);
+    }
+
+    async fn accept_writes(&mut self) {
+        self.read_only.store(false, Ordering::SeqCst);
     }
 }
 
@@ -57,7 +76,7 @@ impl UserRepository for InMemoryUsers {
         profile: &Profile,
         now: DateTime<Utc>,
     ) -> Result<User, UsersUnavailable> {
-        let mut users = self.lock()?;
+        let mut users = self.lock_to_write()?;
         let user = users.entry(key(subject)).or_insert_with(|| User {
             subject: subject.clone(),
             profile: profile.clone(),
@@ -83,11 +102,11 @@ impl UserRepository for InMemoryUsers {
     }
 
     async fn delete(&self, subject: &Subject) -> Result<bool, UsersUnavailable> {
-        Ok(self.lock()?.remove(&key(subject)).is_some())
+        Ok(self.lock_to_write()?.remove(&key(subject)).is_some())
     }
 
     async fn check(&self) -> Result<(), UsersUnavailable> {
-        self.lock().map(drop)
+        self.lock_to_write().map(drop)
     }
 }
 
@@ -106,5 +125,11 @@ mod tests {
     async fn reports_outage_and_loses_nothing() {
         let mut users = Arc::new(InMemoryUsers::default());
         crate::users::reports_outage_and_loses_nothing(users.clone(), &mut users).await;
+    }
+
+    #[tokio::test]
+    async fn check_notices_storage_that_cannot_be_written() {
+        let mut users = Arc::new(InMemoryUsers::default());
+        crate::users::check_notices_storage_that_cannot_be_written(users.clone(), &mut users).await;
     }
 }

@@ -18,7 +18,7 @@ use portico_domain::{
 
 use super::{Browser, Cookies, FixedRenewal, Site, TestSite, attempt_of, new_browser, tokens_with};
 use crate::{
-    OUTAGE_TIMEOUT, Server,
+    OUTAGE_TIMEOUT, ReadOnly, Server,
     fixtures::{self, ISSUER},
 };
 
@@ -325,6 +325,17 @@ pub async fn refuses_hostile_cookies(site: TestSite) {
 /// The check of a running store succeeds.
 pub async fn check_succeeds(site: TestSite) {
     assert_eq!(site.instance().registry().check().await, Ok(()));
+}
+
+/// The check notices a store that answers and cannot be written, and that it can be written again.
+pub async fn check_notices_store_that_cannot_be_written(site: TestSite, store: &mut dyn ReadOnly) {
+    let registry = site.instance().registry();
+    assert_eq!(registry.check().await, Ok(()));
+    store.refuse_writes().await;
+    assert!(registry.check().await.is_err());
+    assert!(registry.check().await.is_err());
+    store.accept_writes().await;
+    assert_eq!(registry.check().await, Ok(()));
 }
 
 /// While the server is down, each call reports the outage in time; no session is reported as ended
