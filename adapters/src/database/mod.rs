@@ -104,6 +104,13 @@ impl Database {
     }
 }
 
+/// Whether the address leads to another machine and does not require TLS. False where it is malformed,
+/// for a SQLite file, and for PostgreSQL on loopback or a Unix socket.
+#[must_use]
+pub fn is_plaintext(url: &str) -> bool {
+    postgres::is_plaintext(url)
+}
+
 /// A pool of connections, by its kind.
 pub(crate) enum AnyPool {
     Sqlite(Pool<SqliteConnection>),

@@ -1,6 +1,7 @@
 mod connection;
 
 use std::{
+    net::IpAddr,
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
@@ -24,7 +25,10 @@ use diesel_async::{
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 use rustls::ClientConfig;
 use tokio::time::timeout;
-use tokio_postgres::Config;
+use tokio_postgres::{
+    Config,
+    config::{Host, SslMode},
+};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 pub(crate) use self::connection::PostgresConnection;
@@ -221,6 +225,21 @@ impl Server {
             .map_err(ConnectionError::CouldntSetupConfiguration)?;
         Ok(connection)
     }
+}
+
+pub(super) fn is_plaintext(url: &str) -> bool {
+    let Ok(config) = with_known_sslmode(url).parse::<Config>() else { return false };
+    let is_local = |name: &str| {
+        name == "localhost" || name.parse().is_ok_and(|address: IpAddr| address.is_loopback())
+    };
+    let addresses = config.get_hostaddrs();
+    let is_remote = if addresses.is_empty() {
+        // A socket in the file system is no name.
+        config.get_hosts().iter().any(|host| matches!(host, Host::Tcp(name) if !is_local(name)))
+    } else {
+        addresses.iter().any(|address| !address.is_loopback())
+    };
+    is_remote && config.get_ssl_mode() != SslMode::Require
 }
 
 /// `tokio-postgres` does not know the values `verify-ca` and `verify-full` of libpq. They mean the

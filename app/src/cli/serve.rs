@@ -15,6 +15,9 @@ pub(super) async fn run(settings: Settings) -> Result<ExitCode, Failed> {
     if !settings.debug_profile && !settings.is_https() {
         log::warn!("PUBLIC_URL is {public_url}: without https, cookies travel in the clear");
     }
+    for key in &settings.plaintext {
+        log::warn!("{key} leads to another machine without TLS: what is sent there can be read");
+    }
     let rocket = &settings.rocket;
     let address = SocketAddr::new(
         rocket.extract_inner::<IpAddr>("address")?,

@@ -4,6 +4,7 @@ mod addresses;
 mod client;
 mod env_file;
 mod files;
+mod plaintext;
 mod provider;
 mod reader;
 mod rocket;
@@ -63,6 +64,8 @@ pub struct Settings {
     pub api_server_url: Option<String>,
     /// `DATABASE_URL`; may hold a password.
     pub database_url: DatabaseUrl,
+    /// The keys of addresses that lead to another machine without TLS.
+    pub plaintext: Vec<&'static str>,
     /// `AUTO_MIGRATE`.
     pub auto_migrate: bool,
     /// `SESSION_STORE`, with `REDIS_URL`.
@@ -218,6 +221,7 @@ impl Settings {
         let pushed_requests =
             read.parsed("OIDC_PAR", "true or false", |text| text.parse().ok()).unwrap_or(false);
         let client = client::read(&mut read);
+        let plaintext = plaintext::read(&mut read, debug_profile);
         match (public_url, provider, read.problems()) {
             (Some(public_url), Some(provider), None) => Ok(Self {
                 files: Vec::new(),
@@ -235,6 +239,7 @@ impl Settings {
                 client,
                 api_server_url,
                 database_url,
+                plaintext,
                 auto_migrate,
                 session_store,
                 lifetimes,

@@ -7,7 +7,7 @@ use figment::{Figment, value::Value};
 use super::{files, sources::Text, unknown};
 
 /// Every key but Rocket's own, as the environment spells it.
-pub const KEYS: [&str; 30] = [
+pub const KEYS: [&str; 31] = [
     "AUTH0_DOMAIN",
     "AUTH0_CLIENT_ID",
     "AUTH0_CLIENT_SECRET",
@@ -34,6 +34,7 @@ pub const KEYS: [&str; 30] = [
     "SESSION_ROLLING_SECONDS",
     "SESSION_ABSOLUTE_SECONDS",
     "PREVIOUS_SECRET_KEYS",
+    "ALLOW_PLAINTEXT",
     "TRUSTED_PROXIES",
     "SSL_CERT_FILE",
     "ROCKET_SECRET_KEY",

@@ -84,6 +84,7 @@ fn takes_secrets_from_files() {
         ("REDIS_URL_FILE", &redis),
         ("SESSION_STORE", "redis"),
         ("ROCKET_PROFILE", "release"),
+        ("ALLOW_PLAINTEXT", "true"),
     ];
     let settings = Settings::from_pairs(with(&[&OIDC, &given])).unwrap();
     let Provider::Oidc { client_secret, client_key, .. } = settings.provider else { panic!() };
