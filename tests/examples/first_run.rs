@@ -18,7 +18,7 @@ use std::{
 };
 
 use http::StatusCode;
-use portico_tests::person::Person;
+use portico_tests::http_browser::HttpBrowser;
 use tokio::{
     io::{AsyncBufReadExt, AsyncRead, BufReader},
     process::{Child, Command},
@@ -85,7 +85,7 @@ async fn follow_the_guide(site: &Url) {
     for (email, admin_status) in
         [("user@example.com", StatusCode::FORBIDDEN), ("admin@example.com", StatusCode::OK)]
     {
-        let browser = Person::new(site.clone());
+        let browser = HttpBrowser::new(site.clone());
         let home = browser.visit("/").await;
         assert_eq!(home.status, StatusCode::OK);
         let form = browser.click(&home, "Log In").await;

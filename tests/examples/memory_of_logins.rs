@@ -17,7 +17,7 @@ use std::{
 
 use portico_tests::{
     free_port::free_port,
-    person::Person,
+    http_browser::HttpBrowser,
     site::{log_in, servers_for, settings},
 };
 use reqwest::{Client, Response, header, redirect::Policy};
@@ -88,7 +88,7 @@ async fn main() {
         .stderr(Stdio::null())
         .spawn();
     let site = Site(site.unwrap());
-    let person = Person::new(url.clone());
+    let person = HttpBrowser::new(url.clone());
     let tls = portico_adapters::tls::client_config(None).unwrap();
     let http =
         Client::builder().tls_backend_preconfigured(tls).redirect(Policy::none()).build().unwrap();

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use portico_tests::{
     browser::Browser,
     site::Site,
-    tiny_server::{Answer, TinyServer},
+    stub_server::{Response, StubServer},
 };
 
 #[tokio::main]
@@ -78,7 +78,7 @@ impl Walk {
         self.visit("protected", "/protected").await;
         self.visit("admin-refused", "/admin").await;
         let link = format!("<a href='{}'>Log out</a>", self.site.url.join("/logout").unwrap());
-        let other = TinyServer::start(move |_| Answer::html(200, link.clone())).await;
+        let other = StubServer::start(move |_| Response::html(200, link.clone())).await;
         browser.goto(other.url()).await;
         browser.click_text("Log out").await;
         browser.wait_for_text("Do you want to log out?").await;

@@ -11,8 +11,8 @@ use http::StatusCode;
 use portico::guards::FreshLogin;
 use portico_domain::ports::Clock;
 use portico_tests::{
-    person::Person,
-    site::{Change, Particular, Site, log_in},
+    http_browser::HttpBrowser,
+    site::{Change, Site, SiteOptions, log_in},
 };
 use reqwest::Method;
 use rocket::{get, routes};
@@ -29,7 +29,7 @@ fn values(url: &Url, name: &str) -> Vec<String> {
     url.query_pairs().filter(|(key, _)| key == name).map(|(_, value)| value.into()).collect()
 }
 
-async fn is_signed_in(person: &Person) -> bool {
+async fn is_signed_in(person: &HttpBrowser) -> bool {
     person.get("/profile").await.status == StatusCode::OK
 }
 
@@ -113,7 +113,7 @@ async fn a_page_that_wants_a_fresh_login_sends_people_to_sign_in_anew_and_back()
     let clock = crate::identity::clock_at_now();
     let ours: Arc<dyn Clock> = clock.clone();
     let ports: Option<Change> = Some(Box::new(move |ports| ports.clock = ours));
-    let particular = Particular { routes: routes![keys], ports, ..Particular::default() };
+    let particular = SiteOptions { routes: routes![keys], ports, ..SiteOptions::default() };
     let site = Site::start_with(particular).await;
     let (person, _) = site.signed_in(USER).await;
     assert_eq!(person.get("/keys").await.status, StatusCode::OK);

@@ -2,7 +2,7 @@
 
 use portico_tests::{
     browser::Browser,
-    tiny_server::{Answer, Request, TinyServer},
+    stub_server::{Request, Response, StubServer},
 };
 
 const START: &str = "<title>Start</title><h1>Start</h1>
@@ -13,19 +13,19 @@ const LOG_IN: &str = "<form method=post action='/welcome'>
     <button>Continue</button></form>
     <script>console.error('a word to the console')</script>";
 
-fn answer(request: &Request) -> Answer {
+fn answer(request: &Request) -> Response {
     match request.path.as_str() {
-        "/" => Answer::html(200, START),
-        "/log-in" => Answer::html(200, LOG_IN),
-        "/welcome" => Answer::html(200, format!("<h1>Welcome</h1><p>{}</p>", request.body)),
-        _ => Answer::html(404, ""),
+        "/" => Response::html(200, START),
+        "/log-in" => Response::html(200, LOG_IN),
+        "/welcome" => Response::html(200, format!("<h1>Welcome</h1><p>{}</p>", request.body)),
+        _ => Response::html(404, ""),
     }
 }
 
 #[tokio::test]
 #[cfg_attr(not(browser), ignore = "Chromium is missing: apt-get install chromium chromium-driver")]
 async fn a_browser_presses_links_fills_in_forms_and_tells_what_the_console_said() {
-    let server = TinyServer::start(answer).await;
+    let server = StubServer::start(answer).await;
     let folder = tempfile::tempdir().unwrap();
     let browser = Browser::start().await;
     browser.goto(server.url()).await;

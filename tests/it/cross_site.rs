@@ -1,7 +1,7 @@
 //! Requests that other sites, prefetching browsers and link checkers send change nothing.
 
 use http::StatusCode;
-use portico_tests::{person::Person, site::Site};
+use portico_tests::{http_browser::HttpBrowser, site::Site};
 use reqwest::{Client, Method, Response, redirect};
 
 const USER: &str = "user@example.com";
@@ -21,7 +21,7 @@ const LINK: Headers<'_> = &[
 /// A request with the user's cookies and exactly these headers. Its answer does not change the
 /// user's cookies.
 async fn send(
-    user: &Person,
+    user: &HttpBrowser,
     site: &Site,
     method: Method,
     path: &str,

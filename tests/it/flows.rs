@@ -7,9 +7,9 @@ use http::StatusCode;
 use portico::guards::{Needs, Permitted};
 use portico_domain::ports::Clock;
 use portico_tests::{
+    http_browser::HttpBrowser,
     page::Page,
-    person::Person,
-    site::{Change, Particular, Site, log_in},
+    site::{Change, Site, SiteOptions, log_in},
 };
 
 const USER: &str = "user@example.com";
@@ -212,7 +212,7 @@ async fn a_foreign_page_cannot_log_a_person_out() {
 }
 
 /// `GET /logout` with the person's cookies and the given `Sec-Fetch-Site`.
-async fn get_from(person: &Person, site: &Site, from: &str) -> (StatusCode, String) {
+async fn get_from(person: &HttpBrowser, site: &Site, from: &str) -> (StatusCode, String) {
     let client = reqwest::Client::builder()
         .tls_backend_preconfigured(portico_adapters::tls::client_config(None).unwrap())
         .redirect(reqwest::redirect::Policy::none())
@@ -357,7 +357,7 @@ fn reports(person: Permitted<'_, ReadReports>) -> String {
 #[tokio::test]
 async fn a_page_may_need_a_permission() {
     let routes = rocket::routes![reports];
-    let site = Site::start_with(Particular { routes, ..Particular::default() }).await;
+    let site = Site::start_with(SiteOptions { routes, ..SiteOptions::default() }).await;
     let stranger = site.person().get("/reports").await;
     assert_eq!(stranger.header("location"), Some("/login?next=%2Freports"));
 
@@ -386,7 +386,7 @@ async fn each_login_is_counted() {
 #[tokio::test]
 async fn addresses_and_cookies_go_by_the_public_url_and_not_by_the_request() {
     let settings = vec![("PUBLIC_URL", "https://portico.test".to_owned())];
-    let site = Site::start_with(Particular { settings, ..Particular::default() }).await;
+    let site = Site::start_with(SiteOptions { settings, ..SiteOptions::default() }).await;
     let login = site.person().get("/login").await;
     let to = login.location().unwrap();
     let redirect_uri = to.query_pairs().find(|(name, _)| name == "redirect_uri").unwrap().1;
@@ -406,7 +406,7 @@ async fn stops_browser_that_loses_its_session_again_and_again() {
     let clock = crate::identity::clock_at_now();
     let ours: Arc<dyn Clock> = clock.clone();
     let ports: Change = Box::new(move |ports| ports.clock = ours);
-    let site = Site::start_with(Particular { ports: Some(ports), ..Particular::default() }).await;
+    let site = Site::start_with(SiteOptions { ports: Some(ports), ..SiteOptions::default() }).await;
     let person = site.person();
     let lose_session = || {
         let cookies = person.cookies().unwrap_or_default();

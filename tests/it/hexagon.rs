@@ -147,6 +147,6 @@ fn app_and_development_servers_alone_depend_on_adapters() {
         .filter(|package| direct(&package.id).any(|dependency| dependency == adapters))
         .map(|package| package.name.as_str())
         .collect();
-    let expected = ["portico", "portico-development", "portico-tests"];
+    let expected = ["portico", "portico-development", "portico-test-http", "portico-tests"];
     assert_eq!(on_adapters, BTreeSet::from(expected), "the tests aside");
 }

@@ -4,7 +4,7 @@
 use portico_tests::{
     browser::Browser,
     site::Site,
-    tiny_server::{Answer, TinyServer},
+    stub_server::{Response, StubServer},
 };
 use url::Url;
 
@@ -97,7 +97,7 @@ async fn a_person_finds_every_page_accessible() {
 async fn open_menus_and_questions_are_accessible_too() {
     let (site, browser) = visitor(Some("admin@example.com")).await;
     let link = format!("<a href='{}'>Win</a>", site.url.join("/logout").unwrap());
-    let other = TinyServer::start(move |_| Answer::html(200, link.clone())).await;
+    let other = StubServer::start(move |_| Response::html(200, link.clone())).await;
     for dark in [false, true] {
         browser.look(320, dark).await;
         browser.goto(site.url.join("/admin").unwrap()).await;

@@ -18,7 +18,7 @@ use portico_domain::{
     model::{AccessToken, Screen},
     ports::IdentityProvider,
 };
-use portico_tests::person::Person;
+use portico_tests::http_browser::HttpBrowser;
 use url::Url;
 
 use crate::identity::{AUDIENCE, Outside, attempt, provider};
@@ -29,7 +29,7 @@ async fn access_token(outside: &Outside, email: &str) -> AccessToken {
     let oidc = provider(settings, Limits::default(), Arc::new(SystemClock));
     let attempt = attempt("login");
     let url = oidc.authorization_url(&attempt, Screen::LogIn).await.unwrap();
-    let person = Person::new(Url::parse(outside.servers.issuer()).unwrap());
+    let person = HttpBrowser::new(Url::parse(outside.servers.issuer()).unwrap());
     let response = outside.sign_in(&person, &url, email).await;
     oidc.redeem(&response, &attempt).await.unwrap().tokens.access_token
 }

@@ -13,9 +13,9 @@ use portico_adapters::{
 };
 use portico_development::Fault;
 use portico_tests::{
+    http_browser::HttpBrowser,
     page::Page,
-    person::Person,
-    site::{Particular, Site, log_in},
+    site::{Site, SiteOptions, log_in},
 };
 use url::Url;
 
@@ -36,7 +36,7 @@ fn requested(site: &Site) -> Asked {
     ["discovery", "jwks", "token", "userinfo"].map(|endpoint| site.servers.request_count(endpoint))
 }
 
-fn has_a_session(person: &Person) -> bool {
+fn has_a_session(person: &HttpBrowser) -> bool {
     person
         .cookies()
         .unwrap_or_default()
@@ -44,7 +44,7 @@ fn has_a_session(person: &Person) -> bool {
         .any(|cookie| cookie.starts_with("portico_session"))
 }
 
-async fn assert_nobody_is_signed_in(person: &Person, row: &str) {
+async fn assert_nobody_is_signed_in(person: &HttpBrowser, row: &str) {
     assert!(!has_a_session(person), "{row}: {:?}", person.cookies());
     assert_eq!(person.get("/profile").await.status, StatusCode::SEE_OTHER, "{row}");
 }
@@ -57,7 +57,7 @@ fn assert_says(page: &Page, status: u16, heading: &str, row: &str) {
 /// A site that asks userinfo at each log-in, whatever the ID token holds.
 async fn site_that_asks_userinfo() -> Site {
     let settings = vec![("OIDC_USERINFO", "always".to_owned())];
-    Site::start_with(Particular { settings, ..Particular::default() }).await
+    Site::start_with(SiteOptions { settings, ..SiteOptions::default() }).await
 }
 
 /// A login by which somebody else has been signed in already, and one with the fault.
@@ -116,7 +116,7 @@ async fn what_the_browser_brings_back() {
 }
 
 /// Begins a login of this person, and comes back with the code of another.
-async fn with_the_code_of(site: &Site, person: &Person, other: &Url) -> Page {
+async fn with_the_code_of(site: &Site, person: &HttpBrowser, other: &Url) -> Page {
     let begun = person.get("/login").await;
     let provider = begun.location().unwrap();
     let of = |url: &Url, name| {
@@ -321,7 +321,7 @@ async fn what_changes_nothing_that_matters_is_believed() {
 #[tokio::test]
 async fn a_person_chooses_a_fault_on_a_page_of_the_provider() {
     let site = Site::start().await;
-    let provider = Person::new(Url::parse(site.servers.issuer()).unwrap());
+    let provider = HttpBrowser::new(Url::parse(site.servers.issuer()).unwrap());
     let page = provider.visit("/").await;
     let page = provider.click(&page, "Simulate faults").await;
     assert_eq!(page.heading(), "Simulate faults");

@@ -15,17 +15,17 @@ use portico_domain::ports::{
     LoginAttempts, MockLoginAttempts, MockSessionStore, SessionStore, SessionsUnavailable,
 };
 use portico_tests::{
+    http_browser::HttpBrowser,
     page::Page,
-    person::Person,
     postgres::Postgres,
-    site::{Change, Particular, Site, log_in},
+    site::{Change, Site, SiteOptions, log_in},
 };
 use rocket::Request;
 
 const USER: &str = "user@example.com";
 
 /// Asks for a page until it has the status; for a part of the world that is coming back.
-async fn until(person: &Person, address: &str, status: StatusCode) -> Page {
+async fn until(person: &HttpBrowser, address: &str, status: StatusCode) -> Page {
     let begun = Instant::now();
     loop {
         let page = person.get(address).await;
@@ -149,7 +149,7 @@ async fn an_api_that_says_nothing_is_a_504_and_one_that_talks_nonsense_a_502() {
 async fn without_the_database_nobody_signs_in_and_the_site_is_not_ready() {
     let mut postgres = Postgres::start();
     let settings = vec![("DATABASE_URL", postgres.url())];
-    let site = Site::start_with(Particular { settings, ..Particular::default() }).await;
+    let site = Site::start_with(SiteOptions { settings, ..SiteOptions::default() }).await;
     let (signed_in_before, _) = site.signed_in("admin@example.com").await;
 
     postgres.stop().await;
@@ -201,7 +201,7 @@ async fn without_the_session_store_nobody_is_taken_for_a_stranger() {
         ports.attempts = Arc::new(NoSessions);
     });
     let ports = Some(change);
-    let site = Site::start_with(Particular { ports, ..Particular::default() }).await;
+    let site = Site::start_with(SiteOptions { ports, ..SiteOptions::default() }).await;
     let person = site.person();
     for address in
         ["/", "/profile", "/public", "/protected", "/login", "/logout", "/callback?state=x&code=y"]

@@ -5,9 +5,9 @@ use http::StatusCode;
 use portico_adapters::system::SystemClock;
 use portico_domain::ports::Clock;
 use portico_tests::{
+    http_browser::HttpBrowser,
     page::Page,
-    person::Person,
-    site::{CLIENT_SECRET, Particular, Site},
+    site::{CLIENT_SECRET, Site, SiteOptions},
 };
 use reqwest::Method;
 use ring::hmac;
@@ -44,7 +44,7 @@ fn claim(profile: &Page, name: &str) -> String {
     after.split('"').next().unwrap().to_owned()
 }
 
-async fn is_signed_in(person: &Person) -> bool {
+async fn is_signed_in(person: &HttpBrowser) -> bool {
     let page = person.get("/profile").await;
     assert!(matches!(page.status, StatusCode::OK | StatusCode::SEE_OTHER), "{}", page.status);
     page.status == StatusCode::OK
@@ -52,7 +52,7 @@ async fn is_signed_in(person: &Person) -> bool {
 
 async fn site_with(store: &'static str) -> Site {
     let settings = vec![("SESSION_STORE", store.to_owned())];
-    Site::start_with(Particular { settings, ..Particular::default() }).await
+    Site::start_with(SiteOptions { settings, ..SiteOptions::default() }).await
 }
 
 async fn a_session_or_all_of_a_persons_end(store: &'static str) {
@@ -271,7 +271,7 @@ async fn a_form_without_a_token_is_refused_and_so_is_no_form() {
 }
 
 /// What the frame in the provider's log-out page shows.
-async fn frame(site: &Site, person: &Person, iss: &str, sid: &str) -> StatusCode {
+async fn frame(site: &Site, person: &HttpBrowser, iss: &str, sid: &str) -> StatusCode {
     let query = url::form_urlencoded::Serializer::new(String::new())
         .extend_pairs([("iss", iss), ("sid", sid)])
         .finish();

@@ -8,8 +8,8 @@ use std::{
 
 use http::StatusCode;
 use portico_tests::{
-    person::Person,
-    site::{Particular, Site, log_in},
+    http_browser::HttpBrowser,
+    site::{Site, SiteOptions, log_in},
 };
 use serde_json::json;
 use tempfile::TempDir;
@@ -28,11 +28,11 @@ async fn site_on_file(store: &'static str) -> (Site, TempDir, PathBuf) {
         ("DATABASE_URL", format!("sqlite://{}", file.display())),
         ("SESSION_STORE", store.to_owned()),
     ];
-    let site = Site::start_with(Particular { settings, ..Particular::default() }).await;
+    let site = Site::start_with(SiteOptions { settings, ..SiteOptions::default() }).await;
     (site, folder, file)
 }
 
-async fn readiness(person: &Person) -> StatusCode {
+async fn readiness(person: &HttpBrowser) -> StatusCode {
     let begun = Instant::now();
     let page = person.get("/health/ready").await;
     assert!(begun.elapsed() < READY_LIMIT, "{:?}", begun.elapsed());
@@ -40,7 +40,7 @@ async fn readiness(person: &Person) -> StatusCode {
 }
 
 /// Each request gets a response. A panic in a handler, or a closed connection, fails the test.
-async fn answers_everything(site: &Site, signed_in: &Person) {
+async fn answers_everything(site: &Site, signed_in: &HttpBrowser) {
     for person in [&site.person(), signed_in] {
         for address in [
             "/",
@@ -120,7 +120,7 @@ async fn answers_within_a_second_while_a_store_hangs() {
     let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("redis://{}", silent.local_addr().unwrap());
     let settings = vec![("SESSION_STORE", "redis".to_owned()), ("REDIS_URL", url)];
-    let site = Site::start_with(Particular { settings, ..Particular::default() }).await;
+    let site = Site::start_with(SiteOptions { settings, ..SiteOptions::default() }).await;
     let person = site.person();
     for _ in 0..3 {
         let begun = Instant::now();

@@ -23,10 +23,10 @@ use portico_domain::{
     },
 };
 use portico_tests::{
+    http_browser::HttpBrowser,
     page::Page,
-    person::Person,
     redis::Redis,
-    site::{Change, Particular, Site},
+    site::{Change, Site, SiteOptions},
 };
 use tokio::task::JoinSet;
 
@@ -143,7 +143,7 @@ async fn refreshing(store: Store, change: Change) -> Refreshing {
         ("SESSION_STORE", kind.to_owned()),
     ];
     settings.extend(redis.as_ref().map(|redis| ("REDIS_URL", redis.url())));
-    let particular = Particular { settings, ports: Some(change), ..Particular::default() };
+    let particular = SiteOptions { settings, ports: Some(change), ..SiteOptions::default() };
     Refreshing { site: Site::start_with(particular).await, _redis: redis }
 }
 
@@ -180,7 +180,7 @@ fn assert_read(page: &Page) {
     assert!(page.text().contains("This is a protected message."), "{}", page.text());
 }
 
-async fn is_signed_in(person: &Person) -> bool {
+async fn is_signed_in(person: &HttpBrowser) -> bool {
     person.get("/profile").await.status == StatusCode::OK
 }
 
@@ -393,13 +393,13 @@ async fn an_api_that_refuses_newer_tokens_too_is_told_of_after_one_renewal() {
 #[tokio::test]
 async fn log_out_revokes_refresh_token_without_delaying_the_visitor() {
     let settings = vec![("OIDC_SCOPES", "openid offline_access".to_owned())];
-    let site = Site::start_with(Particular { settings, ..Particular::default() }).await;
+    let site = Site::start_with(SiteOptions { settings, ..SiteOptions::default() }).await;
     let (person, page) = site.signed_in(USER).await;
     person.submit(&page, "Log Out", &[]).await;
     assert_eq!(site.servers.request_count("revoked"), 0);
 
     let settings = vec![("OIDC_SCOPES", "openid offline_access".to_owned())];
-    let site = Site::start_with(Particular { settings, ..Particular::default() }).await;
+    let site = Site::start_with(SiteOptions { settings, ..SiteOptions::default() }).await;
     site.servers.faults().set(Fault::NoEndSessionEndpoint);
     let (person, page) = site.signed_in(USER).await;
     person.submit(&page, "Log Out", &[]).await;

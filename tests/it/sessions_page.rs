@@ -8,9 +8,9 @@ use std::{
 use http::{HeaderMap, StatusCode};
 use portico_domain::ports::{MockSessionRegistry, SessionsUnavailable};
 use portico_tests::{
+    http_browser::HttpBrowser,
     page::Page,
-    person::Person,
-    site::{Change, Particular, Site, log_in},
+    site::{Change, Site, SiteOptions, log_in},
 };
 use url::Url;
 
@@ -21,17 +21,17 @@ const SAFARI: &str = "Mozilla/5.0 (iPhone; CPU iPhone OS 17_5 like Mac OS X) App
 
 async fn site_with_sessions_in_the_database() -> Site {
     let settings = vec![("SESSION_STORE", "database".to_owned())];
-    Site::start_with(Particular { settings, ..Particular::default() }).await
+    Site::start_with(SiteOptions { settings, ..SiteOptions::default() }).await
 }
 
-async fn signed_in(site: &Site, browser: &str, email: &str) -> Person {
-    let person = Person::using(site.url.clone(), browser);
+async fn signed_in(site: &Site, browser: &str, email: &str) -> HttpBrowser {
+    let person = HttpBrowser::with_user_agent(site.url.clone(), browser);
     let page = log_in(&person, "/login", email).await;
     assert_eq!(page.url.path(), "/profile", "{}", page.text());
     person
 }
 
-async fn is_signed_in(person: &Person) -> bool {
+async fn is_signed_in(person: &HttpBrowser) -> bool {
     person.get("/profile").await.status == StatusCode::OK
 }
 
@@ -175,7 +175,8 @@ async fn a_store_that_is_out_of_reach_is_told_and_makes_the_site_not_ready() {
         registry.expect_check().returning(move || Err(down()));
         ports.registry = Arc::new(registry);
     });
-    let site = Site::start_with(Particular { ports: Some(change), ..Particular::default() }).await;
+    let site =
+        Site::start_with(SiteOptions { ports: Some(change), ..SiteOptions::default() }).await;
     let (person, _) = site.signed_in(USER).await;
     let form = foreign_page(site.url.as_str(), &site, "/sessions/end-others", "");
     for page in [person.get("/sessions").await, person.submit(&form, "Win", &[]).await] {

@@ -2,8 +2,8 @@
 
 use portico_tests::{
     browser::{Browser, ENTER, ESCAPE},
-    site::{Particular, Site},
-    tiny_server::{Answer, TinyServer},
+    site::{Site, SiteOptions},
+    stub_server::{Response, StubServer},
 };
 
 /// What a browser tells when it blocks or misses something.
@@ -207,7 +207,7 @@ async fn a_bookmarked_callback_leads_home_who_is_signed_in_and_tells_others_what
 #[cfg_attr(not(browser), ignore = "Chromium is missing: apt-get install chromium chromium-driver")]
 async fn a_session_that_ends_while_a_page_is_open_leads_to_login_and_back() {
     let settings = vec![("SESSION_ROLLING_SECONDS", "4".to_owned())];
-    let site = Site::start_with(Particular { settings, ..Particular::default() }).await;
+    let site = Site::start_with(SiteOptions { settings, ..SiteOptions::default() }).await;
     let browser = Browser::start().await;
     goto(&browser, &site, "/profile").await;
     log_in(&browser, "user@example.com").await;
@@ -229,7 +229,7 @@ async fn a_session_that_ends_while_a_page_is_open_leads_to_login_and_back() {
 async fn a_link_of_another_site_does_not_log_out_before_it_is_confirmed() {
     let site = Site::start().await;
     let link = format!("<a href='{}'>Win</a>", site.url.join("/logout").unwrap());
-    let other = TinyServer::start(move |_| Answer::html(200, link.clone())).await;
+    let other = StubServer::start(move |_| Response::html(200, link.clone())).await;
     let browser = Browser::start().await;
     goto(&browser, &site, "/profile").await;
     log_in(&browser, "user@example.com").await;

@@ -3,7 +3,7 @@
 use std::io::Read;
 
 use portico_tests::{
-    person::Person,
+    http_browser::HttpBrowser,
     site::{Site, log_in},
 };
 use reqwest::{Method, Response, header};
@@ -13,7 +13,7 @@ const PAGE: usize = 8 * 1024;
 /// For style sheet and script together, as they are sent.
 const ASSETS: usize = 20 * 1024;
 
-async fn get(person: &Person, path: &str, tag: Option<&str>) -> Response {
+async fn get(person: &HttpBrowser, path: &str, tag: Option<&str>) -> Response {
     let mut request = person.request(Method::GET, path).header(header::ACCEPT_ENCODING, "gzip");
     if let Some(tag) = tag {
         request = request.header(header::IF_NONE_MATCH, tag);
@@ -39,7 +39,7 @@ async fn unpacked(response: Response) -> String {
     text
 }
 
-async fn size(person: &Person, path: &str) -> usize {
+async fn size(person: &HttpBrowser, path: &str) -> usize {
     get(person, path, None).await.bytes().await.unwrap().len()
 }
 

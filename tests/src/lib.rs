@@ -1,19 +1,17 @@
-//! What tests of the whole site need: people who walk it, by HTTP or in a browser.
+//! What tests of the whole site use.
 //!
-//! - [`person`]: somebody with a cookie jar who reads pages, follows links and redirects, and fills
-//!   in forms by their labels. Fast; the first choice.
-//! - [`browser`]: the same in headless Chromium, for what only a browser can tell.
+//! - [`http_browser`], [`page`]: a fast browser without scripts; the first choice.
+//! - [`browser`]: headless Chromium, for scripts, layout and accessibility.
 //! - [`pgbouncer`]: PgBouncer in transaction mode before a PostgreSQL server.
-//! - [`postgres`]: a PostgreSQL server to throw away.
-//! - [`redis`]: a Redis server to throw away.
-//! - [`relay`]: forwards TCP connections and can let them die silently.
-//! - [`site`]: Portico itself with the development provider and API around it.
-//! - [`tiny_server`]: answers on loopback as a test tells it to.
+//! - [`postgres`], [`redis`]: temporary servers.
+//! - [`relay`]: forwards TCP connections and can stop forwarding without closing them.
+//! - [`site`]: Portico with the development servers.
+//! - [`stub_server`]: an HTTP server that responds as a test specifies.
 //! - [`free_port`]: a port for a server that cannot choose one.
-//! - [`tools`]: where the machine's PostgreSQL, Redis and Chromium are.
+//! - [`tools`]: finds the machine's PostgreSQL, Redis and Chromium.
 //!
-//! What a test needs and the machine lacks is a `cfg` (`postgres`, `redis`, `browser`) that the
-//! build script sets:
+//! The build script sets a `cfg` for each tool that the machine has (`postgres`, `redis`,
+//! `browser`):
 //!
 //! ```ignore
 //! #[tokio::test]
@@ -25,19 +23,17 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
-    reason = "what fails here fails the test that asked for it, with a message"
+    reason = "a failure here fails the test that called it, with a message"
 )]
 
+pub use portico_test_http::{http_browser, page, stub_server};
+
 pub mod browser;
-mod form;
 pub mod free_port;
-pub mod page;
-pub mod person;
 pub mod pgbouncer;
 pub mod postgres;
 pub mod redis;
 pub mod relay;
 pub mod site;
-pub mod tiny_server;
-/// Where the programs are that tests start.
+/// Finds the programs that tests start.
 pub mod tools;

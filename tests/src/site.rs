@@ -10,7 +10,7 @@ use tempfile::TempDir;
 use tokio::{sync::oneshot, task::JoinHandle};
 use url::Url;
 
-use crate::{free_port::free_port, page::Page, person::Person};
+use crate::{free_port::free_port, http_browser::HttpBrowser, page::Page};
 
 /// A key to seal cookies with.
 pub const SECRET_KEY: &str = "cG9ydGljbyB0ZXN0cyBzZWFsIHdpdGggdGhpcyBrZXk=";
@@ -24,7 +24,7 @@ pub type Change = Box<dyn FnOnce(&mut Ports) + Send>;
 
 /// What is particular about a site under test.
 #[derive(Default)]
-pub struct Particular {
+pub struct SiteOptions {
     /// Settings over the usual ones.
     pub settings: Vec<(&'static str, String)>,
     /// Routes beside the site's own.
@@ -49,11 +49,11 @@ pub struct Site {
 impl Site {
     /// A site like any other.
     pub async fn start() -> Self {
-        Self::start_with(Particular::default()).await
+        Self::start_with(SiteOptions::default()).await
     }
 
     /// A site with something particular about it.
-    pub async fn start_with(particular: Particular) -> Self {
+    pub async fn start_with(particular: SiteOptions) -> Self {
         // First, or Rocket puts its own log in place.
         portico::logging::start(Some("off"));
         let folder = tempfile::tempdir().unwrap();
@@ -83,12 +83,12 @@ impl Site {
     }
 
     /// Somebody with an empty cookie jar.
-    pub fn person(&self) -> Person {
-        Person::new(self.url.clone())
+    pub fn person(&self) -> HttpBrowser {
+        HttpBrowser::new(self.url.clone())
     }
 
     /// Somebody who has signed in: the person and the page where the login ended.
-    pub async fn signed_in(&self, email: &str) -> (Person, Page) {
+    pub async fn signed_in(&self, email: &str) -> (HttpBrowser, Page) {
         let person = self.person();
         let page = log_in(&person, "/login", email).await;
         assert_eq!(page.url.path(), "/profile", "{}", page.text());
@@ -111,7 +111,7 @@ impl Drop for Site {
 }
 
 /// Walks to a page that wants a login, and signs in with the development provider's password.
-pub async fn log_in(person: &Person, address: &str, email: &str) -> Page {
+pub async fn log_in(person: &HttpBrowser, address: &str, email: &str) -> Page {
     let form = person.visit(address).await;
     person.submit(&form, "Log In", &[("Email", email), ("Password", "portico")]).await
 }

@@ -3,7 +3,7 @@ use openidconnect::{
     core::{CoreIdToken, CoreIdTokenVerifier, CoreProviderMetadata},
 };
 
-use crate::browser::{Browser, claims, settings};
+use crate::client::{Client, claims, settings};
 use portico_adapters::{
     http::{HttpClient, Limits},
     tls,
@@ -33,7 +33,7 @@ async fn accepts(servers: &DevelopmentServers, token: &serde_json::Value) -> boo
 #[tokio::test]
 async fn openidconnect_accepts_id_token_without_faults() {
     let servers = DevelopmentServers::start(settings()).await.unwrap();
-    let tokens = Browser::of(&servers).tokens("user@example.com", &[]).await;
+    let tokens = Client::of(&servers).tokens("user@example.com", &[]).await;
     assert!(accepts(&servers, &tokens["id_token"]).await);
 }
 
@@ -46,17 +46,17 @@ async fn discovery_faults_take_effect() {
         servers.faults().clear();
         assert!(discover(&servers).await.is_ok());
     }
-    let mut browser = Browser::of(&servers);
+    let client = Client::of(&servers);
     let path = "/.well-known/openid-configuration";
-    assert!(browser.get(path).await.json()["end_session_endpoint"].is_string());
+    assert!(client.get(path).await.json()["end_session_endpoint"].is_string());
     servers.faults().set(Fault::NoEndSessionEndpoint);
-    assert!(browser.get(path).await.json()["end_session_endpoint"].is_null());
+    assert!(client.get(path).await.json()["end_session_endpoint"].is_null());
 }
 
 #[tokio::test]
 async fn openidconnect_refuses_invalid_id_tokens() {
     let servers = DevelopmentServers::start(settings()).await.unwrap();
-    let mut browser = Browser::of(&servers);
+    let client = Client::of(&servers);
     for fault in [
         Fault::WrongIssuer,
         Fault::WrongAudience,
@@ -67,7 +67,7 @@ async fn openidconnect_refuses_invalid_id_tokens() {
         Fault::InvalidSignature,
     ] {
         servers.faults().set(fault);
-        let tokens = browser.tokens("user@example.com", &[]).await;
+        let tokens = client.tokens("user@example.com", &[]).await;
         assert!(!accepts(&servers, &tokens["id_token"]).await, "{fault:?}");
         servers.faults().clear();
     }
@@ -76,8 +76,8 @@ async fn openidconnect_refuses_invalid_id_tokens() {
 #[tokio::test]
 async fn claim_faults_change_their_claim() {
     let servers = DevelopmentServers::start(settings()).await.unwrap();
-    let mut browser = Browser::of(&servers);
-    let valid = claims(&browser.tokens("user@example.com", &[]).await["id_token"]);
+    let client = Client::of(&servers);
+    let valid = claims(&client.tokens("user@example.com", &[]).await["id_token"]);
     for (fault, claim) in [
         (Fault::EmptySubject, "sub"),
         (Fault::WrongSubject, "sub"),
@@ -86,7 +86,7 @@ async fn claim_faults_change_their_claim() {
         (Fault::IssuedInTheFuture, "iat"),
     ] {
         servers.faults().set(fault);
-        let invalid = claims(&browser.tokens("user@example.com", &[]).await["id_token"]);
+        let invalid = claims(&client.tokens("user@example.com", &[]).await["id_token"]);
         assert_ne!(valid[claim], invalid[claim], "{fault:?}");
         servers.faults().clear();
     }
@@ -95,18 +95,18 @@ async fn claim_faults_change_their_claim() {
 #[tokio::test]
 async fn token_and_userinfo_faults_take_effect() {
     let servers = DevelopmentServers::start(settings()).await.unwrap();
-    let mut browser = Browser::of(&servers);
-    let tokens = browser.tokens("user@example.com", &[]).await;
+    let client = Client::of(&servers);
+    let tokens = client.tokens("user@example.com", &[]).await;
     let access = tokens["access_token"].as_str().unwrap();
     servers.faults().set(Fault::TokenInvalidGrant);
-    assert_eq!(browser.redeem("any", &[]).await.json()["error"], "invalid_grant");
+    assert_eq!(client.redeem("any", &[]).await.json()["error"], "invalid_grant");
     servers.faults().set(Fault::TokenFails);
-    assert_eq!(browser.redeem("any", &[]).await.status, 500);
+    assert_eq!(client.redeem("any", &[]).await.status, 500);
     servers.faults().clear();
     servers.faults().set(Fault::NoIdToken);
-    assert!(browser.tokens("user@example.com", &[]).await["id_token"].is_null());
+    assert!(client.tokens("user@example.com", &[]).await["id_token"].is_null());
     servers.faults().set(Fault::UserinfoWrongSubject);
-    assert_ne!(browser.userinfo(access).await.json()["sub"], "dev|user");
+    assert_ne!(client.userinfo(access).await.json()["sub"], "dev|user");
     servers.faults().set(Fault::UserinfoUnauthorized);
-    assert_eq!(browser.userinfo(access).await.status, 401);
+    assert_eq!(client.userinfo(access).await.status, 401);
 }

@@ -1,20 +1,20 @@
-use crate::browser::{Browser, CALLBACK, HOME, claims, encoded, settings};
+use crate::client::{CALLBACK, Callback, Client, HOME, claims, encoded, settings};
 use portico_development::DevelopmentServers;
 
 #[tokio::test]
 async fn log_in_form_redirects_back_with_code() {
     let servers = DevelopmentServers::start(settings()).await.unwrap();
-    let mut browser = Browser::of(&servers);
-    let page = browser.authorize(&[("login_hint", "\"><b>")]).await;
-    assert_eq!(page.status, 200);
+    let client = Client::of(&servers);
+    let page = client.authorize(&[("login_hint", "\"><b>")]).await;
+    assert_eq!(page.status.as_u16(), 200);
     for expected in ["Email", "Password", "Log In", "Sign up", "Cancel", "Development provider"] {
-        assert!(page.text.contains(expected), "{expected} in {}", page.text);
+        assert!(page.body.contains(expected), "{expected} in {}", page.body);
     }
-    assert!(!page.text.contains("\"><b>"), "escaped");
+    assert!(!page.body.contains("\"><b>"), "escaped");
     let policy = page.headers["Content-Security-Policy"].to_str().unwrap();
     assert!(policy.contains("form-action 'self' http://127.0.0.1:4040;"), "{policy}");
 
-    let back = browser.log_in("user@example.com", &[]).await.callback();
+    let back = client.log_in("user@example.com", &[]).await.callback();
     assert_eq!((back["state"].as_str(), back["iss"].as_str()), ("a state", servers.issuer()));
     assert!(back.contains_key("code"));
 }
@@ -22,15 +22,15 @@ async fn log_in_form_redirects_back_with_code() {
 #[tokio::test]
 async fn log_in_page_offers_accounts_with_well_known_password() {
     let servers = DevelopmentServers::start(settings()).await.unwrap();
-    let mut browser = Browser::of(&servers);
+    let client = Client::of(&servers);
     for (password, email) in
         [("secret of mine", "mine@example.com"), ("portico", "ours@example.com")]
     {
         let filled = [("email", email), ("password", password)];
-        browser.fill_in("/signup", &[], &filled).await.callback();
+        client.fill_in("/signup", &[], &filled).await.callback();
     }
-    let mut browser = Browser::of(&servers);
-    let page = browser.authorize(&[]).await.text;
+    let client = Client::of(&servers);
+    let page = client.authorize(&[]).await.body;
     assert_eq!(page.matches(">Log In</button>").count(), 1, "{page}");
     assert_eq!(page.matches(r#"type="password""#).count(), 1, "{page}");
     for offered in ["user@example.com", "admin@example.com", "ours@example.com"] {
@@ -38,66 +38,66 @@ async fn log_in_page_offers_accounts_with_well_known_password() {
     }
     assert!(!page.contains("mine@example.com"), "{page}");
 
-    let page = browser.fill_in("/login", &[], &[("email", "x@example.com")]).await;
-    assert_eq!(page.status, 401);
-    assert!(page.text.contains(">Continue as user@example.com</button>"), "{}", page.text);
-    let page = browser.authorize(&[("prompt", "create")]).await.text;
+    let page = client.fill_in("/login", &[], &[("email", "x@example.com")]).await;
+    assert_eq!(page.status.as_u16(), 401);
+    assert!(page.body.contains(">Continue as user@example.com</button>"), "{}", page.body);
+    let page = client.authorize(&[("prompt", "create")]).await.body;
     assert!(!page.contains("Continue as"), "{page}");
 }
 
 #[tokio::test]
 async fn authorization_request_cannot_fill_in_log_in_form() {
     let servers = DevelopmentServers::start(settings()).await.unwrap();
-    let mut browser = Browser::of(&servers);
-    let page = browser.authorize(&[("email", "x@example.com"), ("name", "X")]).await.text;
+    let client = Client::of(&servers);
+    let page = client.authorize(&[("email", "x@example.com"), ("name", "X")]).await.body;
     assert!(!page.contains("x@example.com"), "{page}");
 }
 
 #[tokio::test]
 async fn session_spares_form_until_log_out() {
     let servers = DevelopmentServers::start(settings()).await.unwrap();
-    let mut browser = Browser::of(&servers);
-    let silent = browser.authorize(&[("prompt", "none")]).await.callback();
+    let client = Client::of(&servers);
+    let silent = client.authorize(&[("prompt", "none")]).await.callback();
     assert_eq!(silent["error"], "login_required");
 
-    let tokens = browser.tokens("user@example.com", &[]).await;
-    assert!(browser.authorize(&[]).await.callback().contains_key("code"));
-    assert!(browser.authorize(&[("prompt", "none")]).await.callback().contains_key("code"));
-    assert_eq!(browser.authorize(&[("prompt", "login")]).await.status, 200);
-    assert_eq!(browser.authorize(&[("max_age", "0")]).await.status, 200);
+    let tokens = client.tokens("user@example.com", &[]).await;
+    assert!(client.authorize(&[]).await.callback().contains_key("code"));
+    assert!(client.authorize(&[("prompt", "none")]).await.callback().contains_key("code"));
+    assert_eq!(client.authorize(&[("prompt", "login")]).await.status, 200);
+    assert_eq!(client.authorize(&[("max_age", "0")]).await.status, 200);
 
     let hint = tokens["id_token"].as_str().unwrap();
     let parameters = [("id_token_hint", hint), ("post_logout_redirect_uri", HOME), ("state", "s")];
-    let out = browser.get(&format!("/end-session?{}", encoded(&parameters))).await;
+    let out = client.get(&format!("/end-session?{}", encoded(&parameters))).await;
     assert_eq!(
-        (out.status, out.headers["Location"].to_str().unwrap()),
+        (out.status.as_u16(), out.headers["Location"].to_str().unwrap()),
         (303, "http://127.0.0.1:4040/?state=s")
     );
-    assert_eq!(browser.authorize(&[]).await.status, 200);
+    assert_eq!(client.authorize(&[]).await.status, 200);
 }
 
 #[tokio::test]
 async fn log_out_redirects_to_registered_uri_only() {
     let servers = DevelopmentServers::start(settings()).await.unwrap();
-    let mut browser = Browser::of(&servers);
-    browser.log_in("user@example.com", &[]).await;
+    let client = Client::of(&servers);
+    client.log_in("user@example.com", &[]).await;
     for parameters in [
         [("client_id", "portico"), ("post_logout_redirect_uri", "http://evil.example/")],
         [("client_id", "other"), ("post_logout_redirect_uri", HOME)],
         [("id_token_hint", "e30.e30.e30"), ("post_logout_redirect_uri", HOME)],
         [("state", "s"), ("post_logout_redirect_uri", HOME)],
     ] {
-        assert_eq!(browser.post("/end-session", &parameters).await.status, 400, "{parameters:?}");
+        assert_eq!(client.post("/end-session", &parameters).await.status, 400, "{parameters:?}");
     }
-    assert_eq!(browser.authorize(&[]).await.status, 303, "the session continues");
-    assert_eq!(browser.post("/end-session", &[]).await.status, 200);
-    assert_eq!(browser.authorize(&[]).await.status, 200);
+    assert_eq!(client.authorize(&[]).await.status, 303, "the session continues");
+    assert_eq!(client.post("/end-session", &[]).await.status, 200);
+    assert_eq!(client.authorize(&[]).await.status, 200);
 }
 
 #[tokio::test]
 async fn shows_error_page_for_unknown_client_or_redirect_uri() {
     let servers = DevelopmentServers::start(settings()).await.unwrap();
-    let mut browser = Browser::of(&servers);
+    let client = Client::of(&servers);
     let longer = format!("{CALLBACK}/");
     for changed in [
         ("client_id", "other"),
@@ -106,15 +106,15 @@ async fn shows_error_page_for_unknown_client_or_redirect_uri() {
         ("redirect_uri", &longer),
         ("redirect_uri", ""),
     ] {
-        assert_eq!(browser.authorize(&[changed]).await.status, 400, "{changed:?}");
-        assert_eq!(browser.log_in("user@example.com", &[changed]).await.status, 400);
+        assert_eq!(client.authorize(&[changed]).await.status, 400, "{changed:?}");
+        assert_eq!(client.log_in("user@example.com", &[changed]).await.status, 400);
     }
 }
 
 #[tokio::test]
 async fn returns_other_errors_to_client() {
     let servers = DevelopmentServers::start(settings()).await.unwrap();
-    let mut browser = Browser::of(&servers);
+    let client = Client::of(&servers);
     for (changed, error) in [
         (("response_type", "token"), "unsupported_response_type"),
         (("response_mode", "fragment"), "invalid_request"),
@@ -126,7 +126,7 @@ async fn returns_other_errors_to_client() {
         (("audience", "https://other.example"), "invalid_target"),
         (("request", "e30"), "request_not_supported"),
     ] {
-        let back = browser.authorize(&[changed]).await.callback();
+        let back = client.authorize(&[changed]).await.callback();
         assert_eq!(back["error"], error, "{changed:?}");
         assert_eq!((back["state"].as_str(), back["iss"].as_str()), ("a state", servers.issuer()));
     }
@@ -135,23 +135,23 @@ async fn returns_other_errors_to_client() {
 #[tokio::test]
 async fn wrong_password_shows_form_again() {
     let servers = DevelopmentServers::start(settings()).await.unwrap();
-    let mut browser = Browser::of(&servers);
+    let client = Client::of(&servers);
     for email in ["user@example.com", "nobody@example.com"] {
         let filled = [("email", email), ("password", "wrong-one")];
-        let page = browser.fill_in("/login", &[], &filled).await;
-        assert_eq!(page.status, 401);
-        assert!(page.text.contains("Wrong email or password."));
-        assert!(page.text.contains(email) && !page.text.contains("wrong-one"));
+        let page = client.fill_in("/login", &[], &filled).await;
+        assert_eq!(page.status.as_u16(), 401);
+        assert!(page.body.contains("Wrong email or password."));
+        assert!(page.body.contains(email) && !page.body.contains("wrong-one"));
     }
-    assert_eq!(browser.authorize(&[]).await.status, 200, "no session");
+    assert_eq!(client.authorize(&[]).await.status, 200, "no session");
 }
 
 #[tokio::test]
 async fn signs_up_each_email_once() {
     let servers = DevelopmentServers::start(settings()).await.unwrap();
-    let mut browser = Browser::of(&servers);
+    let client = Client::of(&servers);
     for parameters in [("prompt", "create"), ("screen_hint", "signup")] {
-        assert!(browser.authorize(&[parameters]).await.text.contains("<h1>Sign Up</h1>"));
+        assert!(client.authorize(&[parameters]).await.body.contains("<h1>Sign Up</h1>"));
     }
     for (email, password, status, message) in [
         ("", "p", 422, "Enter an email address"),
@@ -160,48 +160,48 @@ async fn signs_up_each_email_once() {
         ("User@Example.com", "p", 409, "already an account"),
     ] {
         let filled = [("email", email), ("password", password)];
-        let page = browser.fill_in("/signup", &[], &filled).await;
-        assert_eq!(page.status, status, "{email}");
-        assert!(page.text.contains(message), "{}", page.text);
+        let page = client.fill_in("/signup", &[], &filled).await;
+        assert_eq!(page.status.as_u16(), status, "{email}");
+        assert!(page.body.contains(message), "{}", page.body);
     }
     let filled = [("email", "new@example.com"), ("password", "p"), ("name", "Nia New")];
-    let back = browser.fill_in("/signup", &[], &filled).await.callback();
-    let tokens = browser.redeem(&back["code"], &[]).await.json();
+    let back = client.fill_in("/signup", &[], &filled).await.callback();
+    let tokens = client.redeem(&back["code"], &[]).await.json();
     let claims = claims(&tokens["id_token"]);
     assert_eq!((&claims["name"], &claims["email_verified"]), (&"Nia New".into(), &false.into()));
     assert!(claims["sub"].as_str().unwrap().starts_with("dev|"));
-    let again = browser.fill_in("/login", &[], &[filled[0], filled[1]]).await;
+    let again = client.fill_in("/login", &[], &[filled[0], filled[1]]).await;
     assert!(again.callback().contains_key("code"));
 }
 
 #[tokio::test]
 async fn cancel_returns_access_denied() {
     let servers = DevelopmentServers::start(settings()).await.unwrap();
-    let mut browser = Browser::of(&servers);
-    let page = browser.authorize(&[]).await.text;
+    let client = Client::of(&servers);
+    let page = client.authorize(&[]).await.body;
     let link = page.split("href=\"").find(|part| part.starts_with("/cancel?")).unwrap();
     let link = link.split('"').next().unwrap().replace("&amp;", "&");
-    let back = browser.get(&link).await.callback();
+    let back = client.get(&link).await.callback();
     assert_eq!((back["error"].as_str(), back["state"].as_str()), ("access_denied", "a state"));
 }
 
 #[tokio::test]
 async fn refuses_form_from_another_site() {
     let servers = DevelopmentServers::start(settings()).await.unwrap();
-    let mut browser = Browser::of(&servers);
+    let client = Client::of(&servers);
     for header in [("Sec-Fetch-Site", "cross-site"), ("Origin", "http://evil.example")] {
-        assert_eq!(browser.post_with("/login", &[], &[header]).await.status, 403);
-        assert_eq!(browser.post_with("/signup", &[], &[header]).await.status, 403);
+        assert_eq!(client.post_with("/login", &[], &[header]).await.status, 403);
+        assert_eq!(client.post_with("/signup", &[], &[header]).await.status, 403);
     }
 }
 
 #[tokio::test]
 async fn form_post_responds_with_form() {
     let servers = DevelopmentServers::start(settings()).await.unwrap();
-    let mut browser = Browser::of(&servers);
-    let page = browser.log_in("user@example.com", &[("response_mode", "form_post")]).await;
-    assert_eq!(page.status, 200);
+    let client = Client::of(&servers);
+    let page = client.log_in("user@example.com", &[("response_mode", "form_post")]).await;
+    assert_eq!(page.status.as_u16(), 200);
     for expected in ["name=\"code\"", "name=\"state\"", "name=\"iss\"", "Continue"] {
-        assert!(page.text.contains(expected), "{expected} in {}", page.text);
+        assert!(page.body.contains(expected), "{expected} in {}", page.body);
     }
 }

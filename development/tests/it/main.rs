@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests may fail like tests")]
 
 mod api;
-mod browser;
+mod client;
 mod faults;
 mod login;
 mod servers;

@@ -1,4 +1,4 @@
-use crate::browser::{Browser, settings};
+use crate::client::{Callback, Client, settings};
 use portico_development::{DevelopmentServers, DevelopmentSettings, StartError};
 
 #[tokio::test]
@@ -14,15 +14,15 @@ async fn port_in_use_fails_or_takes_next_free_port() {
         DevelopmentServers::start(DevelopmentSettings { next_free: true, ..in_use }).await.unwrap();
     assert!(second.provider_port() > port);
     assert_eq!(second.issuer(), format!("http://127.0.0.1:{}", second.provider_port()));
-    assert_eq!(Browser::of(&second).get("/").await.status, 200);
+    assert_eq!(Client::of(&second).get("/").await.status, 200);
 }
 
 #[tokio::test]
 async fn restarted_provider_keeps_its_state() {
     let servers = DevelopmentServers::start(settings()).await.unwrap();
-    let mut browser = Browser::of(&servers);
-    let tokens = browser.tokens("user@example.com", &[]).await;
-    let keys = browser.get("/jwks").await.text;
+    let client = Client::of(&servers);
+    let tokens = client.tokens("user@example.com", &[]).await;
+    let keys = client.get("/jwks").await.body;
     let port = servers.provider_port();
     servers.stop_provider().await;
     servers.stop_provider().await;
@@ -30,14 +30,14 @@ async fn restarted_provider_keeps_its_state() {
 
     servers.start_provider().await.unwrap();
     servers.start_provider().await.unwrap();
-    assert_eq!(browser.get("/jwks").await.text, keys);
-    assert_eq!(browser.userinfo(tokens["access_token"].as_str().unwrap()).await.status, 200);
-    assert!(browser.authorize(&[]).await.callback().contains_key("code"), "the session continues");
+    assert_eq!(client.get("/jwks").await.body, keys);
+    assert_eq!(client.userinfo(tokens["access_token"].as_str().unwrap()).await.status, 200);
+    assert!(client.authorize(&[]).await.callback().contains_key("code"), "the session continues");
 
     servers.stop_api().await;
     assert!(tokio::net::TcpStream::connect(("127.0.0.1", servers.api_port())).await.is_err());
     servers.start_api().await.unwrap();
-    assert_eq!(browser.message("public", None).await.status, 200);
+    assert_eq!(client.message("public", None).await.status, 200);
     servers.stop().await;
 }
 
@@ -55,8 +55,8 @@ async fn start_fails_without_templates() {
 #[tokio::test]
 async fn counts_requests_to_endpoints() {
     let servers = DevelopmentServers::start(settings()).await.unwrap();
-    let mut browser = Browser::of(&servers);
-    browser.tokens("user@example.com", &[]).await;
+    let client = Client::of(&servers);
+    client.tokens("user@example.com", &[]).await;
     assert_eq!(
         (
             servers.request_count("login"),
@@ -71,17 +71,17 @@ async fn counts_requests_to_endpoints() {
 #[tokio::test]
 async fn home_page_lists_accounts_and_unknown_pages_are_404() {
     let servers = DevelopmentServers::start(settings()).await.unwrap();
-    let mut browser = Browser::of(&servers);
-    let page = browser.get("/").await.text;
+    let client = Client::of(&servers);
+    let page = client.get("/").await.body;
     assert!(page.contains("user@example.com") && page.contains("admin@example.com"));
     assert!(page.contains("http://127.0.0.1:4040/") || page.contains("http:&#x2f;&#x2f;"));
     assert_eq!(
-        &browser.get("/development.css").await.headers["Content-Type"],
+        &client.get("/development.css").await.headers["Content-Type"],
         "text/css; charset=utf-8"
     );
     for path in ["/nowhere", "/picture/%3Cb%3E.svg", "/picture/ABC.svg", "/picture/A.png"] {
-        let page = browser.get(path).await;
-        assert_eq!(page.status, 404, "{path}");
-        assert!(page.text.contains("Development provider"));
+        let page = client.get(path).await;
+        assert_eq!(page.status.as_u16(), 404, "{path}");
+        assert!(page.body.contains("Development provider"));
     }
 }

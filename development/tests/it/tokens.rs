@@ -1,13 +1,13 @@
 use base64::{Engine, prelude::BASE64_STANDARD};
 
-use crate::browser::{AUDIENCE, Browser, CALLBACK, VERIFIER, claims, encoded, settings};
+use crate::client::{AUDIENCE, CALLBACK, Callback, Client, VERIFIER, claims, encoded, settings};
 use portico_development::DevelopmentServers;
 
 #[tokio::test]
 async fn code_is_redeemed_for_tokens_of_user() {
     let servers = DevelopmentServers::start(settings()).await.unwrap();
-    let mut browser = Browser::of(&servers);
-    let tokens = browser.tokens("admin@example.com", &[]).await;
+    let client = Client::of(&servers);
+    let tokens = client.tokens("admin@example.com", &[]).await;
     let id = claims(&tokens["id_token"]);
     assert_eq!(id["iss"], servers.issuer());
     assert_eq!((&id["sub"], &id["nonce"]), (&"dev|admin".into(), &"a nonce".into()));
@@ -19,19 +19,19 @@ async fn code_is_redeemed_for_tokens_of_user() {
     assert_eq!(access["aud"], serde_json::json!([AUDIENCE, endpoint]));
     assert_eq!(access["permissions"], serde_json::json!(["read:admin-messages"]));
 
-    let userinfo = browser.userinfo(tokens["access_token"].as_str().unwrap()).await.json();
+    let userinfo = client.userinfo(tokens["access_token"].as_str().unwrap()).await.json();
     assert_eq!((&userinfo["sub"], &userinfo["name"]), (&id["sub"], &"Ada Admin".into()));
-    let picture = browser.request_with(userinfo["picture"].as_str().unwrap(), None).await;
+    let picture = client.request_with(userinfo["picture"].as_str().unwrap(), None).await;
     assert_eq!(&picture.headers["Content-Type"], "image/svg+xml");
-    assert_eq!(browser.userinfo("nonsense").await.status, 401);
+    assert_eq!(client.userinfo("nonsense").await.status, 401);
 }
 
 #[tokio::test]
 async fn claims_depend_on_scope() {
     let servers = DevelopmentServers::start(settings()).await.unwrap();
-    let mut browser = Browser::of(&servers);
+    let client = Client::of(&servers);
     let changed = [("scope", "openid unknown"), ("audience", "")];
-    let tokens = browser.tokens("user@example.com", &changed).await;
+    let tokens = client.tokens("user@example.com", &changed).await;
     assert_eq!(tokens["scope"], "openid");
     assert!(!tokens["access_token"].as_str().unwrap().contains('.'), "opaque");
     assert!(claims(&tokens["id_token"])["email"].is_null());
@@ -40,22 +40,22 @@ async fn claims_depend_on_scope() {
 #[tokio::test]
 async fn replayed_code_revokes_tokens() {
     let servers = DevelopmentServers::start(settings()).await.unwrap();
-    let mut browser = Browser::of(&servers);
-    let code = browser.log_in("user@example.com", &[]).await.callback()["code"].clone();
-    let tokens = browser.redeem(&code, &[]).await.json();
+    let client = Client::of(&servers);
+    let code = client.log_in("user@example.com", &[]).await.callback()["code"].clone();
+    let tokens = client.redeem(&code, &[]).await.json();
     let access = tokens["access_token"].as_str().unwrap();
-    assert_eq!(browser.userinfo(access).await.status, 200);
+    assert_eq!(client.userinfo(access).await.status, 200);
 
-    let replay = browser.redeem(&code, &[]).await;
-    assert_eq!((replay.status, &replay.json()["error"]), (400, &"invalid_grant".into()));
+    let replay = client.redeem(&code, &[]).await;
+    assert_eq!((replay.status.as_u16(), &replay.json()["error"]), (400, &"invalid_grant".into()));
     assert_eq!(servers.request_count("replayed-code"), 1);
-    assert_eq!(browser.userinfo(access).await.status, 401);
+    assert_eq!(client.userinfo(access).await.status, 401);
 }
 
 #[tokio::test]
 async fn code_is_bound_to_client_redirect_uri_and_verifier() {
     let servers = DevelopmentServers::start(settings()).await.unwrap();
-    let mut browser = Browser::of(&servers);
+    let client = Client::of(&servers);
     let other = VERIFIER.replace('0', "1");
     for (changed, status, error) in [
         (("code_verifier", other.as_str()), 400, "invalid_grant"),
@@ -66,10 +66,10 @@ async fn code_is_bound_to_client_redirect_uri_and_verifier() {
         (("grant_type", "password"), 400, "unsupported_grant_type"),
         (("code", "unknown"), 400, "invalid_grant"),
     ] {
-        let code = browser.log_in("user@example.com", &[]).await.callback()["code"].clone();
-        let response = browser.redeem(&code, &[changed]).await;
+        let code = client.log_in("user@example.com", &[]).await.callback()["code"].clone();
+        let response = client.redeem(&code, &[changed]).await;
         assert_eq!(
-            (response.status, &response.json()["error"]),
+            (response.status.as_u16(), &response.json()["error"]),
             (status, &error.into()),
             "{changed:?}"
         );
@@ -81,8 +81,8 @@ async fn code_is_bound_to_client_redirect_uri_and_verifier() {
 #[tokio::test]
 async fn client_authenticates_with_form_encoded_basic() {
     let servers = DevelopmentServers::start(settings()).await.unwrap();
-    let mut browser = Browser::of(&servers);
-    let code = browser.log_in("user@example.com", &[]).await.callback()["code"].clone();
+    let client = Client::of(&servers);
+    let code = client.log_in("user@example.com", &[]).await.callback()["code"].clone();
     let form = [
         ("grant_type", "authorization_code"),
         ("code", &code),
@@ -92,19 +92,19 @@ async fn client_authenticates_with_form_encoded_basic() {
     let secret = encoded(&[("", "a secret: 100 % + some")]);
     let basic = |pair: String| format!("Basic {}", BASE64_STANDARD.encode(pair));
     let wrong = basic("portico:wrong".into());
-    let refused = browser.post_with("/token", &form, &[("Authorization", &wrong)]).await;
-    assert_eq!(refused.status, 401);
+    let refused = client.post_with("/token", &form, &[("Authorization", &wrong)]).await;
+    assert_eq!(refused.status.as_u16(), 401);
     let right = basic(format!("portico:{}", secret.trim_start_matches('=')));
-    let response = browser.post_with("/token", &form, &[("Authorization", &right)]).await;
-    assert_eq!(response.status, 200, "{}", response.text);
+    let response = client.post_with("/token", &form, &[("Authorization", &right)]).await;
+    assert_eq!(response.status.as_u16(), 200, "{}", response.body);
 }
 
 #[tokio::test]
 async fn refresh_token_is_rotated_and_replay_revokes_grant() {
     let servers = DevelopmentServers::start(settings()).await.unwrap();
-    let mut browser = Browser::of(&servers);
+    let client = Client::of(&servers);
     let changed = [("scope", "openid email offline_access")];
-    let tokens = browser.tokens("user@example.com", &changed).await;
+    let tokens = client.tokens("user@example.com", &changed).await;
     let first = tokens["refresh_token"].as_str().unwrap();
     let form = |token, scope| {
         [
@@ -115,16 +115,16 @@ async fn refresh_token_is_rotated_and_replay_revokes_grant() {
             ("client_secret", "a secret: 100 % + some"),
         ]
     };
-    let more = browser.post("/token", &form(first, "openid profile")).await;
+    let more = client.post("/token", &form(first, "openid profile")).await;
     assert_eq!(more.json()["error"], "invalid_scope");
 
-    let refreshed = browser.post("/token", &form(first, "")).await.json();
+    let refreshed = client.post("/token", &form(first, "")).await.json();
     let second = refreshed["refresh_token"].as_str().unwrap();
     assert_ne!(first, second);
     let (before, after) = (claims(&tokens["id_token"]), claims(&refreshed["id_token"]));
     assert_eq!((&before["sub"], &before["auth_time"]), (&after["sub"], &after["auth_time"]));
 
-    assert_eq!(browser.post("/token", &form(first, "")).await.json()["error"], "invalid_grant");
-    let revoked = browser.post("/token", &form(second, "")).await;
+    assert_eq!(client.post("/token", &form(first, "")).await.json()["error"], "invalid_grant");
+    let revoked = client.post("/token", &form(second, "")).await;
     assert_eq!(revoked.json()["error"], "invalid_grant", "the replay revoked the grant");
 }

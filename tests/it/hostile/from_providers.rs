@@ -6,7 +6,7 @@ use portico_domain::{
 };
 use portico_tests::{
     site::Site,
-    tiny_server::{Answer, TinyServer},
+    stub_server::{Response, StubServer},
 };
 use proptest::{collection::vec, prelude::*, sample::select};
 use reqwest::Method;
@@ -65,7 +65,7 @@ fn no_metadata_document_breaks_the_relying_party() {
     let runtime = runtime();
     let said = Arc::new(Mutex::new(String::new()));
     let heard = Arc::clone(&said);
-    let start = TinyServer::start(move |_| Answer::json(200, heard.lock().unwrap()));
+    let start = StubServer::start(move |_| Response::json(200, heard.lock().unwrap()));
     let server = runtime.block_on(start);
     let issuer = server.url().origin().ascii_serialization();
     let usual = json!({
@@ -121,7 +121,7 @@ fn no_userinfo_body_breaks_the_relying_party_or_speaks_for_another_person() {
     let said = Arc::new(Mutex::new(String::new()));
     let heard = Arc::clone(&said);
     let userinfo =
-        runtime.block_on(TinyServer::start(move |_| Answer::json(200, heard.lock().unwrap())));
+        runtime.block_on(StubServer::start(move |_| Response::json(200, heard.lock().unwrap())));
     let endpoint = userinfo.url().join("userinfo").unwrap();
     let metadata = json!({ "userinfo_endpoint": endpoint });
     let scripted: Scripted = runtime.block_on(Script { metadata, ..Script::default() }.start());

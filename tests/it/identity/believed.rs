@@ -10,7 +10,7 @@ use portico_domain::ports::{
     Clock,
     RedeemError::{self, InvalidIdentity, ProviderFault, WrongNonce},
 };
-use portico_tests::tiny_server::Answer;
+use portico_tests::stub_server::Response;
 use serde_json::{Value, json};
 
 use super::{
@@ -130,21 +130,21 @@ async fn providers_may_be_odd() {
             script.signed_userinfo = Some(Signed { claims, ..Signed::default() });
         }),
         ("userinfo in what calls itself a page", |script| {
-            script.userinfo = Answer::of(200, "TEXT/HTML", r#"{"sub":"ann"}"#);
+            script.userinfo = Response::of(200, "TEXT/HTML", r#"{"sub":"ann"}"#);
         }),
         ("userinfo that refuses the access token", |script| {
-            script.userinfo = Answer::json(403, json!({ "error": "insufficient_scope" }));
+            script.userinfo = Response::json(403, json!({ "error": "insufficient_scope" }));
         }),
-        ("userinfo that fails", |script| script.userinfo = Answer::html(500, "broken")),
+        ("userinfo that fails", |script| script.userinfo = Response::html(500, "broken")),
         ("userinfo about nobody", |script| {
-            script.userinfo = Answer::json(200, json!({ "name": "Ann" }));
+            script.userinfo = Response::json(200, json!({ "name": "Ann" }));
         }),
         ("userinfo that is encrypted", |script| {
-            script.userinfo = Answer::of(200, "application/jwt", "a.b.c.d.e");
+            script.userinfo = Response::of(200, "application/jwt", "a.b.c.d.e");
         }),
         ("no userinfo endpoint", |script| {
             script.metadata = json!({ "userinfo_endpoint": null });
-            script.userinfo = Answer::json(500, "{}");
+            script.userinfo = Response::json(500, "{}");
         }),
     ];
     for (row, change) in rows {
@@ -298,7 +298,7 @@ async fn what_breaks_a_rule_is_refused_for_that_reason() {
         ),
         (
             "a page instead of tokens",
-            |script| script.instead_of_token = Some(Answer::html(200, "<title>Down</title>")),
+            |script| script.instead_of_token = Some(Response::html(200, "<title>Down</title>")),
             at_fault("token endpoint"),
             [1, 0],
         ),
@@ -310,7 +310,7 @@ async fn what_breaks_a_rule_is_refused_for_that_reason() {
         ),
         (
             "userinfo about another user",
-            |script| script.userinfo = Answer::json(200, json!({ "sub": "bob" })),
+            |script| script.userinfo = Response::json(200, json!({ "sub": "bob" })),
             not_believed("another user"),
             [1, 1],
         ),
@@ -359,7 +359,7 @@ async fn what_breaks_a_rule_is_refused_for_that_reason() {
         ),
         (
             "userinfo that only looks signed",
-            |script| script.userinfo = Answer::of(200, "application/jwt", "e30.e30."),
+            |script| script.userinfo = Response::of(200, "application/jwt", "e30.e30."),
             not_believed("signed userinfo: its header"),
             [1, 1],
         ),
@@ -391,7 +391,7 @@ async fn what_breaks_a_rule_is_refused_for_that_reason() {
 async fn userinfo_adds_to_the_person_and_not_to_the_login() {
     let scripted = Script {
         claims: json!({ "name": "A.", "email": "ann@example.com", "sid": "session-1" }),
-        userinfo: Answer::json(
+        userinfo: Response::json(
             200,
             json!({
                 "sub": "ann", "name": "Ann", "email": null, "nickname": "annie",

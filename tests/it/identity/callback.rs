@@ -3,14 +3,14 @@
 
 use http::StatusCode;
 use portico_tests::{
+    http_browser::HttpBrowser,
     page::Page,
-    person::Person,
-    site::{Particular, Site, log_in},
+    site::{Site, SiteOptions, log_in},
 };
 use url::Url;
 
 /// Begins a login and has the browser come back with these parameters, and the right `state`.
-async fn come_back(site: &Site, person: &Person, parameters: &[(&str, &str)]) -> Page {
+async fn come_back(site: &Site, person: &HttpBrowser, parameters: &[(&str, &str)]) -> Page {
     let begun = person.get("/login").await;
     let provider = Url::parse(begun.header("location").expect("a way to the provider")).unwrap();
     let state = provider.query_pairs().find(|(name, _)| name == "state").unwrap().1;
@@ -19,7 +19,7 @@ async fn come_back(site: &Site, person: &Person, parameters: &[(&str, &str)]) ->
     person.get(callback.as_str()).await
 }
 
-async fn assert_stranger(person: &Person, row: &str) {
+async fn assert_stranger(person: &HttpBrowser, row: &str) {
     assert_eq!(person.get("/profile").await.status, StatusCode::SEE_OTHER, "{row}");
 }
 
@@ -82,7 +82,7 @@ async fn an_error_is_believed_only_of_the_provider_itself() {
 #[tokio::test]
 async fn the_answer_may_be_posted_instead() {
     let settings = vec![("OIDC_RESPONSE_MODE", "form_post".to_owned())];
-    let site = Site::start_with(Particular { settings, ..Particular::default() }).await;
+    let site = Site::start_with(SiteOptions { settings, ..SiteOptions::default() }).await;
     let person = site.person();
     let form = log_in(&person, "/protected", "user@example.com").await;
     assert!(form.url.query().is_none_or(|query| !query.contains("code=")), "{}", form.url);
@@ -98,7 +98,7 @@ async fn over_https_the_cookie_of_an_attempt_survives_a_post_from_another_site()
             ("OIDC_RESPONSE_MODE", mode.to_owned()),
             ("PUBLIC_URL", "https://portico.example".to_owned()),
         ];
-        let site = Site::start_with(Particular { settings, ..Particular::default() }).await;
+        let site = Site::start_with(SiteOptions { settings, ..SiteOptions::default() }).await;
         let begun = site.person().get("/login").await;
         let attempt = begun.cookie("__Host-portico_login_").expect("a cookie of the attempt");
         assert!(attempt.contains(same_site) && attempt.contains("Secure"), "{mode}: {attempt}");

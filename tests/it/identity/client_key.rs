@@ -14,7 +14,7 @@ use portico_domain::{
     model::{RefreshToken, Screen},
     ports::{Clock, IdentityProvider},
 };
-use portico_tests::tiny_server::{Answer, Request};
+use portico_tests::stub_server::{Request, Response};
 use ring::{
     rand::SystemRandom,
     signature::{
@@ -167,7 +167,7 @@ async fn signs_with_the_algorithm_that_is_set() {
 #[tokio::test]
 async fn a_refusal_does_not_repeat_the_assertion() {
     let script = Script {
-        instead_of_token: Some(Answer::json(
+        instead_of_token: Some(Response::json(
             401,
             json!({ "error": "invalid_client", "error_description": "not this one" }),
         )),

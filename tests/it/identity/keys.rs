@@ -6,7 +6,7 @@ use portico_domain::{
     model::RefreshToken,
     ports::{IdentityProvider, LogoutTokenError, RefreshError},
 };
-use portico_tests::tiny_server::Answer;
+use portico_tests::stub_server::Response;
 use serde_json::json;
 
 use super::{
@@ -86,7 +86,7 @@ async fn simultaneous_forged_logout_tokens_share_fetches_of_the_keys() {
 
 #[tokio::test]
 async fn refresh_is_unavailable_and_not_refused_when_the_key_is_unknown() {
-    let no_keys = |number| (number > 0).then(|| Answer::json(200, json!({ "keys": [] })));
+    let no_keys = |number| (number > 0).then(|| Response::json(200, json!({ "keys": [] })));
     let script = Script { key_sets: Some(Box::new(no_keys)), ..Script::default() };
     let scripted = script.start().await;
     let oidc = scripted.provider();

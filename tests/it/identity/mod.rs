@@ -36,8 +36,8 @@ use portico_domain::{
     ports::{Clock, IdentityProvider, RedeemError},
 };
 use portico_tests::{
-    person::Person,
-    tiny_server::{Answer, TinyServer},
+    http_browser::HttpBrowser,
+    stub_server::{Response, StubServer},
 };
 use url::Url;
 
@@ -90,13 +90,13 @@ pub(crate) fn provider(
 /// The development provider, a place to come back to, and somebody with an account.
 pub(crate) struct Outside {
     pub(crate) servers: DevelopmentServers,
-    site: TinyServer,
-    person: Person,
+    site: StubServer,
+    person: HttpBrowser,
 }
 
 impl Outside {
     pub(crate) async fn start() -> Self {
-        let site = TinyServer::start(|_| Answer::html(200, "back")).await;
+        let site = StubServer::start(|_| Response::html(200, "back")).await;
         let servers = DevelopmentServers::start(DevelopmentSettings {
             provider_port: 0,
             api_port: 0,
@@ -112,7 +112,7 @@ impl Outside {
         })
         .await
         .unwrap();
-        let person = Person::new(Url::parse(servers.issuer()).unwrap());
+        let person = HttpBrowser::new(Url::parse(servers.issuer()).unwrap());
         Self { servers, site, person }
     }
 
@@ -142,7 +142,7 @@ impl Outside {
     /// The same for whoever is sent there.
     pub(crate) async fn sign_in(
         &self,
-        person: &Person,
+        person: &HttpBrowser,
         url: &str,
         email: &str,
     ) -> AuthorizationResponse {

@@ -2,7 +2,7 @@
 
 use portico_adapters::identity::{ClientSecret, oidc::OidcSettings};
 use portico_domain::{model::Screen, ports::IdentityProvider};
-use portico_tests::tiny_server::{Answer, Request};
+use portico_tests::stub_server::{Request, Response};
 use serde_json::{Value, json};
 use url::{Url, form_urlencoded};
 
@@ -15,7 +15,7 @@ use super::{
 const ENDPOINT: &str = "pushed_authorization_request_endpoint";
 
 /// With the endpoint in the metadata, and what else a test has there.
-async fn scripted(more: Value, pushed: Option<Answer>) -> Scripted {
+async fn scripted(more: Value, pushed: Option<Response>) -> Scripted {
     let mut script = Script { metadata: more, names_par: true, ..Script::default() };
     if let Some(pushed) = pushed {
         script.pushed = pushed;
@@ -91,12 +91,12 @@ async fn the_secret_goes_where_the_token_endpoint_wants_it() {
 #[tokio::test]
 async fn a_request_that_was_not_pushed_sends_nobody_anywhere() {
     for (answer, why) in [
-        (Answer::json(400, json!({ "error": "invalid_request" })), "invalid_request"),
-        (Answer::json(401, json!({ "error": "invalid_client" })), "401"),
-        (Answer::html(500, "oops"), "500"),
-        (Answer::html(201, "<html>"), "no request_uri"),
-        (Answer::json(201, json!({ "request_uri": "" })), "no request_uri"),
-        (Answer::json(201, json!({ "request_uri": 7 })), "no request_uri"),
+        (Response::json(400, json!({ "error": "invalid_request" })), "invalid_request"),
+        (Response::json(401, json!({ "error": "invalid_client" })), "401"),
+        (Response::html(500, "oops"), "500"),
+        (Response::html(201, "<html>"), "no request_uri"),
+        (Response::json(201, json!({ "request_uri": "" })), "no request_uri"),
+        (Response::json(201, json!({ "request_uri": 7 })), "no request_uri"),
     ] {
         let scripted = scripted(json!({}), Some(answer)).await;
         let error = url(&scripted, pushing(&scripted)).await.unwrap_err();

@@ -15,7 +15,7 @@ use portico_domain::{
     model::{RefreshToken, RefreshedTokens, Session, SessionId},
     ports::{Clock, IdentityProvider, RefreshError},
 };
-use portico_tests::tiny_server::{Answer, TinyServer};
+use portico_tests::stub_server::{Response, StubServer};
 use serde_json::{Value, json};
 use tokio::{io::AsyncReadExt, net::TcpListener};
 
@@ -213,7 +213,7 @@ async fn an_answer_that_got_lost_is_asked_for_once_more() {
 
 #[tokio::test]
 async fn a_provider_without_metadata_ends_no_session() {
-    let server = TinyServer::start(|_| Answer::html(500, "broken")).await;
+    let server = StubServer::start(|_| Response::html(500, "broken")).await;
     let issuer = server.url().origin().ascii_serialization();
     let oidc = provider(settings(&issuer), Limits::default(), Arc::new(SystemClock));
     let mut session = portico_contracts::fixtures::session();
@@ -247,7 +247,7 @@ async fn passes_on_rotated_refresh_token_whatever_is_wrong_with_the_rest() {
         ("a page's media type", |script| script.token_media_type = "text/html"),
         ("no key set", |script| {
             script.signer = Key::new("ES256", Some("new"));
-            let broken = Answer::html(500, "broken");
+            let broken = Response::html(500, "broken");
             script.key_sets = Some(Box::new(move |number| (number > 0).then(|| broken.clone())));
         }),
     ];
@@ -289,7 +289,7 @@ async fn any_oauth_error_about_the_refresh_token_refuses_it() {
         (429, json!({ "error": "too_many_requests" }), false),
         (400, json!("no object"), false),
     ] {
-        let answer = Answer::json(status, &body);
+        let answer = Response::json(status, &body);
         let (_, answer) = scripted(|script| script.instead_of_token = Some(answer)).await;
         let expected = match refused {
             true => matches!(answer, Err(RefreshError::Refused(_))),

@@ -14,7 +14,7 @@ use portico_domain::{
     model::{AuthorizationCode, AuthorizationResponse, Identity},
     ports::{Clock, IdentityProvider, RedeemError},
 };
-use portico_tests::tiny_server::{Answer, Request, TinyServer};
+use portico_tests::stub_server::{Request, Response, StubServer};
 use serde_json::{Value, json};
 
 pub(crate) use super::signer::Key;
@@ -45,23 +45,23 @@ pub(crate) struct Script {
     /// What the token endpoint's answer calls itself.
     pub(crate) token_media_type: &'static str,
     /// The token endpoint's answer, when it is not the usual one.
-    pub(crate) instead_of_token: Option<Answer>,
+    pub(crate) instead_of_token: Option<Response>,
     /// The token endpoint's refusal of a request, where it refuses it.
     pub(crate) refuse_client: Option<Refuse>,
-    pub(crate) userinfo: Answer,
+    pub(crate) userinfo: Response,
     /// Userinfo is signed instead, with these changes to what it usually says.
     pub(crate) signed_userinfo: Option<Signed>,
     /// The metadata name an endpoint for requests that are pushed.
     pub(crate) names_par: bool,
     /// The answer to a request that is pushed.
-    pub(crate) pushed: Answer,
+    pub(crate) pushed: Response,
 }
 
 /// The answer to a request for the key set. `None` for the usual one.
-pub(crate) type KeySets = Box<dyn Fn(usize) -> Option<Answer> + Send + Sync>;
+pub(crate) type KeySets = Box<dyn Fn(usize) -> Option<Response> + Send + Sync>;
 
 /// Decides whether a request is refused.
-pub(crate) type Refuse = Box<dyn Fn(&Request) -> Option<Answer> + Send + Sync>;
+pub(crate) type Refuse = Box<dyn Fn(&Request) -> Option<Response> + Send + Sync>;
 
 /// What is signed in the place of the usual: changes to its claims, and to its header, which by
 /// default is that of the ID token.
@@ -89,10 +89,10 @@ impl Default for Script {
             token_media_type: "application/json; charset=utf-8",
             instead_of_token: None,
             refuse_client: None,
-            userinfo: Answer::json(200, json!({ "sub": "ann" })),
+            userinfo: Response::json(200, json!({ "sub": "ann" })),
             signed_userinfo: None,
             names_par: false,
-            pushed: Answer::json(201, json!({ "request_uri": "urn:pushed:1", "expires_in": 60 })),
+            pushed: Response::json(201, json!({ "request_uri": "urn:pushed:1", "expires_in": 60 })),
         }
     }
 }
@@ -101,7 +101,7 @@ impl Script {
     pub(crate) async fn start(self) -> Scripted {
         let requests = Arc::<Mutex<Vec<Request>>>::default();
         let heard = Arc::clone(&requests);
-        let server = TinyServer::start(move |request| {
+        let server = StubServer::start(move |request| {
             heard.lock().unwrap().push(request.clone());
             self.answer(request)
         })
@@ -115,7 +115,7 @@ impl Script {
         self.signer = key;
     }
 
-    fn answer(&self, request: &Request) -> Answer {
+    fn answer(&self, request: &Request) -> Response {
         let issuer = format!("http://{}", request.header("host").unwrap());
         match request.path.as_str() {
             "/.well-known/openid-configuration" => {
@@ -134,12 +134,12 @@ impl Script {
                 if self.names_par {
                     usual["pushed_authorization_request_endpoint"] = endpoint("/par").into();
                 }
-                Answer::json(200, changed(usual, &self.metadata))
+                Response::json(200, changed(usual, &self.metadata))
             }
             "/jwks" => {
                 let number = self.key_sets_answered.fetch_add(1, Ordering::SeqCst);
                 let scripted = self.key_sets.as_ref().and_then(|answer| answer(number));
-                scripted.unwrap_or_else(|| Answer::json(200, json!({ "keys": self.keys })))
+                scripted.unwrap_or_else(|| Response::json(200, json!({ "keys": self.keys })))
             }
             "/token" => self.instead_of_token(request).unwrap_or_else(|| {
                 let usual = json!({
@@ -148,7 +148,7 @@ impl Script {
                     "id_token": self.id_token(&issuer),
                 });
                 let tokens = changed(usual, &self.token).to_string();
-                Answer::of(200, self.token_media_type, tokens)
+                Response::of(200, self.token_media_type, tokens)
             }),
             "/userinfo" => match &self.signed_userinfo {
                 None => self.userinfo.clone(),
@@ -158,15 +158,15 @@ impl Script {
                     let claims = json!({ "iss": issuer, "sub": "ann", "aud": CLIENT_ID });
                     let token = key
                         .token(&changed(header, &signed.header), &changed(claims, &signed.claims));
-                    Answer::of(200, "application/jwt", token)
+                    Response::of(200, "application/jwt", token)
                 }
             },
             "/par" => self.pushed.clone(),
-            _ => Answer::html(404, "nothing here"),
+            _ => Response::html(404, "nothing here"),
         }
     }
 
-    fn instead_of_token(&self, request: &Request) -> Option<Answer> {
+    fn instead_of_token(&self, request: &Request) -> Option<Response> {
         let refused = self.refuse_client.as_ref().and_then(|refuse| refuse(request));
         refused.or_else(|| self.instead_of_token.clone())
     }
@@ -201,7 +201,7 @@ fn changed(mut usual: Value, change: &Value) -> Value {
 
 /// The provider at work. What it is asked is written down.
 pub(crate) struct Scripted {
-    server: TinyServer,
+    server: StubServer,
     requests: Arc<Mutex<Vec<Request>>>,
 }
 

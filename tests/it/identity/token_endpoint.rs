@@ -13,7 +13,7 @@ use portico_domain::ports::{
     Clock,
     RedeemError::{CodeRejected, ProviderFault},
 };
-use portico_tests::tiny_server::{Answer, Request};
+use portico_tests::stub_server::{Request, Response};
 use serde_json::{Value, json};
 
 use super::{
@@ -90,10 +90,12 @@ async fn a_secret_in_the_header_is_form_encoded() {
 
 #[tokio::test]
 async fn a_redirect_does_not_carry_the_secret_elsewhere() {
-    let scripted =
-        Script { instead_of_token: Some(Answer::redirect(307, "/elsewhere")), ..Script::default() }
-            .start()
-            .await;
+    let scripted = Script {
+        instead_of_token: Some(Response::redirect(307, "/elsewhere")),
+        ..Script::default()
+    }
+    .start()
+    .await;
     let refused = scripted.redeem(&scripted.provider()).await;
     assert_refused(refused, &ProviderFault("token endpoint".into()), "redirect");
     assert!(scripted.requested("/elsewhere").is_empty());
@@ -107,9 +109,9 @@ async fn no_refusal_repeats_a_secret() {
     let error = json!({ "error": "invalid_grant", "error_description": said });
     let page = format!("{{\"access_token\": \"{ACCESS_TOKEN}\", \"code\": \"{CODE}\"");
     for (answer, expected) in [
-        (Answer::json(400, error), CodeRejected("is not known".into())),
-        (Answer::json(200, page.clone()), ProviderFault("malformed answer".into())),
-        (Answer::json(400, page), ProviderFault("status 400, malformed answer".into())),
+        (Response::json(400, error), CodeRejected("is not known".into())),
+        (Response::json(200, page.clone()), ProviderFault("malformed answer".into())),
+        (Response::json(400, page), ProviderFault("status 400, malformed answer".into())),
     ] {
         let script = Script { instead_of_token: Some(answer), ..Script::default() };
         let scripted = script.start().await;
@@ -133,7 +135,7 @@ fn accepting_only(method: &'static str, error: &'static str) -> Script {
                 Some(_) => "client_secret_basic",
                 None => "client_secret_post",
             };
-            (used != method).then(|| Answer::json(401, json!({ "error": error })))
+            (used != method).then(|| Response::json(401, json!({ "error": error })))
         })),
         ..Script::default()
     }
@@ -195,15 +197,15 @@ async fn unused_members_of_the_answer_may_have_any_type() {
 #[tokio::test]
 async fn the_words_of_the_provider_reach_the_log() {
     let long = format!("AADSTS7000215: {}\u{7}\nend", "x".repeat(300));
-    let page = Answer::html(503, "<title>Down</title>")
+    let page = Response::html(503, "<title>Down</title>")
         .with("WWW-Authenticate", "Bearer error=\"insufficient_scope\"");
     for (answer, words) in [
         (
-            Answer::json(401, json!({ "error": "invalid_client", "error_description": long })),
+            Response::json(401, json!({ "error": "invalid_client", "error_description": long })),
             vec!["AADSTS7000215", "xend", "OIDC_CLIENT_SECRET"],
         ),
         (
-            Answer::json(400, json!({ "error": "invalid_scope", "error_description": "no x" })),
+            Response::json(400, json!({ "error": "invalid_scope", "error_description": "no x" })),
             vec!["invalid_scope (no x)", "OIDC_SCOPES"],
         ),
         (page, vec!["status 503", "`text/html; charset=utf-8`", "insufficient_scope"]),

@@ -9,7 +9,7 @@ use std::{
 
 use http::StatusCode;
 use portico_development::Fault;
-use portico_tests::{page::Page, person::Person, site::log_in};
+use portico_tests::{http_browser::HttpBrowser, page::Page, site::log_in};
 use process::{Cluster, Instance, Store};
 use reqwest::Method;
 use serde_json::json;
@@ -19,7 +19,7 @@ const USER: &str = "user@example.com";
 /// Within this time, what ends at one instance has ended at all.
 const EVERYWHERE: Duration = Duration::from_secs(5);
 
-async fn signed_in(instance: &Instance) -> Person {
+async fn signed_in(instance: &Instance) -> HttpBrowser {
     let person = instance.person();
     let page = log_in(&person, &instance.at("/login"), USER).await;
     assert_eq!((page.status, page.url.path()), (StatusCode::OK, "/profile"), "{}", page.text());
@@ -28,7 +28,7 @@ async fn signed_in(instance: &Instance) -> Person {
 
 /// Somebody who got hold of the person's cookies, for whom it is not enough that the browser
 /// forgets them.
-fn a_copy_of(person: &Person, instance: &Instance) -> Person {
+fn a_copy_of(person: &HttpBrowser, instance: &Instance) -> HttpBrowser {
     let copy = instance.person();
     for cookie in person.cookies().unwrap_or_default().split("; ") {
         copy.set_cookie(&format!("{cookie}; Path=/"));
@@ -36,16 +36,16 @@ fn a_copy_of(person: &Person, instance: &Instance) -> Person {
     copy
 }
 
-async fn profile(person: &Person, instance: &Instance) -> Page {
+async fn profile(person: &HttpBrowser, instance: &Instance) -> Page {
     person.get(&instance.at("/profile")).await
 }
 
-async fn assert_known(person: &Person, instance: &Instance) {
+async fn assert_known(person: &HttpBrowser, instance: &Instance) {
     let page = profile(person, instance).await;
     assert_eq!(page.status, StatusCode::OK, "{}", page.text());
 }
 
-async fn assert_soon_a_stranger(person: &Person, instance: &Instance) {
+async fn assert_soon_a_stranger(person: &HttpBrowser, instance: &Instance) {
     let begun = Instant::now();
     loop {
         let page = profile(person, instance).await;
@@ -101,7 +101,7 @@ async fn nobody_loses_a_session_when_an_instance_is_killed_under_load(store: Sto
     let (over, killed) = (AtomicBool::new(false), AtomicBool::new(false));
     let (before, after) = (AtomicUsize::new(0), AtomicUsize::new(0));
     let addresses = [second.at("/profile"), first.at("/profile")];
-    let visits = |person: Person| {
+    let visits = |person: HttpBrowser| {
         let (over, killed, before, after, addresses) =
             (&over, &killed, &before, &after, &addresses);
         async move {

@@ -8,7 +8,7 @@ use std::{
 use portico_development::DevelopmentServers;
 use portico_tests::{
     free_port::free_port,
-    person::Person,
+    http_browser::HttpBrowser,
     postgres::Schema,
     redis::Redis,
     site::{servers_for, settings},
@@ -19,7 +19,7 @@ use tokio::process::{Child, Command};
 use url::Url;
 
 /// Settings over the usual ones.
-pub(super) type Particular<'a> = &'a [(&'static str, String)];
+pub(super) type Overrides<'a> = &'a [(&'static str, String)];
 
 /// Where the sessions of a site are kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,8 +72,8 @@ impl Cluster {
     }
 
     /// The instance at the public address.
-    pub(super) async fn first(&self, particular: Particular<'_>) -> Instance {
-        self.start(self.public_port, particular).await
+    pub(super) async fn first(&self, overrides: Overrides<'_>) -> Instance {
+        self.start(self.public_port, overrides).await
     }
 
     /// One more, at an address of its own.
@@ -89,19 +89,19 @@ impl Cluster {
         told
     }
 
-    fn program(&self, port: u16, particular: Particular<'_>) -> Command {
-        let particular = [&self.common, particular].concat();
+    fn program(&self, port: u16, overrides: Overrides<'_>) -> Command {
+        let overrides = [&self.common, overrides].concat();
         let mut program = Command::new(env!("CARGO_BIN_EXE_portico-under-test"));
         program
             .current_dir(&self.folder)
             .env_clear()
-            .envs(settings(port, self.folder.path(), &self.servers, &particular))
+            .envs(settings(port, self.folder.path(), &self.servers, &overrides))
             .kill_on_drop(true);
         program
     }
 
-    async fn start(&self, port: u16, particular: Particular<'_>) -> Instance {
-        let process = self.program(port, particular).stdout(Stdio::null()).spawn().unwrap();
+    async fn start(&self, port: u16, overrides: Overrides<'_>) -> Instance {
+        let process = self.program(port, overrides).stdout(Stdio::null()).spawn().unwrap();
         let url = Url::parse(&format!("http://127.0.0.1:{port}/")).unwrap();
         let mut instance = Instance { url, process };
         instance.until_ready().await;
@@ -132,8 +132,8 @@ impl Instance {
     }
 
     /// Somebody with an empty cookie jar, who knows this instance.
-    pub(super) fn person(&self) -> Person {
-        Person::new(self.url.clone())
+    pub(super) fn person(&self) -> HttpBrowser {
+        HttpBrowser::new(self.url.clone())
     }
 
     /// An address on this instance.

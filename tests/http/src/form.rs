@@ -1,4 +1,4 @@
-//! Filling in a form as a browser would send it (HTML, section 4.10.21, "Form submission").
+//! Form submission (HTML, section 4.10.21).
 
 use reqwest::Method;
 use scraper::{ElementRef, Html};
@@ -6,18 +6,18 @@ use url::Url;
 
 use crate::page::{Page, selector, visible_text};
 
-/// What pressing the button sends.
+/// The request that pressing the button sends.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Submission {
     /// `GET` or `POST`.
     pub(crate) method: Method,
-    /// Where to; with the fields in its query for `GET`.
+    /// The target; for `GET` with the fields in its query.
     pub(crate) url: Url,
-    /// The body's fields, in the order of the page; empty for `GET`.
+    /// The fields of the body, in document order; empty for `GET`.
     pub(crate) fields: Vec<(String, String)>,
 }
 
-/// Fills in, by their labels, fields of the form that the button belongs to.
+/// Fills in fields of the button's form by their labels.
 ///
 /// # Panics
 /// When the page has no such button, the button no form, or the form no field with such a label.
@@ -40,11 +40,11 @@ pub(crate) fn fill_in(page: &Page, button: &str, fields: &[(&str, &str)]) -> Sub
         .filter(|control| form_of(&html, *control) == Some(form))
         .filter_map(|control| {
             let given = named.iter().find(|(named, _)| *named == control).map(|(_, value)| *value);
-            // Of the radio buttons with one name, ticking one unticks the others.
-            let unticked = control.attr("type") == Some("radio")
+            // Checking one radio button unchecks the others with its name.
+            let unchecked = control.attr("type") == Some("radio")
                 && given.is_none()
                 && named.iter().any(|(other, _)| other.attr("name") == control.attr("name"));
-            let value = if unticked {
+            let value = if unchecked {
                 None
             } else if control == pressed {
                 Some(control.attr("value").unwrap_or_default().to_owned())
@@ -75,7 +75,7 @@ fn button_named<'a>(html: &'a Html, text: &str) -> Option<ElementRef<'a>> {
     })
 }
 
-/// The form that a control names, or else stands in.
+/// The form that a control names, else the one that contains it.
 fn form_of<'a>(html: &'a Html, control: ElementRef<'a>) -> Option<ElementRef<'a>> {
     match control.attr("form") {
         Some(id) => html.select(&selector("form")).find(|form| form.attr("id") == Some(id)),
@@ -101,7 +101,8 @@ fn labelled<'a>(html: &'a Html, form: ElementRef<'a>, text: &str) -> Option<Elem
     })
 }
 
-/// What an unpressed control contributes, given what was typed into it; `None` for nothing.
+/// The value that a control other than the pressed button submits, given what was typed into it;
+/// `None` when it submits nothing.
 fn value_of(control: ElementRef<'_>, typed: Option<&str>) -> Option<String> {
     if control.attr("disabled").is_some() {
         return None;
@@ -109,7 +110,7 @@ fn value_of(control: ElementRef<'_>, typed: Option<&str>) -> Option<String> {
     let own = || control.attr("value").map(str::to_owned);
     match (control.value().name(), control.attr("type").unwrap_or("text")) {
         ("button", _) | (_, "submit" | "button" | "reset" | "image" | "file") => None,
-        // Anything typed into a box ticks it.
+        // A value for a checkbox, of any text, checks it.
         ("input", "checkbox" | "radio") => (typed.is_some() || control.attr("checked").is_some())
             .then(|| own().unwrap_or_else(|| "on".into())),
         (_, _) if typed.is_some() => typed.map(str::to_owned),
@@ -144,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn labels_find_their_fields_and_hidden_fields_are_kept() {
+    fn fills_in_fields_by_label_and_keeps_hidden_fields() {
         let page = page(
             r#"<form action="/other"><button>Log In</button></form>
             <form method=POST action="/sign-in?x=1">
@@ -176,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn ticking_a_radio_button_unticks_the_others_of_its_name() {
+    fn checking_radio_button_unchecks_others_with_its_name() {
         let page = page(
             r#"<form method=post><label><input type=radio name=a value=1 checked> One</label>
             <label><input type=radio name=a value=2> Two</label>
@@ -188,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn a_form_without_method_and_action_asks_its_own_page() {
+    fn form_without_method_and_action_gets_its_own_page() {
         let page =
             page(r#"<form><input name=q aria-label=Search><input type=submit value=Go></form>"#);
         let sent = fill_in(&page, "Go", &[("Search", "a b")]);
@@ -198,7 +199,7 @@ mod tests {
 
     #[test]
     #[should_panic(expected = "no field \"Email\" beside \"Go\"")]
-    fn a_label_of_another_form_does_not_count() {
+    fn ignores_label_in_another_form() {
         let other =
             "<form><label>Email <input name=e></label></form><form><button>Go</button></form>";
         fill_in(&page(other), "Go", &[("Email", "x")]);

@@ -1,11 +1,12 @@
-//! Somebody who walks the site by HTTP.
+//! A browser without scripts.
 
 use std::{sync::Arc, time::Duration};
 
 use reqwest::{
     Client, Method, RequestBuilder, StatusCode,
     cookie::{CookieStore, Jar},
-    header, redirect,
+    header::{self, HeaderMap, HeaderName, HeaderValue},
+    redirect,
 };
 use url::Url;
 
@@ -14,50 +15,50 @@ use crate::{
     page::{Hop, Page},
 };
 
-/// A browser gives up after this many redirects in a row.
-const MOST_HOPS: usize = 20;
+/// As in Chromium.
+const MAX_REDIRECTS: usize = 20;
 
-/// Somebody with a cookie jar who walks the site as with a browser: without scripts, and without
-/// `SameSite` (the jar knows domains, paths, `Secure` and expiry only).
+/// A browser with a cookie jar: without scripts, and without `SameSite` (the jar knows domains,
+/// paths, `Secure` and expiry only).
 ///
-/// Two people never share a jar; the clones of one are the tabs of one browser.
+/// No two browsers share a jar; the clones of one are its tabs.
 #[derive(Clone, Debug)]
-pub struct Person {
+pub struct HttpBrowser {
     client: Client,
     jar: Arc<Jar>,
     site: Url,
 }
 
-/// Where a navigation starts, which is what `Sec-Fetch-Site` tells (Fetch Metadata, section 2.3).
+/// Where a navigation starts: the value of `Sec-Fetch-Site` (Fetch Metadata, section 2.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum From {
+enum Initiator {
     SameOrigin,
     SameSite,
     CrossSite,
 }
 
-impl Person {
-    /// Somebody who knows the address of the site, and has never been there.
+impl HttpBrowser {
+    /// A browser without cookies. Relative addresses refer to `site`.
     ///
     /// # Panics
     /// When no HTTP client can be built.
     #[must_use]
     pub fn new(site: Url) -> Self {
-        Self::using(site, "")
+        Self::with_user_agent(site, "")
     }
 
-    /// The same, with a browser that calls itself so (`User-Agent`).
+    /// The same with this `User-Agent`.
     ///
     /// # Panics
     /// When no HTTP client can be built.
     #[must_use]
-    pub fn using(site: Url, browser: &str) -> Self {
+    pub fn with_user_agent(site: Url, user_agent: &str) -> Self {
         let jar = Arc::new(Jar::default());
         let tls = portico_adapters::tls::client_config(None).expect("a TLS configuration");
         let client = Client::builder()
             .tls_backend_preconfigured(tls)
             .redirect(redirect::Policy::none())
-            .user_agent(browser)
+            .user_agent(user_agent)
             .cookie_provider(Arc::clone(&jar))
             .connect_timeout(Duration::from_secs(5))
             .timeout(Duration::from_secs(30))
@@ -66,62 +67,87 @@ impl Person {
         Self { client, jar, site }
     }
 
-    /// A navigation to be sent with whatever headers a test wants: what comes back is neither
-    /// unpacked nor followed.
+    /// A navigation to which a test can add headers. Its response is neither parsed nor followed.
     pub fn request(&self, method: Method, address: &str) -> RequestBuilder {
         self.navigation(method, &self.address(address), None)
     }
 
-    /// Types an address, a path or a whole URL, and stays at what is answered, a redirect perhaps.
+    /// Opens a typed address, a path or a whole URL. Follows no redirect.
     pub async fn get(&self, address: &str) -> Page {
         let url = self.address(address);
         let request = self.navigation(Method::GET, &url, None);
-        answer(request, url, Vec::new()).await
+        send(request, url, Vec::new()).await
     }
 
-    /// Types an address, a path or a whole URL, and goes wherever it leads.
+    /// As [`Self::get`], with these headers in place of the usual ones with their names.
+    ///
+    /// # Panics
+    /// When a header is malformed.
+    pub async fn get_with(&self, address: &str, headers: &[(&str, &str)]) -> Page {
+        let url = self.address(address);
+        let request = self.navigation(Method::GET, &url, None);
+        send(request.headers(header_map(headers)), url, Vec::new()).await
+    }
+
+    /// Posts a form that is on no page, with these headers: without Fetch Metadata and `Origin`
+    /// unless they are among them. Follows no redirect.
+    ///
+    /// # Panics
+    /// When a header is malformed.
+    pub async fn post(
+        &self,
+        address: &str,
+        form: &[(&str, &str)],
+        headers: &[(&str, &str)],
+    ) -> Page {
+        let url = self.address(address);
+        let request = self.client.post(url.clone()).form(form);
+        send(request.headers(header_map(headers)), url, Vec::new()).await
+    }
+
+    /// Opens a typed address, a path or a whole URL, and follows redirects.
     pub async fn visit(&self, address: &str) -> Page {
-        self.walk(None, Method::GET, self.address(address), Vec::new()).await
+        self.navigate(None, Method::GET, self.address(address), Vec::new()).await
     }
 
-    /// Presses a link, and goes wherever it leads.
+    /// Clicks a link and follows redirects.
     ///
     /// # Panics
     /// When the page has no such link.
     pub async fn click(&self, page: &Page, link: &str) -> Page {
         let to = page.link(link);
         let to = to.unwrap_or_else(|| panic!("no link {link:?} on {}: {}", page.url, page.text()));
-        self.walk(Some(&page.url), Method::GET, to, Vec::new()).await
+        self.navigate(Some(&page.url), Method::GET, to, Vec::new()).await
     }
 
-    /// Fills in fields by their labels, presses the button, and goes wherever it leads.
+    /// Fills in fields by their labels, presses the button and follows redirects.
     ///
     /// # Panics
     /// When the page has no such button or no such field.
     pub async fn submit(&self, page: &Page, button: &str, fields: &[(&str, &str)]) -> Page {
         let sent = form::fill_in(page, button, fields);
-        self.walk(Some(&page.url), sent.method, sent.url, sent.fields).await
+        self.navigate(Some(&page.url), sent.method, sent.url, sent.fields).await
     }
 
-    /// Goes on from a redirect that [`Self::get`] stayed at, until something else is answered.
+    /// Follows the redirects that begin with the response of [`Self::get`].
     ///
     /// # Panics
-    /// When it never ends.
+    /// After too many redirects.
     pub async fn follow(&self, page: Page) -> Page {
         let Some(to) = page.location() else { return page };
-        let mut arrived = self.walk(None, Method::GET, to, Vec::new()).await;
-        arrived.hops.splice(0..0, page.hops);
-        arrived
+        let mut last = self.navigate(None, Method::GET, to, Vec::new()).await;
+        last.hops.splice(0..0, page.hops);
+        last
     }
 
-    /// Asks for JSON, as a script would: no navigation, no redirect followed.
+    /// Requests JSON as a script does: no navigation, no redirect followed.
     pub async fn get_json(&self, address: &str) -> Page {
         let url = self.address(address);
         let request = self.client.get(url.clone()).header(header::ACCEPT, "application/json");
-        answer(request, url, Vec::new()).await
+        send(request, url, Vec::new()).await
     }
 
-    /// The `Cookie` header that the site would get; `None` while there is no cookie.
+    /// The `Cookie` header for the site; `None` while there is no cookie.
     #[must_use]
     pub fn cookies(&self) -> Option<String> {
         self.jar.cookies(&self.site)?.to_str().ok().map(str::to_owned)
@@ -136,7 +162,7 @@ impl Person {
         self.site.join(address).unwrap_or_else(|error| panic!("not an address: {address}: {error}"))
     }
 
-    async fn walk(
+    async fn navigate(
         &self,
         from: Option<&Url>,
         mut method: Method,
@@ -144,18 +170,18 @@ impl Person {
         mut fields: Vec<(String, String)>,
     ) -> Page {
         let mut hops = Vec::new();
-        // One foreign hop makes the rest of the walk foreign.
-        let mut site = From::SameOrigin;
-        while hops.len() < MOST_HOPS {
+        // After one cross-site hop, all others count as cross-site.
+        let mut initiator = Initiator::SameOrigin;
+        while hops.len() < MAX_REDIRECTS {
             let origin = from.map(|page| {
-                site = site.max(relation(page, &url));
-                (page, site)
+                initiator = initiator.max(relation(page, &url));
+                (page, initiator)
             });
             let mut request = self.navigation(method.clone(), &url, origin);
             if method == Method::POST {
                 request = request.form(&fields);
             }
-            let page = answer(request, url, hops).await;
+            let page = send(request, url, hops).await;
             let Some(to) = page.location() else { return page };
             // 307 and 308 alone repeat a POST (RFC 9110, section 15.4).
             let repeats = [StatusCode::TEMPORARY_REDIRECT, StatusCode::PERMANENT_REDIRECT];
@@ -166,15 +192,20 @@ impl Person {
             url = to;
             hops = page.hops;
         }
-        panic!("redirected {MOST_HOPS} times, last to {url}")
+        panic!("redirected {MAX_REDIRECTS} times, last to {url}")
     }
 
-    fn navigation(&self, method: Method, to: &Url, from: Option<(&Url, From)>) -> RequestBuilder {
-        let site = match from.map(|(_, site)| site) {
+    fn navigation(
+        &self,
+        method: Method,
+        to: &Url,
+        from: Option<(&Url, Initiator)>,
+    ) -> RequestBuilder {
+        let site = match from.map(|(_, initiator)| initiator) {
             None => "none",
-            Some(From::SameOrigin) => "same-origin",
-            Some(From::SameSite) => "same-site",
-            Some(From::CrossSite) => "cross-site",
+            Some(Initiator::SameOrigin) => "same-origin",
+            Some(Initiator::SameSite) => "same-site",
+            Some(Initiator::CrossSite) => "cross-site",
         };
         let post = method == Method::POST;
         let request = self
@@ -194,22 +225,30 @@ impl Person {
     }
 }
 
-/// Sites are told apart by scheme and host only here: tests live on loopback.
-fn relation(page: &Url, to: &Url) -> From {
+/// Compares hosts instead of registrable domains: tests run on loopback.
+fn relation(page: &Url, to: &Url) -> Initiator {
     if page.origin() == to.origin() {
-        From::SameOrigin
+        Initiator::SameOrigin
     } else if page.scheme() == to.scheme() && page.host() == to.host() {
-        From::SameSite
+        Initiator::SameSite
     } else {
-        From::CrossSite
+        Initiator::CrossSite
     }
 }
 
-async fn answer(request: RequestBuilder, url: Url, mut hops: Vec<Hop>) -> Page {
-    let failed = |error: reqwest::Error| -> ! { panic!("no answer from {url}: {error:?}") };
-    let answer = request.send().await.unwrap_or_else(|error| failed(error));
-    let (status, headers) = (answer.status(), answer.headers().clone());
-    let body = answer.text().await.unwrap_or_else(|error| failed(error));
+fn header_map(headers: &[(&str, &str)]) -> HeaderMap {
+    let parsed = headers.iter().map(|(name, value)| {
+        let name = HeaderName::from_bytes(name.as_bytes()).expect("a header's name");
+        (name, HeaderValue::from_str(value).expect("a header's value"))
+    });
+    parsed.collect()
+}
+
+async fn send(request: RequestBuilder, url: Url, mut hops: Vec<Hop>) -> Page {
+    let failed = |error: reqwest::Error| -> ! { panic!("no response from {url}: {error:?}") };
+    let response = request.send().await.unwrap_or_else(|error| failed(error));
+    let (status, headers) = (response.status(), response.headers().clone());
+    let body = response.text().await.unwrap_or_else(|error| failed(error));
     hops.push(Hop { status, url: url.clone() });
     Page { url, status, headers, body, hops }
 }

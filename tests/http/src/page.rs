@@ -1,22 +1,22 @@
-//! An answer, read as a person would read it.
+//! A response, parsed as HTML or JSON.
 
 use reqwest::{StatusCode, header::HeaderMap};
 use scraper::{ElementRef, Html, Node, Selector};
 use url::Url;
 
-/// One step on the way to a page.
+/// One request of a navigation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hop {
-    /// The status that was answered.
+    /// The status of its response.
     pub status: StatusCode,
-    /// The address that was asked.
+    /// The address that was requested.
     pub url: Url,
 }
 
-/// An answer: a page, a redirect, or JSON.
+/// A response: a page, a redirect or JSON.
 #[derive(Clone, Debug)]
 pub struct Page {
-    /// Where it was found, after all redirects that were followed.
+    /// Its address, after all redirects that were followed.
     pub url: Url,
     /// Its status.
     pub status: StatusCode,
@@ -24,12 +24,12 @@ pub struct Page {
     pub headers: HeaderMap,
     /// Its body.
     pub body: String,
-    /// Every hop on the way here, this page's own being the last.
+    /// Every request of the navigation; the last is this page's own.
     pub hops: Vec<Hop>,
 }
 
 impl Page {
-    /// What a reader sees: the body's text, each run of white space one blank.
+    /// The visible text of the body; white space is collapsed.
     #[must_use]
     pub fn text(&self) -> String {
         self.select("body").concat()
@@ -47,26 +47,26 @@ impl Page {
         self.select("h1").into_iter().next().unwrap_or_default()
     }
 
-    /// The text of each element that the CSS selector finds.
+    /// The text of each element that matches the CSS selector.
     ///
     /// # Panics
-    /// When this is no selector.
+    /// When the selector is invalid.
     #[must_use]
     pub fn select(&self, css: &str) -> Vec<String> {
         self.html().select(&selector(css)).map(visible_text).collect()
     }
 
-    /// The attribute of the first element that the CSS selector finds; `None` when there is no such
-    /// element, or it has no such attribute.
+    /// The attribute of the first element that matches the CSS selector; `None` without such an
+    /// element or attribute.
     ///
     /// # Panics
-    /// When this is no selector.
+    /// When the selector is invalid.
     #[must_use]
     pub fn attribute(&self, css: &str, name: &str) -> Option<String> {
         self.html().select(&selector(css)).next()?.attr(name).map(str::to_owned)
     }
 
-    /// Where the first link with exactly this text leads; `None` when there is no such link.
+    /// The target of the first link with exactly this text; `None` without one.
     #[must_use]
     pub fn link(&self, text: &str) -> Option<Url> {
         let html = self.html();
@@ -74,20 +74,20 @@ impl Page {
         self.url.join(link.attr("href")?).ok()
     }
 
-    /// The `Set-Cookie` line of the first cookie whose name starts so; `None` without one.
+    /// The first `Set-Cookie` header that starts with `start`; `None` without one.
     #[must_use]
     pub fn cookie(&self, start: &str) -> Option<&str> {
         let lines = self.headers.get_all("set-cookie").iter();
         lines.filter_map(|line| line.to_str().ok()).find(|line| line.starts_with(start))
     }
 
-    /// A header as text; `None` when it was not sent.
+    /// A header as text; `None` without it.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()
     }
 
-    /// Where a redirect leads; `None` for any other answer.
+    /// The target of a redirect; `None` for any other response.
     #[must_use]
     pub fn location(&self) -> Option<Url> {
         let to = self.header("location").filter(|_| self.status.is_redirection())?;
@@ -97,11 +97,11 @@ impl Page {
     /// The body as JSON.
     ///
     /// # Panics
-    /// When it is something else.
+    /// When it is not JSON.
     #[must_use]
     pub fn json(&self) -> serde_json::Value {
         serde_json::from_str(&self.body)
-            .unwrap_or_else(|error| panic!("no JSON ({error}): {}", self.body))
+            .unwrap_or_else(|error| panic!("not JSON ({error}): {}", self.body))
     }
 
     pub(crate) fn html(&self) -> Html {
@@ -126,7 +126,7 @@ fn collect(element: ElementRef<'_>, into: &mut String) {
             Node::Text(text) => into.push_str(text),
             Node::Element(tag) if !matches!(tag.name(), "script" | "style" | "template") => {
                 if let Some(child) = ElementRef::wrap(child) {
-                    // Neighbouring blocks are not one word; neighbouring spans may be.
+                    // Adjacent inline elements can form one word; adjacent blocks cannot.
                     let inline = matches!(
                         tag.name(),
                         "a" | "abbr" | "b" | "code" | "em" | "i" | "small" | "span" | "strong"

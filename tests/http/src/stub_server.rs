@@ -1,4 +1,4 @@
-//! A server on loopback that answers as a test tells it to.
+//! An HTTP server on loopback that responds as a test specifies.
 
 use std::{io, sync::Arc};
 
@@ -9,37 +9,37 @@ use tokio::{
 };
 use url::Url;
 
-/// A request, as the server read it.
+/// A request.
 #[derive(Clone, Debug)]
 pub struct Request {
     /// `GET`, `POST` …
     pub method: String,
-    /// Path and query, undecoded.
+    /// Path and query, not decoded.
     pub path: String,
-    /// The lines of the head, names in lower case.
+    /// The headers, names in lower case.
     pub headers: Vec<(String, String)>,
     /// The body; empty without `Content-Length`.
     pub body: String,
 }
 
 impl Request {
-    /// The first header of that name (in lower case), if there is one.
+    /// The first header with this name (in lower case); `None` without one.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(given, _)| given == name).map(|(_, value)| value.as_str())
     }
 }
 
-/// What to answer.
+/// A response.
 #[derive(Clone, Debug)]
-pub struct Answer {
+pub struct Response {
     status: u16,
     headers: Vec<(String, String)>,
     body: String,
 }
 
-impl Answer {
-    /// A body of some media type.
+impl Response {
+    /// A body with this media type.
     #[must_use]
     pub fn of(status: u16, media_type: &str, body: impl Into<String>) -> Self {
         let headers = vec![("Content-Type".into(), media_type.into())];
@@ -52,7 +52,7 @@ impl Answer {
         Self::of(status, "text/html; charset=utf-8", body)
     }
 
-    /// JSON: a value, or text that may be broken.
+    /// JSON: a value, or text that may be malformed.
     #[must_use]
     pub fn json(status: u16, body: impl ToString) -> Self {
         Self::of(status, "application/json", body.to_string())
@@ -64,7 +64,7 @@ impl Answer {
         Self { status, headers: vec![("Location".into(), location.into())], body: String::new() }
     }
 
-    /// The same with one header more.
+    /// The same with one more header.
     #[must_use]
     pub fn with(mut self, name: &str, value: impl Into<String>) -> Self {
         self.headers.push((name.into(), value.into()));
@@ -72,28 +72,28 @@ impl Answer {
     }
 }
 
-/// Listens until it is dropped.
+/// A running server. Dropping it stops it.
 #[derive(Debug)]
-pub struct TinyServer {
+pub struct StubServer {
     url: Url,
     task: JoinHandle<()>,
 }
 
-impl TinyServer {
-    /// Starts on a free port; `answer` is called for each request.
+impl StubServer {
+    /// Starts on a free port; calls `respond` for each request.
     ///
     /// # Panics
-    /// When the machine has no port left.
-    pub async fn start(answer: impl Fn(&Request) -> Answer + Send + Sync + 'static) -> Self {
+    /// When no port is free.
+    pub async fn start(respond: impl Fn(&Request) -> Response + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("the port that was bound");
         let url = Url::parse(&format!("http://{address}/")).expect("an address is a URL");
-        let answer = Arc::new(answer);
+        let respond = Arc::new(respond);
         let task = tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                let answer = Arc::clone(&answer);
-                // A client that goes away early is no concern of the test.
-                tokio::spawn(async move { serve(stream, &*answer).await.ok() });
+                let respond = Arc::clone(&respond);
+                // A client may disconnect early.
+                tokio::spawn(async move { serve(stream, &*respond).await.ok() });
             }
         });
         Self { url, task }
@@ -106,15 +106,15 @@ impl TinyServer {
     }
 }
 
-impl Drop for TinyServer {
+impl Drop for StubServer {
     fn drop(&mut self) {
         self.task.abort();
     }
 }
 
-async fn serve(mut stream: TcpStream, answer: &impl Fn(&Request) -> Answer) -> io::Result<()> {
+async fn serve(mut stream: TcpStream, respond: &impl Fn(&Request) -> Response) -> io::Result<()> {
     let request = read(&mut stream).await?;
-    let Answer { status, headers, body } = answer(&request);
+    let Response { status, headers, body } = respond(&request);
     let mut head = format!("HTTP/1.1 {status} X\r\nConnection: close\r\n");
     for (name, value) in headers {
         head += &format!("{name}: {value}\r\n");

@@ -1,18 +1,13 @@
-//! An HTTP client that stores cookies and follows no redirects.
+//! A client of the development servers.
 
 use std::{collections::BTreeMap, path::PathBuf};
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD as BASE64};
-use http::{Request, Response};
+use portico_development::{DevelopmentServers, DevelopmentSettings, RegisteredClient};
+use portico_test_http::{http_browser::HttpBrowser, page::Page};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
-use url::{Url, form_urlencoded};
-
-use portico_adapters::{
-    http::{HttpClient, Limits},
-    tls,
-};
-use portico_development::{DevelopmentServers, DevelopmentSettings, RegisteredClient};
+use url::form_urlencoded;
 
 pub(super) const AUDIENCE: &str = "https://messages.example";
 pub(super) const VERIFIER: &str = "0123456789-0123456789-0123456789-0123456789";
@@ -35,108 +30,73 @@ pub(super) fn settings() -> DevelopmentSettings {
     }
 }
 
-/// A response.
-pub(super) struct TestResponse {
-    pub(super) status: u16,
-    pub(super) text: String,
-    pub(super) headers: http::HeaderMap,
+/// The parameters of a redirect to the client's redirect URI.
+pub(super) trait Callback {
+    fn callback(&self) -> BTreeMap<String, String>;
 }
 
-impl TestResponse {
-    pub(super) fn json(&self) -> Value {
-        serde_json::from_str(&self.text).unwrap_or_default()
-    }
-
-    /// The parameters of a redirect to the client's redirect URI.
-    pub(super) fn callback(&self) -> BTreeMap<String, String> {
-        assert_eq!(self.status, 303, "{}", self.text);
-        let location = self.headers["Location"].to_str().unwrap();
-        assert!(location.starts_with(CALLBACK), "{location}");
-        Url::parse(location).unwrap().query_pairs().into_owned().collect()
+impl Callback for Page {
+    fn callback(&self) -> BTreeMap<String, String> {
+        assert_eq!(self.status, 303, "{}", self.body);
+        let location = self.location().unwrap();
+        assert!(location.as_str().starts_with(CALLBACK), "{location}");
+        location.query_pairs().into_owned().collect()
     }
 }
 
-pub(super) struct Browser<'s> {
-    pub(super) servers: &'s DevelopmentServers,
-    http: HttpClient,
-    cookies: BTreeMap<String, String>,
+/// The registered client together with the user's browser.
+pub(super) struct Client<'s> {
+    servers: &'s DevelopmentServers,
+    browser: HttpBrowser,
 }
 
-impl<'s> Browser<'s> {
+impl<'s> Client<'s> {
     pub(super) fn of(servers: &'s DevelopmentServers) -> Self {
-        let http = HttpClient::new(tls::client_config(None).unwrap(), Limits::default()).unwrap();
-        Self { servers, http, cookies: BTreeMap::new() }
+        Self { servers, browser: HttpBrowser::new(servers.issuer().parse().unwrap()) }
     }
 
-    pub(super) async fn send(&mut self, request: Request<Vec<u8>>) -> TestResponse {
-        let response: Response<Vec<u8>> = self.http.send(request).await.unwrap();
-        for cookie in response.headers().get_all("Set-Cookie") {
-            let cookie = cookie.to_str().unwrap();
-            let (name, value) = cookie.split(';').next().unwrap().split_once('=').unwrap();
-            self.cookies.insert(name.into(), value.into());
-        }
-        TestResponse {
-            status: response.status().as_u16(),
-            headers: response.headers().clone(),
-            text: String::from_utf8(response.into_body()).unwrap(),
-        }
+    pub(super) async fn get(&self, path: &str) -> Page {
+        self.browser.get(path).await
     }
 
-    fn request(&self, path: &str) -> http::request::Builder {
-        let cookies: Vec<_> = self.cookies.iter().map(|(k, v)| format!("{k}={v}")).collect();
-        let url = format!("{}{path}", self.servers.issuer());
-        Request::builder().uri(url).header("Cookie", cookies.join("; "))
-    }
-
-    pub(super) async fn get(&mut self, path: &str) -> TestResponse {
-        self.send(self.request(path).body(Vec::new()).unwrap()).await
-    }
-
-    pub(super) async fn post(&mut self, path: &str, form: &[(&str, &str)]) -> TestResponse {
+    pub(super) async fn post(&self, path: &str, form: &[(&str, &str)]) -> Page {
         self.post_with(path, form, &[]).await
     }
 
     pub(super) async fn post_with(
-        &mut self,
+        &self,
         path: &str,
         form: &[(&str, &str)],
         headers: &[(&str, &str)],
-    ) -> TestResponse {
-        let mut request = self
-            .request(path)
-            .method("POST")
-            .header("Content-Type", "application/x-www-form-urlencoded");
-        for (name, value) in headers {
-            request = request.header(*name, *value);
-        }
-        self.send(request.body(encoded(form).into_bytes()).unwrap()).await
+    ) -> Page {
+        self.browser.post(path, form, headers).await
     }
 
     /// Sends an authorization request with these parameters set; an empty value removes one.
-    pub(super) async fn authorize(&mut self, changed: &[(&str, &str)]) -> TestResponse {
+    pub(super) async fn authorize(&self, changed: &[(&str, &str)]) -> Page {
         let request = authorization_request(changed);
         self.get(&format!("/authorize?{}", encoded(&borrowed(&request)))).await
     }
 
     /// Submits the log-in form.
-    pub(super) async fn log_in(&mut self, email: &str, changed: &[(&str, &str)]) -> TestResponse {
+    pub(super) async fn log_in(&self, email: &str, changed: &[(&str, &str)]) -> Page {
         self.fill_in("/login", changed, &[("email", email), ("password", "portico")]).await
     }
 
     /// Submits a form of the provider.
     pub(super) async fn fill_in(
-        &mut self,
+        &self,
         path: &str,
         changed: &[(&str, &str)],
         filled: &[(&str, &str)],
-    ) -> TestResponse {
+    ) -> Page {
         let request = authorization_request(changed);
         let form = [borrowed(&request), filled.to_vec()].concat();
         self.post(path, &form).await
     }
 
     /// Redeems a code, with these parameters set.
-    pub(super) async fn redeem(&mut self, code: &str, changed: &[(&str, &str)]) -> TestResponse {
+    pub(super) async fn redeem(&self, code: &str, changed: &[(&str, &str)]) -> Page {
         let mut form = vec![
             ("grant_type", "authorization_code"),
             ("code", code),
@@ -153,26 +113,25 @@ impl<'s> Browser<'s> {
     }
 
     /// Logs in, redeems the code and returns the token response.
-    pub(super) async fn tokens(&mut self, email: &str, changed: &[(&str, &str)]) -> Value {
+    pub(super) async fn tokens(&self, email: &str, changed: &[(&str, &str)]) -> Value {
         let code = self.log_in(email, changed).await.callback()["code"].clone();
         let response = self.redeem(&code, &[]).await;
-        assert_eq!(response.status, 200, "{}", response.text);
+        assert_eq!(response.status, 200, "{}", response.body);
         response.json()
     }
 
-    pub(super) async fn request_with(&mut self, url: &str, token: Option<&str>) -> TestResponse {
-        let mut request = Request::builder().uri(url);
-        if let Some(token) = token {
-            request = request.header("Authorization", format!("Bearer {token}"));
-        }
-        self.send(request.body(Vec::new()).unwrap()).await
+    pub(super) async fn request_with(&self, url: &str, token: Option<&str>) -> Page {
+        let authorization = token.map(|token| format!("Bearer {token}"));
+        let headers: Vec<_> =
+            authorization.iter().map(|value| ("Authorization", value.as_str())).collect();
+        self.browser.get_with(url, &headers).await
     }
 
-    pub(super) async fn message(&mut self, topic: &str, token: Option<&str>) -> TestResponse {
+    pub(super) async fn message(&self, topic: &str, token: Option<&str>) -> Page {
         self.request_with(&format!("{}/api/messages/{topic}", self.servers.api_url()), token).await
     }
 
-    pub(super) async fn userinfo(&mut self, token: &str) -> TestResponse {
+    pub(super) async fn userinfo(&self, token: &str) -> Page {
         self.request_with(&format!("{}/userinfo", self.servers.issuer()), Some(token)).await
     }
 }
