@@ -22,5 +22,6 @@ mod web;
 
 pub use error::StartError;
 pub use model::faults::{Fault, Faults};
+pub use model::signing_key::{SigningError, SigningKey};
 pub use servers::DevelopmentServers;
 pub use settings::{DevelopmentSettings, RegisteredClient};

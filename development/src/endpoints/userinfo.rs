@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use crate::{
     model::{
         faults::Fault,
-        jws::{changed, sign, with_invalid_signature},
+        jws::{changed, with_invalid_signature},
         provider::Provider,
         tokens::{ExtraClaims, parsed, user_claims},
     },
@@ -95,7 +95,7 @@ fn signed_claims(
     let required = json!({ "iss": provider.issuer(), "aud": provider.client.id });
     let claims = changed(changed(serde_json::to_value(claims).ok()?, &required), change);
     let key = provider.keys.current()?;
-    let token = sign(&key, "JWT", &claims)?;
+    let token = key.sign(&key.header("JWT"), &claims).ok()?;
     if invalid { with_invalid_signature(&token) } else { Some(token) }
 }
 

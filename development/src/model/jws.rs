@@ -1,34 +1,12 @@
-//! JSON Web Signatures in the compact form (RFC 7515, section 7.1): RS256 only.
+//! Parses, verifies and alters JSON Web Signatures in the compact form (RFC 7515, section 7.1):
+//! RS256 only.
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD as BASE64};
 use openidconnect::{
-    JsonWebKey, PrivateSigningKey,
-    core::{CoreJsonWebKey, CoreJwsSigningAlgorithm, CoreRsaPrivateSigningKey},
+    JsonWebKey,
+    core::{CoreJsonWebKey, CoreJwsSigningAlgorithm},
 };
 use serde_json::Value;
-
-/// Signs `claims` with RS256. `None` when signing fails.
-pub(crate) fn sign(key: &CoreRsaPrivateSigningKey, typ: &str, claims: &Value) -> Option<String> {
-    sign_as(key, &header(key, typ), claims)
-}
-
-/// The header for a signature with this key.
-pub(crate) fn header(key: &CoreRsaPrivateSigningKey, typ: &str) -> Value {
-    let kid = key.as_verification_key().key_id().map(|kid| kid.to_string());
-    serde_json::json!({ "alg": "RS256", "typ": typ, "kid": kid })
-}
-
-/// Signs with RS256 whatever `alg` the header has. `None` when signing fails.
-pub(crate) fn sign_as(
-    key: &CoreRsaPrivateSigningKey,
-    header: &Value,
-    claims: &Value,
-) -> Option<String> {
-    let input = format!("{}.{}", encode(header), encode(claims));
-    let algorithm = CoreJwsSigningAlgorithm::RsaSsaPkcs1V15Sha256;
-    let signature = key.sign(&algorithm, input.as_bytes()).ok()?;
-    Some(format!("{input}.{}", BASE64.encode(signature)))
-}
 
 /// `object` with the members of `changes` set; null removes one.
 pub(crate) fn changed(mut object: Value, changes: &Value) -> Value {

@@ -3,29 +3,21 @@
 use std::sync::{Arc, PoisonError, RwLock};
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD as BASE64};
-use openidconnect::{
-    JsonWebKeyId, PrivateSigningKey,
-    core::{CoreJsonWebKeySet, CoreRsaPrivateSigningKey},
-};
-use rsa::{
-    RsaPrivateKey,
-    pkcs1::{EncodeRsaPrivateKey, LineEnding},
-    rand_core::OsRng,
-    traits::PublicKeyParts,
-};
+use openidconnect::core::CoreJsonWebKeySet;
+use rsa::{RsaPrivateKey, rand_core::OsRng, traits::PublicKeyParts};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use super::jws::Jws;
+use super::{jws::Jws, signing_key::SigningKey};
 use crate::error::StartError;
 
 /// The keys of this process, shared by all providers in it: generating one takes a noticeable part
 /// of a second, and tests start many providers.
-static GENERATED: tokio::sync::Mutex<Vec<Arc<CoreRsaPrivateSigningKey>>> =
+static GENERATED: tokio::sync::Mutex<Vec<Arc<SigningKey>>> =
     tokio::sync::Mutex::const_new(Vec::new());
 
 /// The current key, which is the last, and earlier ones.
-pub(crate) struct SigningKeys(RwLock<Vec<Arc<CoreRsaPrivateSigningKey>>>);
+pub(crate) struct SigningKeys(RwLock<Vec<Arc<SigningKey>>>);
 
 impl SigningKeys {
     pub(crate) async fn new() -> Result<Self, StartError> {
@@ -44,7 +36,7 @@ impl SigningKeys {
     }
 
     /// The current key. There always is one.
-    pub(crate) fn current(&self) -> Option<Arc<CoreRsaPrivateSigningKey>> {
+    pub(crate) fn current(&self) -> Option<Arc<SigningKey>> {
         self.0.read().unwrap_or_else(PoisonError::into_inner).last().cloned()
     }
 
@@ -52,7 +44,9 @@ impl SigningKeys {
     pub(crate) fn public(&self) -> CoreJsonWebKeySet {
         let keys = self.0.read().unwrap_or_else(PoisonError::into_inner);
         let published = keys.iter().rev().take(2);
-        CoreJsonWebKeySet::new(published.map(|key| key.as_verification_key()).collect())
+        CoreJsonWebKeySet::new(
+            published.filter_map(|key| serde_json::from_value(key.public_jwk()).ok()).collect(),
+        )
     }
 
     /// The claims of a token signed with a published key; `None` for any other.
@@ -61,7 +55,7 @@ impl SigningKeys {
     }
 }
 
-async fn nth_key(n: usize) -> Result<Arc<CoreRsaPrivateSigningKey>, StartError> {
+async fn nth_key(n: usize) -> Result<Arc<SigningKey>, StartError> {
     let mut keys = GENERATED.lock().await;
     while keys.len() <= n {
         let key = tokio::task::spawn_blocking(generate_key)
@@ -73,11 +67,10 @@ async fn nth_key(n: usize) -> Result<Arc<CoreRsaPrivateSigningKey>, StartError> 
     keys.get(n).cloned().ok_or_else(|| StartError::Failed("no key was generated".into()))
 }
 
-fn generate_key() -> Result<CoreRsaPrivateSigningKey, String> {
+fn generate_key() -> Result<SigningKey, String> {
     let key = RsaPrivateKey::new(&mut OsRng, 2048).map_err(|error| error.to_string())?;
-    let pem = key.to_pkcs1_pem(LineEnding::LF).map_err(|error| error.to_string())?;
     // Derived from the key, so that a client that cached a key under this id does not use it after
     // a restart.
     let kid = BASE64.encode(&Sha256::digest(key.n().to_bytes_be())[..12]);
-    CoreRsaPrivateSigningKey::from_pem(&pem, Some(JsonWebKeyId::new(kid)))
+    SigningKey::from_rsa(&key, "RS256", Some(&kid)).map_err(|error| error.to_string())
 }

@@ -2,11 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{
-    jws::{changed, header, sign_as},
-    provider::Provider,
-    random::random,
-};
+use super::{jws::changed, provider::Provider, random::random};
 
 /// A logout token with these header parameters and claims set; null removes one. `None` when it
 /// cannot be signed.
@@ -21,5 +17,5 @@ pub(crate) fn logout_token(provider: &Provider, head: &Value, claims: &Value) ->
         "jti": random().ok()?,
         "events": { "http://schemas.openid.net/event/backchannel-logout": {} },
     });
-    sign_as(&key, &changed(header(&key, "logout+jwt"), head), &changed(defaults, claims))
+    key.sign(&changed(key.header("logout+jwt"), head), &changed(defaults, claims)).ok()
 }

@@ -11,4 +11,5 @@ pub(crate) mod provider;
 pub(crate) mod random;
 pub(crate) mod request_counts;
 pub(crate) mod sessions;
+pub(crate) mod signing_key;
 pub(crate) mod tokens;

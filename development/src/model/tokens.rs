@@ -16,7 +16,7 @@ use super::{
     faults::Fault,
     grants::{Grant, TOKEN_LIFETIME},
     internal_error::InternalError,
-    jws::{changed, encode, header, sign, sign_as, with_invalid_signature},
+    jws::{changed, encode, with_invalid_signature},
     provider::Provider,
     random::random,
 };
@@ -65,7 +65,7 @@ pub(crate) fn access_token(
         "jti": random()?,
     });
     let key = provider.keys.current().ok_or(InternalError::Signing)?;
-    sign(&key, "at+jwt", &claims).ok_or(InternalError::Signing)
+    key.sign(&key.header("at+jwt"), &claims).map_err(|_| InternalError::Signing)
 }
 
 /// The lifetime of new access tokens.
@@ -82,23 +82,25 @@ pub(crate) fn id_token(
 ) -> Result<String, InternalError> {
     let claims = id_token_claims(provider, grant, now)?;
     let faults = &provider.faults;
-    let access = AccessToken::new(access.into());
-    // Without an access token, `openidconnect` keeps the `at_hash` of the claims.
-    let hashed = (!faults.has(Fault::WrongAccessTokenHash)).then_some(&access);
+    let with_hash = !faults.has(Fault::WrongAccessTokenHash);
     if faults.has(Fault::Hs256) {
+        let access = AccessToken::new(access.into());
+        // Without an access token, `openidconnect` keeps the `at_hash` of the claims.
+        let hashed = with_hash.then_some(&access);
         let key = CoreHmacKey::new(provider.client.secret.as_bytes());
         let token =
             SignedIdToken::new(claims, &key, CoreJwsSigningAlgorithm::HmacSha256, hashed, None);
         return token.map(|token| token.to_string()).map_err(|_| InternalError::Signing);
     }
     let key = provider.keys.current().ok_or(InternalError::Signing)?;
-    let algorithm = CoreJwsSigningAlgorithm::RsaSsaPkcs1V15Sha256;
-    let token = SignedIdToken::new(claims, &*key, algorithm, hashed, None)
-        .map_err(|_| InternalError::Signing)?
-        .to_string();
+    let mut claims = serde_json::to_value(&claims).map_err(|_| InternalError::Signing)?;
+    if with_hash {
+        claims["at_hash"] = key.access_token_hash(access).into();
+    }
+    let header = key.header("JWT");
+    let token = key.sign(&header, &claims).map_err(|_| InternalError::Signing)?;
     if faults.has(Fault::AlgNone) {
-        let claims = token.split('.').nth(1).ok_or(InternalError::Signing)?;
-        return Ok(format!("{}.{claims}.", encode(&json!({ "alg": "none" }))));
+        return Ok(format!("{}.{}.", encode(&json!({ "alg": "none" })), encode(&claims)));
     }
     if faults.has(Fault::InvalidSignature) {
         return with_invalid_signature(&token).ok_or(InternalError::Signing);
@@ -114,10 +116,9 @@ pub(crate) fn id_token(
         Fault::LongClaim(bytes) => Some((json!({}), json!({ "long": "x".repeat(bytes) }))),
         _ => None,
     });
-    if let Some((head, claims)) = change {
-        let original = provider.keys.read(&token).ok_or(InternalError::Signing)?;
-        let head = changed(header(&key, "JWT"), &head);
-        return sign_as(&key, &head, &changed(original, &claims)).ok_or(InternalError::Signing);
+    if let Some((header_change, claims_change)) = change {
+        let token = key.sign(&changed(header, &header_change), &changed(claims, &claims_change));
+        return token.map_err(|_| InternalError::Signing);
     }
     Ok(token)
 }

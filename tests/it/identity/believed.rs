@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use super::{
     CLIENT_ID, assert_refused,
-    script::{ACCESS_TOKEN, ATTEMPT, Key, Script, Signed},
+    script::{ACCESS_TOKEN, ATTEMPT, Script, Signed, signing_key},
 };
 
 type Change = fn(&mut Script);
@@ -26,8 +26,8 @@ fn in_seconds(seconds: i64) -> i64 {
 }
 
 fn sign_with(script: &mut Script, algorithm: &'static str) {
-    script.sign_with(Key::new(algorithm, Some("two")));
-    script.claims = json!({ "at_hash": script.signer.hash_of(ACCESS_TOKEN) });
+    script.sign_with(signing_key(algorithm, Some("two")));
+    script.claims = json!({ "at_hash": script.signer.access_token_hash(ACCESS_TOKEN) });
 }
 
 fn signed_userinfo(script: &mut Script, claims: Value) {
@@ -53,22 +53,22 @@ async fn providers_may_be_odd() {
             script.claims = json!({ "aud": [CLIENT_ID, "api"], "azp": CLIENT_ID });
         }),
         ("no kid in the token, several keys with one", |script| {
-            script.keys.insert(0, Key::new("ES256", Some("zero")).public());
+            script.keys.insert(0, signing_key("ES256", Some("zero")).public_jwk());
             script.header = json!({ "kid": null });
         }),
         ("no kid anywhere, several keys", |script| {
-            let key = Key::new("ES256", None);
+            let key = signing_key("ES256", None);
             script.keys = vec![
-                Key::new("ES256", None).public(),
-                Key::new("ES384", None).public(),
-                key.public(),
-                Key::new("EdDSA", None).public(),
+                signing_key("ES256", None).public_jwk(),
+                signing_key("ES384", None).public_jwk(),
+                key.public_jwk(),
+                signing_key("EdDSA", None).public_jwk(),
             ];
             script.signer = key;
         }),
         ("the right key under another name", |script| script.header = json!({ "kid": "two" })),
         ("another key under the name in the token", |script| {
-            script.keys.insert(0, Key::new("ES256", Some("old")).public());
+            script.keys.insert(0, signing_key("ES256", Some("old")).public_jwk());
             script.header = json!({ "kid": "old" });
         }),
         ("keys of a kind that nobody knows", |script| {
@@ -115,8 +115,8 @@ async fn providers_may_be_odd() {
             script.signed_userinfo = Some(Signed::default());
         }),
         ("userinfo that is signed by another key and algorithm", |script| {
-            let key = Key::new("ES512", Some("of userinfo"));
-            script.keys.push(key.public());
+            let key = signing_key("ES512", Some("of userinfo"));
+            script.keys.push(key.public_jwk());
             script.metadata = json!({ "userinfo_signing_alg_values_supported": ["ES512"] });
             let header = json!({ "typ": "JWT" });
             script.signed_userinfo = Some(Signed { key: Some(key), header, ..Signed::default() });
@@ -241,7 +241,7 @@ async fn what_breaks_a_rule_is_refused_for_that_reason() {
         ),
         (
             "a key that the provider does not publish",
-            |script| script.signer = Key::new("ES256", Some("one")),
+            |script| script.signer = signing_key("ES256", Some("one")),
             not_believed("no key"),
             [2, 0],
         ),
@@ -263,7 +263,7 @@ async fn what_breaks_a_rule_is_refused_for_that_reason() {
         (
             "an RSA key under 2048 bits",
             |script| {
-                script.sign_with(Key::new("RS256", Some("two")));
+                script.sign_with(signing_key("RS256", Some("two")));
                 script.keys[0]["n"] = BASE64.encode([0xff; 128]).into();
             },
             not_believed("no key"),
@@ -341,7 +341,7 @@ async fn what_breaks_a_rule_is_refused_for_that_reason() {
         (
             "userinfo signed by a key that the provider does not publish",
             |script| {
-                let key = Some(Key::new("ES256", Some("one")));
+                let key = Some(signing_key("ES256", Some("one")));
                 script.signed_userinfo = Some(Signed { key, ..Signed::default() });
             },
             not_believed("signed userinfo: no key"),

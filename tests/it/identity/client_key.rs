@@ -35,7 +35,7 @@ use super::{
     CLIENT_ID, attempt,
     script::{ATTEMPT, Script, Scripted},
     settings,
-    signer::RSA_KEY,
+    signing_keys::RSA_KEY,
 };
 
 /// The key in PEM, how its signatures are verified, and by which public key.

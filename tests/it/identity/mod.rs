@@ -12,7 +12,7 @@ mod pushed;
 mod refresh;
 mod requests;
 pub(crate) mod script;
-pub(crate) mod signer;
+pub(crate) mod signing_keys;
 mod token_endpoint;
 
 use std::{path::PathBuf, sync::Arc};

@@ -21,7 +21,7 @@ use tokio::{io::AsyncReadExt, net::TcpListener};
 
 use super::{
     Outside, attempt, provider,
-    script::{ATTEMPT, Key, Script, Scripted},
+    script::{ATTEMPT, Script, Scripted, signing_key},
     settings,
 };
 
@@ -165,7 +165,7 @@ async fn the_new_id_token_is_held_against_the_first() {
         ("nonce", |script| script.claims = json!({ "nonce": "another" })),
         ("auth_time", |script| script.claims = json!({ "auth_time": 2_000 })),
         ("aud", |script| script.claims = json!({ "aud": ["portico", "other"], "azp": "portico" })),
-        ("key", |script| script.signer = Key::new("ES256", Some("one"))),
+        ("key", |script| script.signer = signing_key("ES256", Some("one"))),
     ];
     for (name, change) in bad {
         let (_, answer) = scripted(change).await;
@@ -246,7 +246,7 @@ async fn passes_on_rotated_refresh_token_whatever_is_wrong_with_the_rest() {
         ("no access token", |script| script.token["access_token"] = Value::Null),
         ("a page's media type", |script| script.token_media_type = "text/html"),
         ("no key set", |script| {
-            script.signer = Key::new("ES256", Some("new"));
+            script.signer = signing_key("ES256", Some("new"));
             let broken = Response::html(500, "broken");
             script.key_sets = Some(Box::new(move |number| (number > 0).then(|| broken.clone())));
         }),

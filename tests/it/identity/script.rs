@@ -10,6 +10,7 @@ use portico_adapters::{
     identity::oidc::{OidcProvider, OidcSettings},
     system::SystemClock,
 };
+use portico_development::SigningKey;
 use portico_domain::{
     model::{AuthorizationCode, AuthorizationResponse, Identity},
     ports::{Clock, IdentityProvider, RedeemError},
@@ -17,7 +18,7 @@ use portico_domain::{
 use portico_tests::stub_server::{Request, Response, StubServer};
 use serde_json::{Value, json};
 
-pub(crate) use super::signer::Key;
+pub(crate) use super::signing_keys::signing_key;
 use super::{CLIENT_ID, attempt, provider, settings};
 
 pub(crate) const ACCESS_TOKEN: &str = "an-access-token";
@@ -35,7 +36,7 @@ pub(crate) struct Script {
     pub(crate) key_sets_answered: AtomicUsize,
     /// The key set's keys.
     pub(crate) keys: Vec<Value>,
-    pub(crate) signer: Key,
+    pub(crate) signer: SigningKey,
     /// The ID token's header.
     pub(crate) header: Value,
     /// The ID token's claims.
@@ -70,18 +71,18 @@ pub(crate) struct Signed {
     pub(crate) header: Value,
     pub(crate) claims: Value,
     /// By another key than the ID token.
-    pub(crate) key: Option<Key>,
+    pub(crate) key: Option<SigningKey>,
 }
 
 impl Default for Script {
     /// All is well.
     fn default() -> Self {
-        let signer = Key::new("ES256", Some("one"));
+        let signer = signing_key("ES256", Some("one"));
         Self {
             metadata: json!({}),
             key_sets: None,
             key_sets_answered: AtomicUsize::new(0),
-            keys: vec![signer.public()],
+            keys: vec![signer.public_jwk()],
             signer,
             header: json!({}),
             claims: json!({}),
@@ -110,8 +111,8 @@ impl Script {
     }
 
     /// Signed with this key instead, which is the only one published.
-    pub(crate) fn sign_with(&mut self, key: Key) {
-        self.keys = vec![key.public()];
+    pub(crate) fn sign_with(&mut self, key: SigningKey) {
+        self.keys = vec![key.public_jwk()];
         self.signer = key;
     }
 
@@ -128,7 +129,7 @@ impl Script {
                     "jwks_uri": endpoint("/jwks"),
                     // Forbidden ones too: what is listed is not therefore allowed.
                     "id_token_signing_alg_values_supported":
-                        [self.signer.algorithm, "HS256", "none", "XY512"],
+                        [self.signer.algorithm(), "HS256", "none", "XY512"],
                 });
                 let mut usual = usual;
                 if self.names_par {
@@ -154,10 +155,11 @@ impl Script {
                 None => self.userinfo.clone(),
                 Some(signed) => {
                     let key = signed.key.as_ref().unwrap_or(&self.signer);
-                    let header = json!({ "alg": key.algorithm, "kid": key.kid });
+                    let header = json!({ "alg": key.algorithm(), "kid": key.id() });
                     let claims = json!({ "iss": issuer, "sub": "ann", "aud": CLIENT_ID });
                     let token = key
-                        .token(&changed(header, &signed.header), &changed(claims, &signed.claims));
+                        .sign(&changed(header, &signed.header), &changed(claims, &signed.claims))
+                        .unwrap();
                     Response::of(200, "application/jwt", token)
                 }
             },
@@ -181,12 +183,12 @@ impl Script {
             "exp": now + 600,
             "nonce": attempt(ATTEMPT).nonce.expose(),
         });
-        self.signer.token(&self.header(), &changed(claims, &self.claims))
+        self.signer.sign(&self.header(), &changed(claims, &self.claims)).unwrap()
     }
 
     /// That of whatever is signed.
     fn header(&self) -> Value {
-        let usual = json!({ "alg": self.signer.algorithm, "kid": self.signer.kid });
+        let usual = json!({ "alg": self.signer.algorithm(), "kid": self.signer.id() });
         changed(usual, &self.header)
     }
 }
