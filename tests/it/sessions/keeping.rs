@@ -13,10 +13,17 @@ use portico_domain::{
     ports::{Clock, Renewal, SessionStore, TokenRenewal},
 };
 use rocket::futures::future::join_all;
+use rstest::rstest;
 
 use super::{KEY, Kind, Shared};
 
-async fn simultaneous_changes_are_all_kept(kind: Kind) {
+#[rstest]
+#[cfg_attr(not(postgres), ignore = "PostgreSQL is missing: apt-get install postgresql")]
+#[case::postgres(Kind::Postgres)]
+#[cfg_attr(not(redis), ignore = "Redis is missing: apt-get install redis-server")]
+#[case::redis(Kind::Redis)]
+#[tokio::test]
+async fn simultaneous_changes_are_all_kept(#[case] kind: Kind) {
     let shared = Shared::new(kind).await;
     let one = shared.process(KEY, &[]).new_browser().await;
     one.start(&fixtures::session()).await.unwrap();
@@ -45,7 +52,13 @@ async fn simultaneous_changes_are_all_kept(kind: Kind) {
 }
 
 /// Simultaneous refreshes at two instances ask the provider once.
-async fn refresh_lock_reaches_across_instances(kind: Kind) {
+#[rstest]
+#[cfg_attr(not(postgres), ignore = "PostgreSQL is missing: apt-get install postgresql")]
+#[case::postgres(Kind::Postgres)]
+#[cfg_attr(not(redis), ignore = "Redis is missing: apt-get install redis-server")]
+#[case::redis(Kind::Redis)]
+#[tokio::test]
+async fn refresh_lock_reaches_across_instances(#[case] kind: Kind) {
     let shared = Shared::new(kind).await;
     let one = shared.process(KEY, &[]).new_browser().await;
     let other = shared.process(KEY, &[]).new_browser().await;
@@ -77,7 +90,13 @@ impl TokenRenewal for SlowRenewal {
     }
 }
 
-async fn stored_records_reveal_nothing(kind: Kind) {
+#[rstest]
+#[cfg_attr(not(postgres), ignore = "PostgreSQL is missing: apt-get install postgresql")]
+#[case::postgres(Kind::Postgres)]
+#[cfg_attr(not(redis), ignore = "Redis is missing: apt-get install redis-server")]
+#[case::redis(Kind::Redis)]
+#[tokio::test]
+async fn stored_records_reveal_nothing(#[case] kind: Kind) {
     let mut session = fixtures::session();
     session.identity.subject.subject = "secret-subject".into();
     session.identity.tokens.id_token = Some(IdToken::new("secret-id-token"));
@@ -109,36 +128,4 @@ async fn dump(url: &str) -> Vec<u8> {
     drop(client);
     connection.await.unwrap().unwrap();
     bytes
-}
-
-macro_rules! clauses {
-    ($kind:expr, #[$attribute:meta], $($clause:ident)+) => {$(
-        #[tokio::test]
-        #[$attribute]
-        async fn $clause() {
-            super::$clause($kind).await;
-        }
-    )+};
-}
-
-mod postgres {
-    use super::Kind;
-    clauses! {
-        Kind::Postgres,
-        #[cfg_attr(not(postgres), ignore = "PostgreSQL is missing: apt-get install postgresql")],
-        simultaneous_changes_are_all_kept
-        refresh_lock_reaches_across_instances
-        stored_records_reveal_nothing
-    }
-}
-
-mod redis {
-    use super::Kind;
-    clauses! {
-        Kind::Redis,
-        #[cfg_attr(not(redis), ignore = "Redis is missing: apt-get install redis-server")],
-        simultaneous_changes_are_all_kept
-        refresh_lock_reaches_across_instances
-        stored_records_reveal_nothing
-    }
 }
