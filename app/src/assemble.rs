@@ -158,6 +158,8 @@ pub async fn assemble(settings: Settings, database: &Database) -> Result<Assembl
             pushed_requests: settings.pushed_requests,
             id_token_algorithm: settings.client.id_token_algorithm.clone(),
             userinfo: settings.client.userinfo,
+            permissions: settings.permissions.clone(),
+            required_claims: Vec::new(),
             vendor: client.vendor,
         },
         http.clone(),

@@ -2,6 +2,7 @@
 
 mod addresses;
 mod client;
+mod entry;
 mod env_file;
 mod files;
 mod plaintext;
@@ -17,7 +18,7 @@ use std::path::{Path, PathBuf};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use figment::Figment;
 use portico_adapters::{identity::oidc::ResponseMode, sessions::KeyMaterial};
-use portico_domain::model::Lifetimes;
+use portico_domain::model::{Lifetimes, PermissionRules};
 use url::Url;
 
 pub use addresses::DatabaseUrl;
@@ -58,6 +59,8 @@ pub struct Settings {
     pub response_mode: ResponseMode,
     /// `OIDC_PAR`: whether authorization requests are pushed also where they need not be.
     pub pushed_requests: bool,
+    /// `PERMISSIONS_CLAIMS`, and the mapping in `Portico.toml`.
+    pub permissions: PermissionRules,
     /// Further `OIDC_…` settings.
     pub client: ClientOptions,
     /// `API_SERVER_URL`.
@@ -221,6 +224,7 @@ impl Settings {
         let pushed_requests =
             read.parsed("OIDC_PAR", "true or false", |text| text.parse().ok()).unwrap_or(false);
         let client = client::read(&mut read);
+        let permissions = entry::permissions(&mut read);
         let plaintext = plaintext::read(&mut read, debug_profile);
         match (public_url, provider, read.problems()) {
             (Some(public_url), Some(provider), None) => Ok(Self {
@@ -236,6 +240,7 @@ impl Settings {
                 scopes,
                 response_mode,
                 pushed_requests,
+                permissions,
                 client,
                 api_server_url,
                 database_url,

@@ -4,10 +4,10 @@ use std::{borrow::Cow, fmt, path::Path};
 
 use figment::{Figment, value::Value};
 
-use super::{files, sources::Text, unknown};
+use super::{entry::MAPPING, files, sources::Text, unknown};
 
 /// Every key but Rocket's own, as the environment spells it.
-pub const KEYS: [&str; 31] = [
+pub const KEYS: [&str; 32] = [
     "AUTH0_DOMAIN",
     "AUTH0_CLIENT_ID",
     "AUTH0_CLIENT_SECRET",
@@ -26,6 +26,7 @@ pub const KEYS: [&str; 31] = [
     "OIDC_PAR",
     "OIDC_USERINFO",
     "OIDC_ID_TOKEN_SIGNED_RESPONSE_ALG",
+    "PERMISSIONS_CLAIMS",
     "PUBLIC_URL",
     "DATABASE_URL",
     "AUTO_MIGRATE",
@@ -110,7 +111,7 @@ impl Reader {
                 for key in all.keys() {
                     let known = key.to_ascii_uppercase();
                     let lower = *key == key.to_ascii_lowercase();
-                    if !lower || !unknown::is_known(&known) {
+                    if !lower || !(unknown::is_known(&known) || key == MAPPING) {
                         let source = self.source(key);
                         let expected = "a known key, in lower case".to_owned();
                         self.problems.push(Problem { key: key.clone(), source, expected });
@@ -170,6 +171,25 @@ impl Reader {
                 .or_else(|| number.to_u128().map(|number| number.to_string())),
             _ => Some(String::new()),
         }
+    }
+
+    /// The table of this name, whose values are arrays of texts or one text; `None` in the place of
+    /// any other value. `None` where there is no such table; where it is something else, that is
+    /// noted as a problem.
+    pub(super) fn table(&mut self, name: &str) -> Option<Vec<(String, Option<Vec<String>>)>> {
+        let Value::Dict(_, table) = self.figment.find_value(name).ok()? else {
+            self.refuse(name, "a table");
+            return None;
+        };
+        let text = |value| match value {
+            Value::String(_, text) => Some(text),
+            _ => None,
+        };
+        let texts = |value| match value {
+            Value::Array(_, all) => all.into_iter().map(text).collect(),
+            one => text(one).map(|text| vec![text]),
+        };
+        Some(table.into_iter().map(|(key, value)| (key, texts(value))).collect())
     }
 
     /// The parsed value; `None` where it is absent or, noted as a problem, malformed.

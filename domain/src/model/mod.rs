@@ -1,6 +1,7 @@
 //! The values of the use cases.
 
 mod authorization_parameters;
+mod claim_path;
 mod claims;
 mod login_attempt;
 mod login_loop;
@@ -8,18 +9,21 @@ mod logout_token;
 mod message;
 mod next_page;
 mod permission;
+mod permission_rules;
 mod secret;
 mod session;
 mod user;
 
 pub use authorization_parameters::{AuthorizationParameters, InvalidParameter};
+pub use claim_path::ClaimPath;
 pub use claims::{Claims, Profile};
 pub use login_attempt::{AuthorizationResponse, Callback, LoginAttempt, ProviderRefusal, Screen};
 pub use login_loop::LoginLoopGuard;
 pub use logout_token::{LogoutTarget, LogoutToken};
 pub use message::{Message, Topic};
 pub use next_page::NextPage;
-pub use permission::Permission;
+pub use permission::{ClaimSource, Grant, Permission, Permissions, SITE_PERMISSIONS};
+pub use permission_rules::{PermissionDecision, PermissionRules, StatedClaims};
 pub use secret::{
     AccessToken, AuthorizationCode, CodeVerifier, IdToken, Nonce, RefreshToken, State,
 };

@@ -6,7 +6,9 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{AccessToken, Claims, IdToken, Identity, Permission, RefreshToken, Subject};
+use super::{
+    AccessToken, Claims, IdToken, Identity, Permission, Permissions, RefreshToken, Subject,
+};
 
 /// Identifies a session when it is listed or ended. It grants no access: the browser holds another
 /// value. As text it is 22 characters of base64url.
@@ -163,11 +165,11 @@ pub enum SessionChange {
 pub struct RefreshedTokens {
     /// The newer tokens, with the earlier ID token or refresh token where the answer held none.
     pub tokens: Tokens,
-    /// The claims of the session with newer ones over them; `None` where the provider was not asked
-    /// or did not say.
+    /// The claims of the session with newer ones over them; `None` where nothing is
+    /// known to have changed.
     pub claims: Option<Claims>,
     /// What the user may do now; `None` where the answer does not say.
-    pub permissions: Option<Vec<Permission>>,
+    pub permissions: Option<Permissions>,
 }
 
 /// What a list of sessions shows of one.

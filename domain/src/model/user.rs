@@ -4,7 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Claims, Permission, Profile, Tokens};
+use super::{Claims, Permissions, Profile, Tokens};
 
 /// Tolerance for the difference between our clock and the provider's, for every time that a
 /// provider states. One value for the verification at the callback and for the guard of pages that
@@ -36,7 +36,7 @@ pub struct Identity {
     /// All claims: those of the ID token, with userinfo's added.
     pub claims: Claims,
     /// What the user may do, as far as the provider tells the site; often nothing.
-    pub permissions: Vec<Permission>,
+    pub permissions: Permissions,
     /// The answer of the token endpoint.
     pub tokens: Tokens,
     /// The session at the provider (`sid`); `None` where it does not say.

@@ -1,8 +1,8 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use portico_contracts::fixtures::{self, ISSUER};
 use portico_domain::model::{
-    AccessToken, Claims, Identity, InvalidSessionId, Lifetimes, Permission, RefreshedTokens,
-    Revocation, SessionChange, SessionId, Subject, Tokens,
+    AccessToken, Claims, Identity, InvalidSessionId, Lifetimes, Permission, Permissions,
+    RefreshedTokens, Revocation, SessionChange, SessionId, Subject, Tokens,
 };
 use rstest::rstest;
 use serde_json::{Value, json};
@@ -71,8 +71,8 @@ fn refresh_changes_tokens_and_stated_permissions_only() {
     let mut expected = fixtures::session();
     expected.identity.tokens = tokens.clone();
     assert_eq!(refreshed(None), expected);
-    expected.identity.permissions.clear();
-    assert_eq!(refreshed(Some(Vec::new())), expected);
+    expected.identity.permissions = Permissions::default();
+    assert_eq!(refreshed(Some(Permissions::default())), expected);
 }
 
 #[rstest]

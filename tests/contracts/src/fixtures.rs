@@ -2,8 +2,9 @@
 
 use chrono::{DateTime, Utc};
 use portico_domain::model::{
-    AccessToken, AuthorizationParameters, Claims, CodeVerifier, IdToken, Identity, LoginAttempt,
-    NextPage, Nonce, Permission, Session, SessionId, State, Subject, Tokens, User,
+    AccessToken, AuthorizationParameters, ClaimSource, Claims, CodeVerifier, Grant, IdToken,
+    Identity, LoginAttempt, NextPage, Nonce, Permission, Permissions, Session, SessionId, State,
+    Subject, Tokens, User,
 };
 use serde_json::json;
 
@@ -22,7 +23,7 @@ pub fn identity() -> Identity {
     Identity {
         subject: subject(),
         claims: Claims::new(&claims.as_object().cloned().unwrap_or_default()),
-        permissions: vec![Permission::new("read:messages")],
+        permissions: permissions(),
         tokens: Tokens {
             id_token: Some(IdToken::new("id-token")),
             access_token: AccessToken::new("access-token"),
@@ -32,6 +33,16 @@ pub fn identity() -> Identity {
         },
         provider_session_id: Some("provider-session".into()),
     }
+}
+
+/// The permission `read:messages`, by the claim `permissions` of the ID token.
+pub fn permissions() -> Permissions {
+    let grant = Grant {
+        source: ClaimSource::IdToken,
+        claim: "permissions".into(),
+        permissions: vec![Permission::new("read:messages")],
+    };
+    Permissions::new(vec![grant], Vec::new())
 }
 
 /// The session of [`subject`], started at the epoch.

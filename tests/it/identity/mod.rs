@@ -8,6 +8,7 @@ mod contract;
 mod faults;
 mod keys;
 mod outages;
+mod permissions;
 mod pushed;
 mod refresh;
 mod requests;
@@ -31,7 +32,8 @@ use portico_contracts::{fakes::ManualClock, fixtures};
 use portico_development::{DevelopmentServers, DevelopmentSettings, RegisteredClient};
 use portico_domain::{
     model::{
-        AuthorizationCode, AuthorizationResponse, CodeVerifier, Identity, LoginAttempt, Screen,
+        AuthorizationCode, AuthorizationResponse, CodeVerifier, Identity, LoginAttempt,
+        PermissionRules, Screen,
     },
     ports::{Clock, IdentityProvider, RedeemError},
 };
@@ -74,6 +76,8 @@ pub(crate) fn settings(issuer: &str) -> OidcSettings {
         pushed_requests: false,
         id_token_algorithm: None,
         userinfo: UserinfoPolicy::Auto,
+        permissions: PermissionRules::default(),
+        required_claims: Vec::new(),
         vendor: Vendor::Any,
     }
 }

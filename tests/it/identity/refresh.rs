@@ -183,7 +183,7 @@ async fn what_the_answer_leaves_out_stays_as_it_was() {
     assert_eq!(tokens.refresh_token, Some(RefreshToken::new("the first one")));
     assert!(tokens.id_token.is_some_and(|token| token.expose().starts_with("e30.")));
     assert!(tokens.access_token_expires_at.is_some());
-    assert_eq!(permissions, None);
+    assert_eq!(permissions, Some(portico_contracts::fixtures::permissions()));
     let requested = provider.requested("/token");
     assert_eq!(requested.len(), 1);
     assert!(requested[0].body.contains("grant_type=refresh_token"));

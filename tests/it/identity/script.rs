@@ -43,6 +43,9 @@ pub(crate) struct Script {
     pub(crate) claims: Value,
     /// The token endpoint's answer.
     pub(crate) token: Value,
+    /// The access token is a JWT of the provider with these claims instead, signed by the key of the
+    /// ID token or by this one.
+    pub(crate) access_token: Option<(Value, Option<Key>)>,
     /// What the token endpoint's answer calls itself.
     pub(crate) token_media_type: &'static str,
     /// The token endpoint's answer, when it is not the usual one.
@@ -87,6 +90,7 @@ impl Default for Script {
             header: json!({}),
             claims: json!({}),
             token: json!({}),
+            access_token: None,
             token_media_type: "application/json; charset=utf-8",
             instead_of_token: None,
             refuse_client: None,
@@ -144,7 +148,7 @@ impl Script {
             }
             "/token" => self.instead_of_token(request).unwrap_or_else(|| {
                 let usual = json!({
-                    "access_token": ACCESS_TOKEN,
+                    "access_token": self.access_token(&issuer),
                     "token_type": "Bearer",
                     "id_token": self.id_token(&issuer),
                 });
@@ -166,6 +170,14 @@ impl Script {
             "/par" => self.pushed.clone(),
             _ => Response::html(404, "nothing here"),
         }
+    }
+
+    fn access_token(&self, issuer: &str) -> String {
+        let Some((claims, key)) = &self.access_token else { return ACCESS_TOKEN.into() };
+        let key = key.as_ref().unwrap_or(&self.signer);
+        let header = json!({ "alg": key.algorithm, "kid": key.kid, "typ": "at+jwt" });
+        let usual = json!({ "iss": issuer, "aud": "https://messages.example" });
+        key.token(&header, &changed(usual, claims))
     }
 
     fn instead_of_token(&self, request: &Request) -> Option<Response> {

@@ -1,4 +1,5 @@
 use openidconnect::ClientSecret;
+use portico_domain::model::{ClaimPath, PermissionRules};
 use url::Url;
 
 use super::{client_auth::ClientKey, discovery::SigningAlgorithm};
@@ -38,6 +39,10 @@ pub struct OidcSettings {
     pub id_token_algorithm: Option<SigningAlgorithm>,
     /// When the userinfo endpoint is asked.
     pub userinfo: UserinfoPolicy,
+    /// The claims that grant permissions.
+    pub permissions: PermissionRules,
+    /// Further claims that must be up to date after a refresh, where the provider states them.
+    pub required_claims: Vec<ClaimPath>,
     /// The product, where it differs from the specifications.
     pub vendor: Vendor,
 }
@@ -71,7 +76,8 @@ impl ClientAuthMethod {
 /// When the userinfo endpoint is asked (OpenID Connect Core, section 5.3).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum UserinfoPolicy {
-    /// At log-in, where the ID token lacks a claim that a requested scope promises (section 5.4).
+    /// At log-in, where the ID token lacks a claim that a requested scope promises (section 5.4);
+    /// at log-in and after a refresh, where a claim that the settings name is found nowhere else.
     #[default]
     Auto,
     /// At log-in and after each refresh.

@@ -19,7 +19,7 @@ pub(super) const MAX_CHUNKS: usize = 12;
 pub(in crate::sessions) const MAX_CHUNK_BYTES: usize = 2_597;
 
 /// Changes with the fields of the session: postcard does not write a description of them.
-const VERSION: char = 'c';
+const VERSION: char = 'd';
 
 /// Version, index and total take a character each; the write id takes the other eleven.
 const HEADER: usize = 14;

@@ -39,7 +39,7 @@ use crate::database::Database;
 const COOKIE: &str = "session";
 
 /// Changes with the fields of the session: postcard does not write a description of them.
-const VERSION: u8 = 2;
+const VERSION: u8 = 3;
 
 /// How often expired sessions are deleted.
 const SWEEP_PERIOD: Duration = Duration::from_secs(60);

@@ -14,7 +14,7 @@ use crate::{
 
 /// The algorithms that are accepted in signatures, if the provider lists them: asymmetric ones
 /// only, so that the client's secret signs nothing.
-const ALLOWED_ALGORITHMS: [Algorithm; 10] = [
+pub(in crate::identity::oidc) const ALLOWED_ALGORITHMS: [Algorithm; 10] = [
     Algorithm::RsaSsaPkcs1V15Sha256,
     Algorithm::RsaSsaPkcs1V15Sha384,
     Algorithm::RsaSsaPkcs1V15Sha512,

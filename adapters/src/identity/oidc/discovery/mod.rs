@@ -15,7 +15,10 @@ use serde_json::Value;
 use tokio::sync::{Mutex, Semaphore};
 
 pub use self::metadata::SigningAlgorithm;
-pub(super) use self::{keys::VerificationKey, metadata::Metadata};
+pub(super) use self::{
+    keys::VerificationKey,
+    metadata::{ALLOWED_ALGORITHMS, Metadata},
+};
 use super::error::{ProviderError, get_json_object};
 use crate::http::HttpClient;
 

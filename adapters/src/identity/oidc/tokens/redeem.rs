@@ -1,7 +1,9 @@
 use std::sync::Arc;
 
 use portico_domain::{
-    model::{AuthorizationResponse, Claims, Identity, LoginAttempt, Subject},
+    model::{
+        AuthorizationResponse, Claims, Identity, LoginAttempt, Permissions, StatedClaims, Subject,
+    },
     ports::RedeemError,
 };
 use serde_json::Value;
@@ -9,12 +11,13 @@ use serde_json::Value;
 use super::{
     permissions,
     token_endpoint::request_tokens,
-    userinfo::{self, Occasion},
+    userinfo::{self, Occasion, lacks_claims},
 };
 use crate::identity::oidc::{
     OidcProvider,
     discovery::{ProviderDocuments, TokenSource},
     error::ProviderError,
+    verify::merge_userinfo,
 };
 
 /// Redeems the code (OpenID Connect Core, section 3.1.3), verifies the ID token and adds userinfo.
@@ -41,16 +44,37 @@ pub(in crate::identity::oidc) async fn redeem(
             .expected_id_token(documents, &answer.access_token)
             .verify_for_login(id_token, attempt)
     };
-    let claims = provider.verify(documents, TokenSource::Provider, verify).await?;
-    let occasion = Occasion::LogIn;
+    let id_token = provider.verify(documents, TokenSource::Provider, verify).await?;
     let token = &answer.access_token;
-    let (claims, _) = userinfo::add(provider, documents, occasion, token, claims).await?;
-    let text = |name: &str| claims.get(name).and_then(Value::as_str).map(str::to_owned);
+    let access_token = permissions::access_token_claims(provider, documents, token).await;
+    let settings = &provider.settings;
+    let grants_nothing = [Some(&id_token), access_token.as_ref()]
+        .into_iter()
+        .flatten()
+        .all(|claims| !settings.permissions.apply_to(claims));
+    let needed = lacks_claims(&settings.scopes, &id_token)
+        || settings.permissions.are_set() && grants_nothing
+        || settings.required_claims.iter().any(|path| path.find(&id_token).is_none());
+    let text = |name: &str| id_token.get(name).and_then(Value::as_str).map(str::to_owned);
+    let subject = text("sub").unwrap_or_default();
+    let userinfo = userinfo::ask(provider, documents, token, &subject, needed).await?;
+    let stated = StatedClaims {
+        id_token: Some(&id_token),
+        userinfo: userinfo.claims(),
+        access_token: access_token.as_ref(),
+    };
+    let earlier = Permissions::default();
+    let permissions = permissions::decide(provider, stated, &earlier, Occasion::LogIn);
+    let provider_session_id = text("sid");
+    let claims = match userinfo.claims() {
+        Some(more) => merge_userinfo(id_token.clone(), more.clone()),
+        None => id_token.clone(),
+    };
     Ok(Identity {
-        subject: Subject::new(metadata.issuer.clone(), text("sub").unwrap_or_default()),
+        subject: Subject::new(metadata.issuer.clone(), subject),
         claims: Claims::new(&claims),
-        permissions: permissions::find(&claims, &answer.access_token).unwrap_or_default(),
-        provider_session_id: text("sid"),
+        permissions,
+        provider_session_id,
         tokens,
     })
 }

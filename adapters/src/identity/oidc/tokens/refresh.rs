@@ -1,18 +1,19 @@
 use portico_domain::{
-    model::{Claims, RefreshedTokens, Session},
+    model::{ClaimPath, ClaimSource, Claims, RefreshedTokens, Session, StatedClaims},
     ports::RefreshError,
 };
-use serde_json::Map;
+use serde_json::{Map, Value};
 
 use super::{
     permissions,
     token_endpoint::{TokenError, request_tokens},
-    userinfo::{self, Answered, Occasion},
+    userinfo::{self, Occasion, UserinfoAnswer},
 };
 use crate::identity::oidc::{
     OidcProvider,
     discovery::{ProviderDocuments, TokenSource},
     error::ProviderError,
+    verify::merge_userinfo as update_claims,
 };
 
 /// Renews the session's tokens (OpenID Connect Core, section 12).
@@ -37,7 +38,7 @@ pub(in crate::identity::oidc) async fn refresh(
     let mut tokens = answer.tokens(provider.clock.now());
 
     // Section 12.2: the answer might hold no ID token.
-    let mut claims = Map::new();
+    let mut renewed = None;
     match answer.id_token() {
         Some(id_token) => {
             let earlier = session.identity.claims.to_map();
@@ -48,8 +49,10 @@ pub(in crate::identity::oidc) async fn refresh(
                     &earlier,
                 )
             };
-            claims = provider.verify(&documents, TokenSource::Provider, verify).await.map_err(
-                |error| {
+            let verified = provider
+                .verify(&documents, TokenSource::Provider, verify)
+                .await
+                .map_err(|error| {
                     match (RefreshError::from(error), answer.refresh_token()) {
                         // What is needed to verify the ID token cannot be had now. The new refresh token
                         // is passed on: the provider may accept the earlier one no more.
@@ -60,22 +63,75 @@ pub(in crate::identity::oidc) async fn refresh(
                         ) => RefreshError::Incomplete { cause, refresh_token },
                         (error, _) => error,
                     }
-                },
-            )?;
+                })?;
+            renewed = Some(verified);
         }
         None => tokens.id_token = session.tokens().id_token.clone(),
     }
     if tokens.refresh_token.is_none() {
         tokens.refresh_token = Some(refresh_token.clone());
     }
-    // Over the claims of the session: a refreshed ID token may hold fewer than that of the log-in.
-    let (occasion, token) = (Occasion::Refresh, &answer.access_token);
+    let token = &answer.access_token;
+    let access_token = permissions::access_token_claims(provider, &documents, token).await;
+    let needed = needs_userinfo(provider, session, renewed.as_ref(), access_token.as_ref());
+    let subject = &session.subject().subject;
+    let userinfo = userinfo::ask(provider, &documents, token, subject, needed).await?;
+    let stated = StatedClaims {
+        id_token: renewed.as_ref(),
+        userinfo: userinfo.claims(),
+        access_token: access_token.as_ref(),
+    };
+    let earlier = &session.identity.permissions;
+    let permissions = permissions::decide(provider, stated, earlier, Occasion::Refresh);
+    let claims = current_claims(&provider.settings.required_claims, session, renewed, userinfo);
+    Ok(RefreshedTokens { tokens, claims, permissions: Some(permissions) })
+}
+
+/// Whether userinfo has to say what the other sources do not: claims that the settings name.
+fn needs_userinfo(
+    provider: &OidcProvider,
+    session: &Session,
+    id_token: Option<&Map<String, Value>>,
+    access_token: Option<&Map<String, Value>>,
+) -> bool {
+    let rules = &provider.settings.permissions;
+    let earlier = &session.identity.permissions;
+    let grants_nothing =
+        [id_token, access_token].into_iter().flatten().all(|claims| !rules.apply_to(claims));
+    let lacks_required = provider
+        .settings
+        .required_claims
+        .iter()
+        .any(|path| id_token.is_none_or(|claims| path.find(claims).is_none()));
+    earlier.come_from(ClaimSource::Userinfo)
+        || id_token.is_none() && earlier.come_from(ClaimSource::IdToken)
+        || rules.are_set() && grants_nothing
+        || lacks_required
+}
+
+/// The claims of the session with newer ones over them: a refreshed ID token may hold fewer than that
+/// of the log-in. `None` where userinfo did not
+/// answer and nothing changed.
+///
+/// A required claim that a new ID token leaves out is gone, unless userinfo might have stated it and
+/// did not answer.
+fn current_claims(
+    required: &[ClaimPath],
+    session: &Session,
+    id_token: Option<Map<String, Value>>,
+    userinfo: UserinfoAnswer,
+) -> Option<Claims> {
     let earlier = session.identity.claims.to_map();
-    let (current, answered) = userinfo::add(provider, &documents, occasion, token, earlier).await?;
-    let current = (answered == Answered::Yes).then_some(current);
-    if let Some(permissions) = current.as_ref().and_then(|current| current.get("permissions")) {
-        claims.entry("permissions").or_insert_with(|| permissions.clone());
+    let mut claims = earlier.clone();
+    if let Some(id_token) = id_token {
+        if !matches!(userinfo, UserinfoAnswer::Failed) {
+            required.iter().for_each(|path| path.remove_from(&mut claims));
+        }
+        claims = update_claims(claims, id_token);
     }
-    let permissions = permissions::find(&claims, &answer.access_token);
-    Ok(RefreshedTokens { tokens, claims: current.as_ref().map(Claims::new), permissions })
+    let has_answered = userinfo.claims().is_some();
+    if let UserinfoAnswer::Claims(userinfo) = userinfo {
+        claims = update_claims(claims, userinfo);
+    }
+    (has_answered || claims != earlier).then(|| Claims::new(&claims))
 }

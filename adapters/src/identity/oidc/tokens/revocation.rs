@@ -69,7 +69,7 @@ async fn revoke(provider: &OidcProvider, token: &RefreshToken) -> Result<(), Pro
 
 #[cfg(test)]
 mod tests {
-    use portico_domain::ports::MockClock;
+    use portico_domain::{model::PermissionRules, ports::MockClock};
 
     use super::*;
     use crate::{
@@ -93,6 +93,8 @@ mod tests {
             pushed_requests: false,
             id_token_algorithm: None,
             userinfo: UserinfoPolicy::Auto,
+            permissions: PermissionRules::default(),
+            required_claims: Vec::new(),
             vendor: Vendor::Any,
         };
         let http = HttpClient::new(tls::client_config(None).unwrap(), Limits::default()).unwrap();

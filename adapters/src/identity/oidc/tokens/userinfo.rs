@@ -32,7 +32,7 @@ impl From<UserinfoLie> for RefreshError {
     }
 }
 
-/// When the endpoint might be asked.
+/// When claims are read.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Occasion {
     /// The user logged in.
@@ -41,56 +41,66 @@ pub(super) enum Occasion {
     Refresh,
 }
 
-/// Adds the claims of the userinfo endpoint, where [`UserinfoPolicy`] wants them. A failure is logged
-/// and leaves the claims as they are.
+/// What the endpoint said about the user.
+pub(super) enum UserinfoAnswer {
+    /// It was not asked, or the provider has none.
+    NotAsked,
+    /// It was asked and gave no usable answer.
+    Failed,
+    /// Its claims.
+    Claims(Map<String, Value>),
+}
+
+impl UserinfoAnswer {
+    /// The claims; `None` where there was no answer.
+    pub(super) fn claims(&self) -> Option<&Map<String, Value>> {
+        match self {
+            Self::Claims(claims) => Some(claims),
+            Self::NotAsked | Self::Failed => None,
+        }
+    }
+}
+
+/// Asks for the claims of this user, where [`UserinfoPolicy`] wants them; `needed` decides under
+/// [`UserinfoPolicy::Auto`]. A failure is logged.
 ///
 /// # Errors
 /// [`UserinfoLie`] when the answer is about another user, or is signed and the signature, the issuer
 /// or the audience is wrong.
-pub(super) async fn add(
+pub(super) async fn ask(
     provider: &OidcProvider,
     documents: &Arc<ProviderDocuments>,
-    occasion: Occasion,
     access_token: &str,
-    claims: Map<String, Value>,
-) -> Result<(Map<String, Value>, Answered), UserinfoLie> {
+    subject: &str,
+    needed: bool,
+) -> Result<UserinfoAnswer, UserinfoLie> {
     let wanted = match provider.settings.userinfo {
         UserinfoPolicy::Always => true,
-        UserinfoPolicy::Auto => {
-            occasion == Occasion::LogIn && lacks_claims(&provider.settings.scopes, &claims)
-        }
+        UserinfoPolicy::Auto => needed,
         UserinfoPolicy::Never => false,
     };
     let endpoint = documents.metadata.userinfo_endpoint.as_ref().filter(|_| wanted);
-    let Some(endpoint) = endpoint else { return Ok((claims, Answered::No)) };
-    let subject = claims.get("sub").and_then(Value::as_str).unwrap_or_default();
+    let Some(endpoint) = endpoint else { return Ok(UserinfoAnswer::NotAsked) };
     let answer = match request(provider, documents, endpoint, access_token).await {
-        Ok(more) => verify::verify_userinfo_subject(&more, subject).map(|()| more),
+        Ok(claims) => verify::verify_userinfo_subject(&claims, subject).map(|()| claims),
         Err(error) => Err(error),
     };
     match answer {
-        Ok(more) => Ok((verify::merge_userinfo(claims, more), Answered::Yes)),
+        Ok(claims) => Ok(UserinfoAnswer::Claims(claims)),
         Err(UserinfoError::Lie(cause)) => Err(UserinfoLie(cause)),
         Err(UserinfoError::Unusable(cause)) => {
             log::warn!(
                 "failed to read userinfo, going on with the ID token's claims: {cause}; \
                  OIDC_USERINFO=never stops asking"
             );
-            Ok((claims, Answered::No))
+            Ok(UserinfoAnswer::Failed)
         }
     }
 }
 
-/// Whether the claims are those of userinfo too.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Answered {
-    Yes,
-    No,
-}
-
 /// Whether a claim is missing that a requested scope promises (section 5.4). Of `profile` the name
 /// stands for all: few users have every claim, and asking for those at each log-in finds none.
-fn lacks_claims(scopes: &[String], claims: &Map<String, Value>) -> bool {
+pub(super) fn lacks_claims(scopes: &[String], claims: &Map<String, Value>) -> bool {
     [("profile", "name"), ("email", "email"), ("address", "address"), ("phone", "phone_number")]
         .into_iter()
         .any(|(scope, claim)| {

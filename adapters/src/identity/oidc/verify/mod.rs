@@ -3,6 +3,7 @@
 //! `openidconnect` checks the signatures. The rules are checked here, on the claims as they are: a
 //! token is not refused for an unusual claim that no rule is about.
 
+mod access_token;
 mod claims;
 mod id_token;
 mod jws;
@@ -13,6 +14,7 @@ mod userinfo;
 use portico_domain::ports::{LogoutTokenError, ProviderUnavailable, RedeemError, RefreshError};
 
 pub(super) use self::{
+    access_token::verify as access_token,
     id_token::ExpectedIdToken,
     jws::unverified_claims,
     logout_token::verify as logout_token,

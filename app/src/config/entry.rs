@@ -1,0 +1,114 @@
+//! What the provider's claims permit.
+
+use std::collections::BTreeMap;
+
+use portico_domain::model::{ClaimPath, Permission, PermissionRules, SITE_PERMISSIONS};
+
+use super::reader::Reader;
+
+/// The table of the mapping in `Portico.toml`; the environment has none.
+pub(super) const MAPPING: &str = "permissions";
+
+/// `PERMISSIONS_CLAIMS` and the table `[permissions]`; problems are noted.
+pub(super) fn permissions(read: &mut Reader) -> PermissionRules {
+    let claims = read.parsed(
+        "PERMISSIONS_CLAIMS",
+        "paths of claims such as realm_access.roles, separated by commas or spaces",
+        claim_paths,
+    );
+    let claims = claims.unwrap_or_else(|| PermissionRules::default().claims);
+    PermissionRules { claims, mapping: mapping(read) }
+}
+
+fn claim_paths(text: &str) -> Option<Vec<ClaimPath>> {
+    let names = text.split(|c: char| c == ',' || c.is_whitespace()).filter(|name| !name.is_empty());
+    let paths: Vec<_> = names.map(ClaimPath::parse).collect::<Option<_>>()?;
+    (!paths.is_empty()).then_some(paths)
+}
+
+fn mapping(read: &mut Reader) -> BTreeMap<String, Vec<Permission>> {
+    let Some(table) = read.table(MAPPING) else { return BTreeMap::new() };
+    let mut mapping = BTreeMap::new();
+    for (value, names) in table {
+        let key = format!("{MAPPING}.\"{value}\"");
+        let Some(names) = names else {
+            read.refuse(&key, "an array of permissions");
+            continue;
+        };
+        for name in names.iter().filter(|name| !SITE_PERMISSIONS.contains(&name.as_str())) {
+            let site = SITE_PERMISSIONS.join(", ");
+            read.refuse(&key, &format!("permissions of this site ({site}), not {name:?}"));
+        }
+        mapping.insert(value, names.into_iter().map(Permission::new).collect());
+    }
+    mapping
+}
+
+#[cfg(test)]
+mod tests {
+    use figment::{
+        Figment,
+        providers::{Format, Toml},
+    };
+
+    use super::*;
+    use crate::config::{Problem, Settings};
+
+    fn from_toml(text: &str) -> Result<Settings, Vec<Problem>> {
+        Settings::from_figment(Figment::from(Toml::string(text))).map_err(|problems| problems.0)
+    }
+
+    fn paths(settings: &Settings) -> Vec<&str> {
+        settings.permissions.claims.iter().map(ClaimPath::as_str).collect()
+    }
+
+    #[test]
+    fn reads_paths_with_commas_or_spaces_between() {
+        let default = Settings::from_pairs([("ROCKET_PROFILE", "debug")]).unwrap();
+        assert_eq!(paths(&default), ["permissions"]);
+        for text in [
+            "realm_access.roles,https://example.com/roles cognito:groups",
+            " realm_access.roles , https://example.com/roles,cognito:groups,",
+        ] {
+            let pairs = [("ROCKET_PROFILE", "debug"), ("PERMISSIONS_CLAIMS", text)];
+            let settings = Settings::from_pairs(pairs).unwrap();
+            let expected = ["realm_access.roles", "https://example.com/roles", "cognito:groups"];
+            assert_eq!(paths(&settings), expected);
+        }
+        let pairs = [("ROCKET_PROFILE", "debug"), ("PERMISSIONS_CLAIMS", ", ,")];
+        assert_eq!(Settings::from_pairs(pairs).unwrap_err().0[0].key, "PERMISSIONS_CLAIMS");
+    }
+
+    #[test]
+    fn reads_mapping_from_the_file() {
+        let settings = from_toml(
+            "rocket_profile = \"debug\"\n[permissions]\n\"/admins\" = [\"read:admin-messages\"]\n\
+             \"https://example.com/a.b\" = \"read:admin-messages\"",
+        )
+        .unwrap();
+        let expected = vec![Permission::new("read:admin-messages")];
+        assert_eq!(settings.permissions.mapping["/admins"], expected);
+        assert_eq!(settings.permissions.mapping["https://example.com/a.b"], expected);
+    }
+
+    #[test]
+    fn names_unknown_permissions_of_the_mapping() {
+        let problems = from_toml(
+            "rocket_profile = \"debug\"\n[permissions]\n\"/admins\" = [\"read:admin-mesages\"]\n\
+             staff = 7",
+        )
+        .unwrap_err();
+        let texts: Vec<_> = problems.iter().map(ToString::to_string).collect();
+        assert_eq!(texts.len(), 2, "{texts:?}");
+        assert!(texts[0].contains("permissions.\"/admins\""), "{texts:?}");
+        assert!(texts[0].contains("not \"read:admin-mesages\""), "{texts:?}");
+        assert!(texts[1].contains("permissions.\"staff\""), "{texts:?}");
+    }
+
+    #[test]
+    fn takes_mapping_from_the_file_only() {
+        let pairs = [("ROCKET_PROFILE", "debug"), ("PERMISSIONS", "/admins")];
+        assert!(Settings::from_pairs(pairs).unwrap().permissions.mapping.is_empty());
+        assert!(from_toml("rocket_profile = \"debug\"\npermissions = \"/admins\"").is_err());
+    }
+}
