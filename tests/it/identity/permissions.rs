@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::{
     refresh::session_of,
-    script::{Key, Script, Scripted},
+    script::{Script, Scripted, signing_key},
     settings,
 };
 
@@ -56,7 +56,7 @@ async fn reads_access_token_with_valid_signature_only() {
         ("without the claim", json!({}), true, vec![]),
     ] {
         let mut script = Script { claims: complete(json!({})), ..Script::default() };
-        script.access_token = Some((claims, (!ours).then(|| Key::new("ES256", Some("one")))));
+        script.access_token = Some((claims, (!ours).then(|| signing_key("ES256", Some("one")))));
         let (found, _) = permissions_at_log_in(script, &["realm_access.roles"]).await;
         assert_eq!(found, expected, "{row}");
     }

@@ -45,7 +45,7 @@ pub(crate) struct Script {
     pub(crate) token: Value,
     /// The access token is a JWT of the provider with these claims instead, signed by the key of the
     /// ID token or by this one.
-    pub(crate) access_token: Option<(Value, Option<Key>)>,
+    pub(crate) access_token: Option<(Value, Option<SigningKey>)>,
     /// What the token endpoint's answer calls itself.
     pub(crate) token_media_type: &'static str,
     /// The token endpoint's answer, when it is not the usual one.
@@ -175,9 +175,9 @@ impl Script {
     fn access_token(&self, issuer: &str) -> String {
         let Some((claims, key)) = &self.access_token else { return ACCESS_TOKEN.into() };
         let key = key.as_ref().unwrap_or(&self.signer);
-        let header = json!({ "alg": key.algorithm, "kid": key.kid, "typ": "at+jwt" });
+        let header = json!({ "alg": key.algorithm(), "kid": key.id(), "typ": "at+jwt" });
         let usual = json!({ "iss": issuer, "aud": "https://messages.example" });
-        key.token(&header, &changed(usual, claims))
+        key.sign(&header, &changed(usual, claims)).unwrap()
     }
 
     fn instead_of_token(&self, request: &Request) -> Option<Response> {
