@@ -19,6 +19,7 @@ pub mod logging;
 mod ports;
 pub mod routes;
 mod secret_key;
+pub mod server;
 mod site;
 pub mod theme;
 pub mod views;

@@ -10,6 +10,7 @@
 mod asking;
 mod browser;
 mod conformance;
+mod connections;
 mod cross_site;
 mod dependencies;
 mod documentation;

@@ -3,7 +3,12 @@
 
 use std::path::{Path, PathBuf};
 
-use portico::{Ports, assemble, config::Settings, open_database};
+use portico::{
+    Ports, assemble,
+    config::Settings,
+    open_database,
+    server::{Limits, serve},
+};
 use portico_development::{DevelopmentServers, DevelopmentSettings, RegisteredClient};
 use rocket::{Route, Shutdown};
 use tempfile::TempDir;
@@ -31,6 +36,8 @@ pub struct SiteOptions {
     pub routes: Vec<Route>,
     /// Changes the ports after they were assembled.
     pub ports: Option<Change>,
+    /// The limits of connections.
+    pub limits: Limits,
 }
 
 /// A running site. Dropping it stops it and its development servers.
@@ -77,7 +84,7 @@ impl Site {
         );
         let site = site.ignite().await.unwrap();
         let shutdown = site.shutdown();
-        let task = tokio::spawn(async move { drop(site.launch().await.unwrap()) });
+        let task = tokio::spawn(async move { serve(site, particular.limits).await.unwrap() });
         liftoff.await.expect("the site's port is free");
         Self { url, servers, ports: assembly.ports, shutdown, task: Some(task), _folder: folder }
     }

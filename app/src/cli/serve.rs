@@ -7,7 +7,12 @@ use std::{
 use rocket::{error::ErrorKind, fairing::AdHoc};
 
 use super::{Failed, output};
-use crate::{AssembleError, assemble, config::Settings, open_database};
+use crate::{
+    AssembleError, assemble,
+    config::Settings,
+    open_database,
+    server::{self, Limits, ServeError},
+};
 
 /// Serves until the process is told to stop.
 pub(super) async fn run(settings: Settings) -> Result<ExitCode, Failed> {
@@ -23,7 +28,7 @@ pub(super) async fn run(settings: Settings) -> Result<ExitCode, Failed> {
         rocket.extract_inner::<IpAddr>("address")?,
         rocket.extract_inner::<u16>("port")?,
     );
-    // Rocket binds last. Whoever starts the site twice gets one error, and nothing else happens.
+    // The server binds last. Whoever starts the site twice gets one error, and nothing else happens.
     TcpListener::bind(address).map_err(|cause| cannot_listen(address, &cause))?;
     let database = open_database(&settings)?;
     if settings.auto_migrate {
@@ -37,9 +42,11 @@ pub(super) async fn run(settings: Settings) -> Result<ExitCode, Failed> {
             output::print_status(format_args!("Portico is at {public_url}"));
         })
     }));
-    match site.launch().await {
-        Ok(_) => Ok(ExitCode::SUCCESS),
-        Err(error) => Err(explain(&error, address).into()),
+    let site = site.ignite().await.map_err(|error| explain(&error))?;
+    match server::serve(site, Limits::default()).await {
+        Ok(()) => Ok(ExitCode::SUCCESS),
+        Err(ServeError::Listen(address, cause)) => Err(cannot_listen(address, &cause).into()),
+        Err(ServeError::Rocket(error)) => Err(explain(&error).into()),
     }
 }
 
@@ -52,9 +59,8 @@ fn cannot_listen(address: SocketAddr, cause: &io::Error) -> String {
     format!("cannot listen on {address} ({cause}): check ROCKET_ADDRESS and ROCKET_PORT")
 }
 
-fn explain(error: &rocket::Error, address: SocketAddr) -> String {
+fn explain(error: &rocket::Error) -> String {
     match error.kind() {
-        ErrorKind::Bind(cause) => cannot_listen(address, cause),
         ErrorKind::FailedFairings(fairings) => {
             let names: Vec<_> = fairings.iter().map(|fairing| fairing.name.to_string()).collect();
             format!("cannot start: {} failed; the log above says why", names.join(", "))

@@ -238,6 +238,8 @@ impl Reader {
     pub(super) fn rocket(&self) -> Figment {
         // Without Rocket's own figment, which reads `Rocket.toml` also from the folders above.
         let mut rocket = Figment::from(rocket::Config::default()).merge(("port", 4040));
+        // With `mercy` 10 seconds, as long as a request to the provider may take.
+        rocket = rocket.merge(("shutdown.grace", 7));
         if let Some(profile) = self.text("ROCKET_PROFILE") {
             rocket = rocket.select(profile);
         }
