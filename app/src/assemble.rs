@@ -159,7 +159,12 @@ pub async fn assemble(settings: Settings, database: &Database) -> Result<Assembl
             id_token_algorithm: settings.client.id_token_algorithm.clone(),
             userinfo: settings.client.userinfo,
             permissions: settings.permissions.clone(),
-            required_claims: Vec::new(),
+            required_claims: settings
+                .entry_rules
+                .required_claims
+                .iter()
+                .map(|required| required.path.clone())
+                .collect(),
             vendor: client.vendor,
         },
         http.clone(),
@@ -180,6 +185,7 @@ pub async fn assemble(settings: Settings, database: &Database) -> Result<Assembl
         clock,
         randomness,
         lifetimes: settings.lifetimes,
+        entry_rules: Arc::new(settings.entry_rules.clone()),
     };
     Ok(Assembly {
         ports,

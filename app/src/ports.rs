@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use portico_adapters::sessions::{LoginAttemptStores, SessionStores};
 use portico_domain::{
-    model::{Lifetimes, NextPage},
+    model::{EntryRules, Lifetimes, NextPage},
     ports::{
         Clock, IdentityProvider, MessageApi, Randomness, RefreshError, ReplayGuard,
         SessionRegistry, UserRepository,
@@ -42,6 +42,8 @@ pub struct Ports {
     pub randomness: Arc<dyn Randomness>,
     /// How long sessions last.
     pub lifetimes: Lifetimes,
+    /// Who may log in.
+    pub entry_rules: Arc<EntryRules>,
 }
 
 impl Ports {
@@ -55,6 +57,7 @@ impl Ports {
             users: &*self.users,
             clock: &*self.clock,
             randomness: &*self.randomness,
+            rules: &self.entry_rules,
         }
     }
 
@@ -94,6 +97,7 @@ impl Ports {
             api: &*self.messages,
             identity: &*self.identity,
             clock: &*self.clock,
+            rules: &self.entry_rules,
             on_renewal_failure,
         }
     }

@@ -14,6 +14,7 @@ mod connections;
 mod cross_site;
 mod dependencies;
 mod documentation;
+mod entry;
 mod flows;
 mod hexagon;
 mod hostile;

@@ -1,8 +1,11 @@
-//! What the provider's claims permit.
+//! Who may log in, and what the provider's claims permit.
 
 use std::collections::BTreeMap;
 
-use portico_domain::model::{ClaimPath, Permission, PermissionRules, SITE_PERMISSIONS};
+use portico_domain::model::{
+    ClaimPath, EmailDomain, EntryRules, Permission, PermissionRules, RequiredClaim,
+    SITE_PERMISSIONS,
+};
 
 use super::reader::Reader;
 
@@ -21,8 +24,7 @@ pub(super) fn permissions(read: &mut Reader) -> PermissionRules {
 }
 
 fn claim_paths(text: &str) -> Option<Vec<ClaimPath>> {
-    let names = text.split(|c: char| c == ',' || c.is_whitespace()).filter(|name| !name.is_empty());
-    let paths: Vec<_> = names.map(ClaimPath::parse).collect::<Option<_>>()?;
+    let paths: Vec<_> = words(text).map(ClaimPath::parse).collect::<Option<_>>()?;
     (!paths.is_empty()).then_some(paths)
 }
 
@@ -42,6 +44,45 @@ fn mapping(read: &mut Reader) -> BTreeMap<String, Vec<Permission>> {
         mapping.insert(value, names.into_iter().map(Permission::new).collect());
     }
     mapping
+}
+
+/// `ALLOWED_EMAIL_DOMAINS`, `REQUIRED_CLAIMS` and `REQUIRE_VERIFIED_EMAIL`; problems are noted.
+pub(super) fn rules(read: &mut Reader) -> EntryRules {
+    let email_domains = read.parsed(
+        "ALLOWED_EMAIL_DOMAINS",
+        "domains such as example.com, in ASCII (xn--…), separated by commas or spaces",
+        |text| {
+            words(text)
+                .map(EmailDomain::parse)
+                .collect::<Option<Vec<_>>>()
+                .filter(|it| !it.is_empty())
+        },
+    );
+    let required_claims = read.parsed(
+        "REQUIRED_CLAIMS",
+        "claims such as groups=staff, separated by commas",
+        required_claims,
+    );
+    let require_verified_email =
+        read.parsed("REQUIRE_VERIFIED_EMAIL", "true or false", |text| text.parse().ok());
+    EntryRules {
+        email_domains: email_domains.unwrap_or_default(),
+        required_claims: required_claims.unwrap_or_default(),
+        require_verified_email: require_verified_email.unwrap_or(false),
+    }
+}
+
+fn required_claims(text: &str) -> Option<Vec<RequiredClaim>> {
+    let required = |pair: &str| {
+        let (path, value) = pair.split_once('=')?;
+        let (path, value) = (ClaimPath::parse(path.trim())?, value.trim().to_owned());
+        (!value.is_empty()).then_some(RequiredClaim { path, value })
+    };
+    text.split(',').map(required).collect()
+}
+
+fn words(text: &str) -> impl Iterator<Item = &str> {
+    text.split(|c: char| c == ',' || c.is_whitespace()).filter(|word| !word.is_empty())
 }
 
 #[cfg(test)]
@@ -110,5 +151,37 @@ mod tests {
         let pairs = [("ROCKET_PROFILE", "debug"), ("PERMISSIONS", "/admins")];
         assert!(Settings::from_pairs(pairs).unwrap().permissions.mapping.is_empty());
         assert!(from_toml("rocket_profile = \"debug\"\npermissions = \"/admins\"").is_err());
+    }
+
+    #[test]
+    fn reads_entry_rules() {
+        let debug = ("ROCKET_PROFILE", "debug");
+        let settings = Settings::from_pairs([
+            debug,
+            ("ALLOWED_EMAIL_DOMAINS", "Example.com, example.org"),
+            ("REQUIRED_CLAIMS", "groups=Site Admins, https://example.com/member=true"),
+            ("REQUIRE_VERIFIED_EMAIL", "true"),
+        ])
+        .unwrap();
+        let rules = settings.entry_rules;
+        let domains = ["example.com", "example.org"].map(|name| EmailDomain::parse(name).unwrap());
+        assert_eq!(rules.email_domains, domains);
+        let required = rules.required_claims.iter().map(|it| (it.path.as_str(), &*it.value));
+        let expected = [("groups", "Site Admins"), ("https://example.com/member", "true")];
+        assert_eq!(required.collect::<Vec<_>>(), expected);
+        assert!(rules.require_verified_email);
+        for (key, value) in [
+            ("ALLOWED_EMAIL_DOMAINS", "@example.com"),
+            ("ALLOWED_EMAIL_DOMAINS", "*.example.com"),
+            ("ALLOWED_EMAIL_DOMAINS", "b\u{fc}cher.example"),
+            ("ALLOWED_EMAIL_DOMAINS", ","),
+            ("REQUIRED_CLAIMS", "groups"),
+            ("REQUIRED_CLAIMS", "groups="),
+            ("REQUIRED_CLAIMS", "=staff"),
+            ("REQUIRE_VERIFIED_EMAIL", "yes"),
+        ] {
+            let problems = Settings::from_pairs([debug, (key, value)]).unwrap_err();
+            assert_eq!(problems.0[0].key, key, "{value}");
+        }
     }
 }

@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use figment::Figment;
 use portico_adapters::{identity::oidc::ResponseMode, sessions::KeyMaterial};
-use portico_domain::model::{Lifetimes, PermissionRules};
+use portico_domain::model::{EntryRules, Lifetimes, PermissionRules};
 use url::Url;
 
 pub use addresses::DatabaseUrl;
@@ -61,6 +61,8 @@ pub struct Settings {
     pub pushed_requests: bool,
     /// `PERMISSIONS_CLAIMS`, and the mapping in `Portico.toml`.
     pub permissions: PermissionRules,
+    /// `ALLOWED_EMAIL_DOMAINS`, `REQUIRED_CLAIMS` and `REQUIRE_VERIFIED_EMAIL`.
+    pub entry_rules: EntryRules,
     /// Further `OIDC_…` settings.
     pub client: ClientOptions,
     /// `API_SERVER_URL`.
@@ -225,6 +227,7 @@ impl Settings {
             read.parsed("OIDC_PAR", "true or false", |text| text.parse().ok()).unwrap_or(false);
         let client = client::read(&mut read);
         let permissions = entry::permissions(&mut read);
+        let entry_rules = entry::rules(&mut read);
         let plaintext = plaintext::read(&mut read, debug_profile);
         match (public_url, provider, read.problems()) {
             (Some(public_url), Some(provider), None) => Ok(Self {
@@ -241,6 +244,7 @@ impl Settings {
                 response_mode,
                 pushed_requests,
                 permissions,
+                entry_rules,
                 client,
                 api_server_url,
                 database_url,

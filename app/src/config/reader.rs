@@ -7,7 +7,7 @@ use figment::{Figment, value::Value};
 use super::{entry::MAPPING, files, sources::Text, unknown};
 
 /// Every key but Rocket's own, as the environment spells it.
-pub const KEYS: [&str; 32] = [
+pub const KEYS: [&str; 35] = [
     "AUTH0_DOMAIN",
     "AUTH0_CLIENT_ID",
     "AUTH0_CLIENT_SECRET",
@@ -27,6 +27,9 @@ pub const KEYS: [&str; 32] = [
     "OIDC_USERINFO",
     "OIDC_ID_TOKEN_SIGNED_RESPONSE_ALG",
     "PERMISSIONS_CLAIMS",
+    "ALLOWED_EMAIL_DOMAINS",
+    "REQUIRED_CLAIMS",
+    "REQUIRE_VERIFIED_EMAIL",
     "PUBLIC_URL",
     "DATABASE_URL",
     "AUTO_MIGRATE",

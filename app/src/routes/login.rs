@@ -2,7 +2,7 @@ use std::collections::HashMap;
 
 use portico_domain::{
     model::{
-        AuthorizationCode, AuthorizationParameters, AuthorizationResponse, Callback,
+        AuthorizationCode, AuthorizationParameters, AuthorizationResponse, Callback, EntryRefusal,
         InvalidParameter, NextPage, ProviderRefusal, Screen, State as LoginState,
     },
     ports::{RedeemError, SaveSessionError},
@@ -226,12 +226,23 @@ async fn complete(
     let callback = answer.into_callback();
     let complete = ports.complete_login();
     let done = complete.run(&*stores.session, &*stores.attempts, callback, &device.0).await;
-    done.map(|next| SeeOther(next.to_string())).map_err(explain)
+    done.map(|next| SeeOther(next.to_string())).map_err(|error| {
+        let other_account = another_account(ports.identity.prompt_for_another_account());
+        explain(error, other_account)
+    })
+}
+
+/// The log-in page that offers another account.
+pub(super) fn another_account(prompt: &str) -> &'static str {
+    match prompt {
+        "login" => "/login?prompt=login",
+        _ => "/login?prompt=select_account",
+    }
 }
 
 const AGAIN: &str = "Please log in again.";
 
-fn explain(error: LoginError) -> Failure {
+fn explain(error: LoginError, other_account: &'static str) -> Failure {
     let bad = |title, what, todo| Failure::new(Status::BadRequest, title, what, todo);
     let failure = match &error {
         LoginError::NoAttempt => bad(
@@ -242,7 +253,17 @@ fn explain(error: LoginError) -> Failure {
         LoginError::Expired => {
             bad("This login took too long", "A login must be completed within ten minutes.", AGAIN)
         }
+        LoginError::Refused(refusal) if refusal.error == "access_denied" => {
+            return refused(refusal)
+                .with_action("Log in with another account", other_account)
+                .caused_by(error);
+        }
         LoginError::Refused(refusal) => refused(refusal),
+        LoginError::NotAllowed(refusal) => {
+            return not_allowed("You may not log in to this site", refusal)
+                .with_action("Log in with another account", other_account)
+                .caused_by(error);
+        }
         LoginError::Redeem(RedeemError::WrongIssuer(_) | RedeemError::WrongNonce) => bad(
             "This login cannot be trusted",
             "The response does not belong to the login that was started in this browser. You have not been signed in.",
@@ -281,6 +302,33 @@ fn explain(error: LoginError) -> Failure {
         }
     };
     failure.with_action("Log in again", "/login").caused_by(error)
+}
+
+/// The user may not log in here, or not any more.
+pub(super) fn not_allowed(title: &'static str, refusal: &EntryRefusal) -> Failure {
+    let what = match refusal {
+        EntryRefusal::NoEmail => {
+            "Your identity provider does not tell this site your e-mail address."
+        }
+        EntryRefusal::UnverifiedEmail => {
+            "Your e-mail address is not verified at your identity provider."
+        }
+        EntryRefusal::EmailDomain => {
+            "This site is for e-mail addresses of certain domains, and yours is not one of them."
+        }
+        EntryRefusal::Claim(_) => {
+            "Your account is not in the group or role that this site requires."
+        }
+        EntryRefusal::ReferredClaim(_) => {
+            "Your account has more groups than your identity provider tells this site."
+        }
+    };
+    Failure::new(
+        Status::Forbidden,
+        title,
+        what,
+        "Log in with another account, or contact the operators of this site and give them the reference.",
+    )
 }
 
 fn refused(refusal: &ProviderRefusal) -> Failure {

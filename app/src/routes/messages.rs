@@ -134,6 +134,16 @@ async fn read(
         .with_action("Log In", log_in_for(topic))
         .logged_out()
         .caused_by(cause)),
+        Err(ReadMessageError::NotAllowed(refusal)) => {
+            let failure = super::login::not_allowed("Your session has ended", &refusal);
+            Err(failure
+                .with_action(
+                    "Log in with another account",
+                    super::login::another_account(ports.identity.prompt_for_another_account()),
+                )
+                .logged_out()
+                .caused_by(ReadMessageError::NotAllowed(refusal)))
+        }
         Err(cause @ ReadMessageError::Save(_)) => Err(Failure::new(
             Status::ServiceUnavailable,
             "We cannot see whether you are signed in",

@@ -3,6 +3,7 @@
 mod authorization_parameters;
 mod claim_path;
 mod claims;
+mod entry_rules;
 mod login_attempt;
 mod login_loop;
 mod logout_token;
@@ -17,6 +18,7 @@ mod user;
 pub use authorization_parameters::{AuthorizationParameters, InvalidParameter};
 pub use claim_path::ClaimPath;
 pub use claims::{Claims, Profile};
+pub use entry_rules::{EmailDomain, EntryRefusal, EntryRules, RequiredClaim};
 pub use login_attempt::{AuthorizationResponse, Callback, LoginAttempt, ProviderRefusal, Screen};
 pub use login_loop::LoginLoopGuard;
 pub use logout_token::{LogoutTarget, LogoutToken};

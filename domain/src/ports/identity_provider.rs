@@ -75,6 +75,12 @@ pub trait IdentityProvider: Send + Sync {
         state: &State,
     ) -> Result<Option<String>, ProviderUnavailable>;
 
+    /// The `prompt` that offers the user another account (OpenID Connect Core, section 3.1.2.1):
+    /// `select_account`, or `login` where the metadata list other values only.
+    fn prompt_for_another_account(&self) -> &'static str {
+        "select_account"
+    }
+
     /// Reads the provider's metadata and keys anew, to check that it answers.
     ///
     /// # Errors

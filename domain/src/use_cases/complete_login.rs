@@ -1,5 +1,7 @@
+use chrono::TimeDelta;
+
 use crate::{
-    model::{Callback, NextPage, ProviderRefusal, Session, SessionId},
+    model::{Callback, EntryRefusal, EntryRules, NextPage, ProviderRefusal, Session, SessionId},
     ports::{
         Clock, IdentityProvider, LoginAttempts, Randomness, RandomnessUnavailable, RedeemError,
         SaveSessionError, SessionStore, SessionsUnavailable, UserRepository, UsersUnavailable,
@@ -16,6 +18,8 @@ pub struct CompleteLogin<'a> {
     pub clock: &'a dyn Clock,
     /// Makes the session id.
     pub randomness: &'a dyn Randomness,
+    /// Who may log in.
+    pub rules: &'a EntryRules,
 }
 
 /// Why nobody was logged in.
@@ -33,6 +37,9 @@ pub enum LoginError {
     /// The code could not be redeemed.
     #[error(transparent)]
     Redeem(#[from] RedeemError),
+    /// The user may not log in here. Nothing of the user was stored.
+    #[error("the user may not log in: {0}")]
+    NotAllowed(#[from] EntryRefusal),
     /// The session cannot be saved.
     #[error(transparent)]
     Save(#[from] SaveSessionError),
@@ -82,6 +89,13 @@ impl CompleteLogin<'_> {
             }
         };
         let identity = self.identity.redeem(&response, &attempt).await?;
+        if let Err(refusal) = self.rules.check(&identity.claims.to_map()) {
+            // Nobody will use it.
+            if let Some(token) = &identity.tokens.refresh_token {
+                self.identity.revoke(token, TimeDelta::zero()).await;
+            }
+            return Err(refusal.into());
+        }
         let id = SessionId::new(self.randomness.bytes()?);
         let now = self.clock.now();
         self.users.record_login(&identity.subject, &identity.profile(), now).await?;

@@ -1,6 +1,6 @@
 use super::{RefreshSession, RefreshSessionError};
 use crate::{
-    model::{Message, Session, Topic},
+    model::{EntryRefusal, EntryRules, Message, Session, Topic},
     ports::{
         Clock, IdentityProvider, MessageApi, MessageError, RefreshError, RefusalReason,
         SaveSessionError, SessionStore,
@@ -15,6 +15,8 @@ pub struct ReadMessage<'a> {
     pub identity: &'a dyn IdentityProvider,
     /// Tells whether the access token is about to expire.
     pub clock: &'a dyn Clock,
+    /// Who may stay logged in.
+    pub rules: &'a EntryRules,
     /// Receives the cause when a token could not be renewed: the visitor may not notice it, the
     /// operator must.
     pub on_renewal_failure: &'a (dyn Fn(&RefreshError) + Sync),
@@ -37,6 +39,9 @@ pub enum ReadMessageError {
     /// The session ended while its tokens were renewed: the cause, for the log.
     #[error("{0}")]
     SessionEnded(String),
+    /// The session ended while its tokens were renewed: the user may not log in here any more.
+    #[error("the session has ended: {0}")]
+    NotAllowed(EntryRefusal),
     /// The session cannot be read or saved.
     #[error(transparent)]
     Save(#[from] SaveSessionError),
@@ -92,13 +97,14 @@ impl ReadMessage<'_> {
         sessions: &dyn SessionStore,
         session: &Session,
     ) -> Result<Session, ReadMessageError> {
-        let refresh = RefreshSession { identity: self.identity };
+        let refresh = RefreshSession { identity: self.identity, rules: self.rules };
         refresh.run(sessions, session).await.map_err(|error| match error {
             RefreshSessionError::Unavailable(cause) => {
                 (self.on_renewal_failure)(&cause);
                 ReadMessageError::RenewalUnavailable(Some(cause))
             }
             RefreshSessionError::FailedElsewhere => ReadMessageError::RenewalUnavailable(None),
+            RefreshSessionError::NotAllowed(refusal) => ReadMessageError::NotAllowed(refusal),
             RefreshSessionError::Ended(cause) => ReadMessageError::SessionEnded(cause),
             RefreshSessionError::Save(cause) => cause.into(),
         })

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use chrono::TimeDelta;
 
 use crate::{
-    model::{RefreshToken, RefreshedTokens, Session, Tokens},
+    model::{EntryRefusal, EntryRules, RefreshToken, RefreshedTokens, Session, Tokens},
     ports::{
         IdentityProvider, RefreshError, Renewal, SaveSessionError, SessionStore, TokenRenewal,
     },
@@ -14,6 +14,8 @@ use crate::{
 pub struct RefreshSession<'a> {
     /// Renews the tokens.
     pub identity: &'a dyn IdentityProvider,
+    /// Who may stay logged in.
+    pub rules: &'a EntryRules,
 }
 
 /// Why a session has no newer tokens.
@@ -22,6 +24,9 @@ pub enum RefreshSessionError {
     /// The session has ended: the provider refused to renew it, or it was ended meanwhile.
     #[error("the session has ended: {0}")]
     Ended(String),
+    /// The session has ended: by the newer claims the user may not log in here any more.
+    #[error("the session has ended: {0}")]
+    NotAllowed(EntryRefusal),
     /// The tokens cannot be renewed now; the session stays as it is.
     #[error(transparent)]
     Unavailable(#[from] RefreshError),
@@ -44,19 +49,35 @@ impl RefreshSession<'_> {
         sessions: &dyn SessionStore,
         stale: &Session,
     ) -> Result<Session, RefreshSessionError> {
-        let renewal = ProviderRenewal { identity: self.identity, result: Mutex::default() };
+        let renewal = ProviderRenewal {
+            identity: self.identity,
+            rules: self.rules,
+            result: Mutex::default(),
+        };
         let session = sessions.refresh(stale, &renewal).await?;
         let result = renewal.result.into_inner().unwrap_or_else(PoisonError::into_inner);
         match (session, result) {
             (Some(session), Some(Ok(_))) => Ok(session),
             (Some(session), _) if is_newer(&session, stale) => Ok(session),
-            (Some(_), Some(Err(cause))) => Err(cause.into()),
+            (Some(_), Some(Err(Failure::Provider(cause)))) => Err(cause.into()),
+            // The store ends the session before it returns.
+            (_, Some(Err(Failure::NotAllowed(refusal, token)))) => {
+                if let Some(token) = token {
+                    self.identity.revoke(&token, TimeDelta::zero()).await;
+                }
+                Err(RefreshSessionError::NotAllowed(refusal))
+            }
             (Some(_), None) => Err(RefreshSessionError::FailedElsewhere),
-            (None, Some(Err(RefreshError::Incomplete { cause, refresh_token }))) => {
+            (
+                None,
+                Some(Err(Failure::Provider(RefreshError::Incomplete { cause, refresh_token }))),
+            ) => {
                 self.identity.revoke(&refresh_token, TimeDelta::zero()).await;
                 Err(RefreshSessionError::Ended(cause))
             }
-            (None, Some(Err(cause))) => Err(RefreshSessionError::Ended(cause.to_string())),
+            (None, Some(Err(Failure::Provider(cause)))) => {
+                Err(RefreshSessionError::Ended(cause.to_string()))
+            }
             (None, result) => {
                 // The user logged out while the provider answered: nobody will use the new token.
                 if let Some(Ok(Some(token))) = result {
@@ -76,8 +97,16 @@ fn is_newer(session: &Session, stale: &Session) -> bool {
 /// becomes of the session.
 struct ProviderRenewal<'a> {
     identity: &'a dyn IdentityProvider,
+    rules: &'a EntryRules,
     /// The new refresh token, or why there is none. `None` where the provider was not asked.
-    result: Mutex<Option<Result<Option<RefreshToken>, RefreshError>>>,
+    result: Mutex<Option<Result<Option<RefreshToken>, Failure>>>,
+}
+
+/// Why the provider's answer does not renew the session.
+enum Failure {
+    Provider(RefreshError),
+    /// With the new refresh token.
+    NotAllowed(EntryRefusal, Option<RefreshToken>),
 }
 
 #[async_trait]
@@ -86,21 +115,31 @@ impl TokenRenewal for ProviderRenewal<'_> {
         let (renewal, result) = match self.identity.refresh(session).await {
             Ok(refreshed) => {
                 let token = refreshed.tokens.refresh_token.clone();
-                (Renewal::Refreshed(refreshed), Ok(token))
+                let claims = refreshed.claims.as_ref().unwrap_or(&session.identity.claims);
+                match self.rules.check(&claims.to_map()) {
+                    Ok(()) => (Renewal::Refreshed(refreshed), Ok(token)),
+                    Err(refusal) => (Renewal::End, Err(Failure::NotAllowed(refusal, token))),
+                }
             }
             Err(cause @ (RefreshError::Refused(_) | RefreshError::InvalidIdentity(_))) => {
-                (Renewal::End, Err(cause))
+                (Renewal::End, Err(Failure::Provider(cause)))
             }
-            Err(cause) => match &cause {
-                // Saved at once: the provider may not accept the earlier token any more.
-                RefreshError::Incomplete { refresh_token, .. } => {
-                    let refresh_token = Some(refresh_token.clone());
-                    let tokens = Tokens { refresh_token, ..session.tokens().clone() };
-                    let refreshed = RefreshedTokens { tokens, claims: None, permissions: None };
-                    (Renewal::Refreshed(refreshed), Err(cause))
-                }
-                _ => (Renewal::Unchanged, Err(cause)),
-            },
+            Err(cause) => {
+                let renewal = match &cause {
+                    // Saved at once: the provider may not accept the earlier token any more.
+                    RefreshError::Incomplete { refresh_token, .. } => {
+                        let refresh_token = Some(refresh_token.clone());
+                        let tokens = Tokens { refresh_token, ..session.tokens().clone() };
+                        Renewal::Refreshed(RefreshedTokens {
+                            tokens,
+                            claims: None,
+                            permissions: None,
+                        })
+                    }
+                    _ => Renewal::Unchanged,
+                };
+                (renewal, Err(Failure::Provider(cause)))
+            }
         };
         *self.result.lock().unwrap_or_else(PoisonError::into_inner) = Some(result);
         renewal

@@ -8,8 +8,8 @@ use portico_contracts::{
 };
 use portico_domain::{
     model::{
-        AuthorizationCode, AuthorizationResponse, Callback, LoginAttempt, LoginLoopGuard, NextPage,
-        ProviderRefusal, Session, SessionId, State,
+        AuthorizationCode, AuthorizationResponse, Callback, EntryRefusal, EntryRules, LoginAttempt,
+        LoginLoopGuard, NextPage, ProviderRefusal, RefreshToken, Session, SessionId, State,
     },
     ports::{
         Clock, IdentityProvider, LoginAttempts, MockIdentityProvider, MockLoginAttempts,
@@ -56,6 +56,7 @@ fn provider() -> MockIdentityProvider {
 
 /// A browser that began a log-in, and a site with no users.
 struct Setup {
+    rules: EntryRules,
     clock: ManualClock,
     users: Arc<InMemoryUsers>,
     browser: InMemoryBrowser,
@@ -66,7 +67,7 @@ impl Setup {
         let (clock, browser) = (ManualClock::default(), InMemoryBrowser::default());
         clock.advance(TimeDelta::hours(1));
         browser.remember(&attempt(&clock)).await.unwrap();
-        Self { clock, users: Arc::default(), browser }
+        Self { rules: EntryRules::default(), clock, users: Arc::default(), browser }
     }
 
     async fn logged_in() -> Self {
@@ -90,7 +91,7 @@ impl Setup {
         callback: Callback,
     ) -> Result<NextPage, LoginError> {
         let (clock, randomness) = (&self.clock, &CountingRandomness::default());
-        let login = CompleteLogin { identity, users, clock, randomness };
+        let login = CompleteLogin { identity, users, clock, randomness, rules: &self.rules };
         login.run(&self.browser, &self.browser, callback, DEVICE).await
     }
 
@@ -285,13 +286,14 @@ async fn starts_no_session_when_login_cannot_be_recorded() {
 
 #[tokio::test]
 async fn starts_no_session_without_randomness() {
-    let Setup { clock, users, browser } = Setup::new().await;
+    let Setup { clock, users, browser, .. } = Setup::new().await;
     let (identity, randomness) = (provider(), no_randomness());
     let login = CompleteLogin {
         identity: &identity,
         users: &*users,
         clock: &clock,
         randomness: &randomness,
+        rules: &EntryRules::default(),
     };
     let failed = login.run(&browser, &browser, callback_with_code(), DEVICE).await;
     assert_eq!(failed, Err(LoginError::Randomness(randomness_outage())));
@@ -306,7 +308,13 @@ async fn run_with_mocks(
 ) -> Result<NextPage, LoginError> {
     let (users, clock) = (InMemoryUsers::default(), ManualClock::default());
     let randomness = CountingRandomness::default();
-    let login = CompleteLogin { identity, users: &users, clock: &clock, randomness: &randomness };
+    let login = CompleteLogin {
+        identity,
+        users: &users,
+        clock: &clock,
+        randomness: &randomness,
+        rules: &EntryRules::default(),
+    };
     login.run(sessions, attempts, callback_with_code(), DEVICE).await
 }
 
@@ -341,4 +349,25 @@ async fn records_no_success_when_session_cannot_be_saved(#[case] error: SaveSess
     sessions.expect_start().once().returning(move |_| Err(answer.clone()));
     let failed = run_with_mocks(&provider(), &sessions, &attempts).await;
     assert_eq!(failed, Err(LoginError::Save(error)));
+}
+
+#[tokio::test]
+async fn stores_nothing_of_user_who_may_not_log_in() {
+    let mut setup = Setup::new().await;
+    setup.rules.require_verified_email = true;
+    let mut identity = MockIdentityProvider::new();
+    identity.expect_redeem().once().returning(|_, _| {
+        let mut identity = fixtures::identity();
+        identity.tokens.refresh_token = Some(RefreshToken::new("refresh-token"));
+        Ok(identity)
+    });
+    identity
+        .expect_revoke()
+        .once()
+        .withf(|token, _| token.expose() == "refresh-token")
+        .return_const(());
+    let refused = setup.run(&identity, callback_with_code()).await;
+    assert_eq!(refused, Err(LoginError::NotAllowed(EntryRefusal::UnverifiedEmail)));
+    assert!(!is_logged_in(&setup.browser).await);
+    assert_eq!(setup.users.find(&fixtures::subject()).await, Ok(None));
 }

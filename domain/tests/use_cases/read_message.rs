@@ -6,7 +6,7 @@ use portico_contracts::{
     fixtures,
 };
 use portico_domain::{
-    model::{AccessToken, Message, RefreshedTokens, Session, Tokens, Topic},
+    model::{AccessToken, EntryRules, Message, RefreshedTokens, Session, Tokens, Topic},
     ports::{
         MessageError, MockIdentityProvider, MockMessageApi, MockSessionStore, RefreshError,
         RefusalReason, SaveSessionError, SessionStore,
@@ -89,8 +89,13 @@ async fn run_with(
     clock.advance(after);
     let failures = Mutex::new(Vec::new());
     let on_renewal_failure = |cause: &RefreshError| failures.lock().unwrap().push(cause.clone());
-    let read =
-        ReadMessage { api, identity, clock: &clock, on_renewal_failure: &on_renewal_failure };
+    let read = ReadMessage {
+        api,
+        identity,
+        clock: &clock,
+        rules: &EntryRules::default(),
+        on_renewal_failure: &on_renewal_failure,
+    };
     let result = read.run(sessions, visitor, Topic::Protected).await;
     (result, failures.into_inner().unwrap())
 }

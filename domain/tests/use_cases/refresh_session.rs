@@ -4,7 +4,10 @@ use chrono::TimeDelta;
 use futures_util::FutureExt;
 use portico_contracts::fakes::InMemoryBrowser;
 use portico_domain::{
-    model::{AccessToken, RefreshToken, RefreshedTokens, Session, SessionChange},
+    model::{
+        AccessToken, EntryRefusal, EntryRules, RefreshToken, RefreshedTokens, Session,
+        SessionChange,
+    },
     ports::{
         MockIdentityProvider, MockSessionStore, RefreshError, Renewal, SaveSessionError,
         SessionStore,
@@ -57,7 +60,7 @@ async fn run(
     identity: &MockIdentityProvider,
     sessions: &dyn SessionStore,
 ) -> Result<Session, RefreshSessionError> {
-    RefreshSession { identity }.run(sessions, &session()).await
+    RefreshSession { identity, rules: &EntryRules::default() }.run(sessions, &session()).await
 }
 
 #[tokio::test]
@@ -94,7 +97,7 @@ async fn renews_again_when_newer_tokens_are_stale() {
         .once()
         .withf(|given| *given == newer_session())
         .returning(move |_| Ok(newest.clone()));
-    let refresh = RefreshSession { identity: &identity };
+    let refresh = RefreshSession { identity: &identity, rules: &EntryRules::default() };
     assert_eq!(refresh.run(&browser, &newer_session()).await, Ok(expected));
 }
 
@@ -213,4 +216,20 @@ async fn reports_session_that_cannot_be_saved(#[case] error: SaveSessionError) {
     sessions.expect_refresh().once().returning(move |_, _| Err(answer.clone()));
     let failed = run(&MockIdentityProvider::new(), &sessions).await;
     assert_eq!(failed, Err(RefreshSessionError::Save(error)));
+}
+
+#[tokio::test]
+async fn ends_session_of_user_who_may_not_log_in_any_more() {
+    let browser = browser_with(&session()).await;
+    let mut identity = provider(Ok(newer_tokens()));
+    identity
+        .expect_revoke()
+        .once()
+        .withf(|token, _| token.expose() == "newer-refresh-token")
+        .return_const(());
+    let rules = EntryRules { require_verified_email: true, ..EntryRules::default() };
+    let refresh = RefreshSession { identity: &identity, rules: &rules };
+    let refused = refresh.run(&browser, &session()).await;
+    assert_eq!(refused, Err(RefreshSessionError::NotAllowed(EntryRefusal::UnverifiedEmail)));
+    assert!(!is_logged_in(&browser).await);
 }

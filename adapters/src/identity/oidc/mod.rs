@@ -193,6 +193,13 @@ impl IdentityProvider for OidcProvider {
         Ok(Some(url.into()))
     }
 
+    fn prompt_for_another_account(&self) -> &'static str {
+        match self.discovery.cached() {
+            Some(documents) if !documents.metadata.supports_select_account => "login",
+            _ => "select_account",
+        }
+    }
+
     async fn check(&self) -> Result<(), ProviderUnavailable> {
         self.discovery.refresh().await?;
         Ok(())

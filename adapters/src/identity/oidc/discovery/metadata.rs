@@ -66,6 +66,8 @@ pub(in crate::identity::oidc) struct Metadata {
     pub(in crate::identity::oidc) client_assertion_algorithms: Vec<String>,
     /// `prompt=create` (Initiating User Registration via OpenID Connect, section 4.1).
     pub(in crate::identity::oidc) supports_prompt_create: bool,
+    /// `prompt=select_account`: listed, or no value is.
+    pub(in crate::identity::oidc) supports_select_account: bool,
     /// Every authorization response has the parameter `iss` (RFC 9207, section 3).
     pub(in crate::identity::oidc) sends_issuer: bool,
     /// What is wrong with optional metadata, which therefore count as absent; for the log.
@@ -151,6 +153,8 @@ impl Metadata {
                 .flatten()
                 .filter_map(|name| name.as_str().map(str::to_owned))
                 .collect(),
+            supports_select_account: list("prompt_values_supported").is_none()
+                || lists("prompt_values_supported", "select_account"),
             supports_prompt_create: lists("prompt_values_supported", "create"),
             sends_issuer: document.get("authorization_response_iss_parameter_supported")
                 == Some(&Value::Bool(true)),

@@ -1,0 +1,44 @@
+//! Who may log in.
+
+use http::StatusCode;
+use portico_tests::site::{Site, SiteOptions, log_in};
+
+const USER: &str = "user@example.com";
+
+async fn site(key: &'static str, value: &str) -> Site {
+    let settings = vec![(key, value.to_owned())];
+    Site::start_with(SiteOptions { settings, ..SiteOptions::default() }).await
+}
+
+#[tokio::test]
+async fn refused_user_is_told_why_and_offered_another_account() {
+    for (key, value, reason) in [
+        ("ALLOWED_EMAIL_DOMAINS", "sub.example.com", "e-mail addresses of certain domains"),
+        ("REQUIRED_CLAIMS", "groups=staff", "not in the group or role"),
+    ] {
+        let site = site(key, value).await;
+        let person = site.person();
+        let page = log_in(&person, "/login", USER).await;
+        assert_eq!(page.status, StatusCode::FORBIDDEN, "{key}");
+        assert_eq!(page.heading(), "You may not log in to this site", "{key}");
+        assert!(page.text().contains(reason), "{key}: {}", page.text());
+        assert!(!page.body.contains(USER), "{key}");
+        let link = page.link("Log in with another account").unwrap();
+        let prompt = link.query().unwrap();
+        assert!(["prompt=select_account", "prompt=login"].contains(&prompt), "{link}");
+        assert_eq!(site.ports.users.list(10).await, Ok(Vec::new()), "{key}");
+        let profile = person.get("/profile").await;
+        assert_eq!(profile.header("location"), Some("/login?next=%2Fprofile"), "{key}");
+    }
+}
+
+#[tokio::test]
+async fn lets_in_user_who_meets_the_rules() {
+    for (key, value) in [
+        ("ALLOWED_EMAIL_DOMAINS", "other.example, EXAMPLE.com"),
+        ("REQUIRED_CLAIMS", "email=user@example.com"),
+        ("REQUIRE_VERIFIED_EMAIL", "true"),
+    ] {
+        site(key, value).await.signed_in(USER).await;
+    }
+}
