@@ -125,8 +125,10 @@ async fn scripted(
     let mut script = Script::default();
     let nonce = attempt(ATTEMPT).nonce.expose().to_owned();
     script.claims = json!({ "auth_time": 1_000 });
-    let claims =
-        json!({ "iss": "", "sub": "ann", "aud": "portico", "auth_time": 1_000, "nonce": nonce });
+    let claims = json!({
+        "iss": "", "sub": "ann", "aud": "portico", "auth_time": 1_000, "nonce": nonce,
+        "org_id": "org_1", "org_name": "acme",
+    });
     change(&mut script);
     let provider = script.start().await;
     let mut claims = claims;
@@ -149,7 +151,9 @@ fn unsigned(claims: &Value) -> String {
 #[tokio::test]
 async fn the_new_id_token_is_held_against_the_first() {
     type Change = fn(&mut Script);
-    let good: [(&str, Change); 4] = [
+    let good: [(&str, Change); 6] = [
+        ("the organization", |script| script.claims = json!({ "org_id": "org_1" })),
+        ("its name", |script| script.claims = json!({ "org_name": "ACME" })),
         ("as at the login", |_| {}),
         ("no nonce", |script| script.claims = json!({ "nonce": null })),
         ("no auth_time", |script| script.claims = json!({ "auth_time": null })),
@@ -159,7 +163,10 @@ async fn the_new_id_token_is_held_against_the_first() {
         let (_, answer) = scripted(change).await;
         assert!(answer.is_ok(), "{name}: {answer:?}");
     }
-    let bad: [(&str, Change); 6] = [
+    let bad: [(&str, Change); 9] = [
+        ("org_id, no text", |script| script.claims = json!({ "org_id": 1 })),
+        ("org_id", |script| script.claims = json!({ "org_id": "org_2", "org_name": "acme" })),
+        ("org_name", |script| script.claims = json!({ "org_name": "other" })),
         ("sub", |script| script.claims = json!({ "sub": "bob" })),
         ("iss", |script| script.claims = json!({ "iss": "https://other.example" })),
         ("nonce", |script| script.claims = json!({ "nonce": "another" })),

@@ -73,6 +73,21 @@ impl ExpectedIdToken<'_> {
                 return InvalidToken::rule(format!("it has another {name}"));
             }
         }
+        // Auth0: the organization of the log-in, where both name one.
+        for name in ["org_id", "org_name"] {
+            let is_same = |was: &str, is: &Value| match name {
+                "org_name" => is.as_str().is_some_and(|is| was.eq_ignore_ascii_case(is)),
+                _ => is.as_str() == Some(was),
+            };
+            let was = earlier.get(name).and_then(Value::as_str);
+            if let (Some(was), Some(is)) = (was, claims.get(name)) {
+                if !is_same(was, is) {
+                    return InvalidToken::rule("it is of another organization");
+                }
+                // An organization may be renamed; its id stays.
+                break;
+            }
+        }
         // nonce should be absent; if present it is the original one.
         if claims.contains_key("nonce") && nonce(&claims) != nonce(earlier) {
             return Err(InvalidToken::WrongNonce);
