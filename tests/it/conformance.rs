@@ -3,7 +3,7 @@
 use std::{path::Path, process::Command};
 
 #[test]
-fn each_requirement_names_a_test_that_exists() {
+fn conformance_page_names_existing_tests() {
     let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/conformance.md");
     let page = std::fs::read_to_string(page).unwrap();
     let list = Command::new(std::env::current_exe().unwrap()).arg("--list").output().unwrap();

@@ -71,7 +71,7 @@ fn foreign(own: &str) -> Vec<Vec<(&str, &str)>> {
 }
 
 #[tokio::test]
-async fn refuses_post_that_does_not_come_from_the_site() {
+async fn refuses_post_from_another_site() {
     let site = Site::start().await;
     let (user, _) = site.signed_in(USER).await;
     let own = site.url.origin().ascii_serialization();
@@ -92,7 +92,7 @@ async fn refuses_post_that_does_not_come_from_the_site() {
 }
 
 #[tokio::test]
-async fn accepts_post_from_the_site_by_any_header_that_says_so() {
+async fn accepts_same_origin_post_by_any_of_three_headers() {
     let site = Site::start().await;
     let (user, _) = site.signed_in(USER).await;
     let own = site.url.origin().ascii_serialization();
@@ -115,7 +115,7 @@ async fn accepts_post_from_the_site_by_any_header_that_says_so() {
 }
 
 #[tokio::test]
-async fn log_out_address_asks_unless_the_user_navigated_to_it() {
+async fn get_logout_asks_for_confirmation_unless_user_navigated() {
     let site = Site::start().await;
     let (user, _) = site.signed_in(USER).await;
     let with = |name, value| [LINK, &[(name, value)]].concat();
@@ -161,7 +161,7 @@ async fn log_out_address_asks_unless_the_user_navigated_to_it() {
 }
 
 #[tokio::test]
-async fn prefetch_head_or_sub_resource_starts_no_log_in() {
+async fn prefetch_head_and_subresource_start_no_login() {
     let site = Site::start().await;
     let visitor = site.person();
     let with = |name, value| [TYPED, &[(name, value)]].concat();
@@ -194,7 +194,7 @@ async fn prefetch_head_or_sub_resource_starts_no_log_in() {
 }
 
 #[tokio::test]
-async fn head_or_prefetch_of_a_callback_keeps_its_attempt() {
+async fn head_and_prefetch_of_callback_keep_attempt() {
     let site = Site::start().await;
     let user = site.person();
     let form = user.visit("/login").await;

@@ -19,7 +19,7 @@ fn features(kinds: &str) -> BTreeSet<String> {
 /// A feature that only a dev-dependency turns on has its crate compiled again, and with it all that
 /// builds on it, when `cargo test` follows `cargo run`.
 #[test]
-fn dev_dependencies_turn_no_feature_on_that_cargo_run_builds_without() {
+fn dev_dependencies_enable_no_feature_beyond_those_of_cargo_run() {
     let run = features("normal,build");
     let test = features("normal,build,dev");
     assert!(run.iter().any(|line| line.starts_with("rocket v")), "{run:?}");

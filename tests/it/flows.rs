@@ -26,7 +26,7 @@ fn is_signed_in(page: &Page) -> bool {
 }
 
 #[tokio::test]
-async fn the_whole_guide_from_sign_up_to_a_second_login() {
+async fn guide_works_from_sign_up_to_second_login() {
     let site = Site::start().await;
     let person = site.person();
 
@@ -83,7 +83,7 @@ async fn test_accounts_log_in_with_one_button() {
 }
 
 #[tokio::test]
-async fn a_stranger_is_sent_to_login_and_back_with_the_query() {
+async fn visitor_returns_from_login_to_requested_page_and_query() {
     let site = Site::start().await;
     let person = site.person();
     let to_login = person.get("/protected?tab=2&q=a%20b").await;
@@ -100,7 +100,7 @@ async fn a_stranger_is_sent_to_login_and_back_with_the_query() {
 }
 
 #[tokio::test]
-async fn what_is_no_page_navigation_gets_401_and_json() {
+async fn request_other_than_navigation_gets_401_and_json() {
     let site = Site::start().await;
     let answer = site.person().get_json("/profile").await;
     assert_eq!(answer.status, StatusCode::UNAUTHORIZED);
@@ -108,7 +108,7 @@ async fn what_is_no_page_navigation_gets_401_and_json() {
 }
 
 #[tokio::test]
-async fn who_is_signed_in_goes_straight_on() {
+async fn login_of_logged_in_user_redirects_to_next_page() {
     let site = Site::start().await;
     let (person, _) = site.signed_in(USER).await;
     let login = person.get("/login?next=%2Fadmin%3Fa%3Db").await;
@@ -124,7 +124,7 @@ async fn who_is_signed_in_goes_straight_on() {
 }
 
 #[tokio::test]
-async fn no_next_page_leads_off_the_site() {
+async fn refuses_next_page_on_another_site() {
     let site = Site::start().await;
     let (person, _) = site.signed_in(USER).await;
     for trick in [
@@ -142,7 +142,7 @@ async fn no_next_page_leads_off_the_site() {
 }
 
 #[tokio::test]
-async fn two_tabs_finish_their_logins_in_any_order() {
+async fn two_tabs_complete_logins_in_any_order() {
     let site = Site::start().await;
     let person = site.person();
     let first = person.visit("/login?next=%2Fprotected").await;
@@ -155,7 +155,7 @@ async fn two_tabs_finish_their_logins_in_any_order() {
 }
 
 #[tokio::test]
-async fn a_repeated_callback_leads_to_the_profile_while_signed_in_and_is_explained_otherwise() {
+async fn repeated_callback_redirects_logged_in_user_and_fails_for_others() {
     let site = Site::start().await;
     let (person, profile) = site.signed_in(USER).await;
     let callback = profile.hops.iter().find(|hop| hop.url.path() == "/callback").unwrap();
@@ -170,7 +170,7 @@ async fn a_repeated_callback_leads_to_the_profile_while_signed_in_and_is_explain
 }
 
 #[tokio::test]
-async fn odd_callbacks_are_explained() {
+async fn malformed_callback_shows_error_page() {
     let site = Site::start().await;
     for query in [
         "",
@@ -188,7 +188,7 @@ async fn odd_callbacks_are_explained() {
 }
 
 #[tokio::test]
-async fn who_cancels_at_the_provider_is_told_so() {
+async fn cancelled_login_shows_error_page() {
     let site = Site::start().await;
     let person = site.person();
     let form = person.visit("/login").await;
@@ -200,7 +200,7 @@ async fn who_cancels_at_the_provider_is_told_so() {
 }
 
 #[tokio::test]
-async fn a_foreign_page_cannot_log_a_person_out() {
+async fn another_site_cannot_log_user_out() {
     let site = Site::start().await;
     let (person, _) = site.signed_in(USER).await;
     // A walk that starts elsewhere: the browser says `cross-site` or nothing.
@@ -231,14 +231,14 @@ async fn get_from(person: &HttpBrowser, site: &Site, from: &str) -> (StatusCode,
 }
 
 #[tokio::test]
-async fn a_stranger_who_logs_out_is_at_the_front_page() {
+async fn logout_without_session_redirects_to_home_page() {
     let site = Site::start().await;
     let page = site.person().visit("/logout").await;
     assert_eq!(way(&page), [(303, "/logout".into()), (200, "/".into())]);
 }
 
 #[tokio::test]
-async fn without_a_log_out_at_the_provider_people_are_told() {
+async fn logout_without_end_session_endpoint_shows_page() {
     let site = Site::start().await;
     site.servers.faults().set(portico_development::Fault::NoEndSessionEndpoint);
     let (person, profile) = site.signed_in(USER).await;
@@ -249,7 +249,7 @@ async fn without_a_log_out_at_the_provider_people_are_told() {
 }
 
 #[tokio::test]
-async fn a_broken_cookie_makes_a_stranger_and_is_cleared() {
+async fn clears_tampered_session_cookie() {
     let site = Site::start().await;
     let (person, _) = site.signed_in(USER).await;
     let cookies = person.cookies().unwrap();
@@ -297,7 +297,7 @@ async fn clears_cookies_that_rocket_cannot_parse() {
 }
 
 #[tokio::test]
-async fn a_person_with_very_large_claims_is_signed_in() {
+async fn logs_in_user_with_very_large_claims() {
     let site = Site::start().await;
     let person = site.person();
     let form = person.visit("/signup").await;
@@ -320,7 +320,7 @@ async fn a_person_with_very_large_claims_is_signed_in() {
 }
 
 #[tokio::test]
-async fn every_page_carries_the_headers_that_keep_a_browser_safe() {
+async fn every_page_has_security_headers() {
     let site = Site::start().await;
     let (person, _) = site.signed_in(USER).await;
     for (address, stays_nowhere) in [("/", true), ("/profile", true), ("/nowhere", true)] {
@@ -335,7 +335,7 @@ async fn every_page_carries_the_headers_that_keep_a_browser_safe() {
 }
 
 #[tokio::test]
-async fn an_unknown_address_gets_a_page_in_the_sites_layout() {
+async fn unknown_path_shows_404_page_in_site_layout() {
     let site = Site::start().await;
     let page = site.person().get("/nowhere").await;
     assert_eq!(page.status, StatusCode::NOT_FOUND);
@@ -355,7 +355,7 @@ fn reports(person: Permitted<'_, ReadReports>) -> String {
 }
 
 #[tokio::test]
-async fn a_page_may_need_a_permission() {
+async fn page_requires_permission() {
     let routes = rocket::routes![reports];
     let site = Site::start_with(SiteOptions { routes, ..SiteOptions::default() }).await;
     let stranger = site.person().get("/reports").await;
@@ -373,7 +373,7 @@ async fn a_page_may_need_a_permission() {
 }
 
 #[tokio::test]
-async fn each_login_is_counted() {
+async fn counts_logins() {
     let site = Site::start().await;
     for _ in 0..2 {
         site.signed_in(USER).await;
@@ -384,7 +384,7 @@ async fn each_login_is_counted() {
 }
 
 #[tokio::test]
-async fn addresses_and_cookies_go_by_the_public_url_and_not_by_the_request() {
+async fn redirect_uri_and_cookies_follow_public_url() {
     let settings = vec![("PUBLIC_URL", "https://portico.test".to_owned())];
     let site = Site::start_with(SiteOptions { settings, ..SiteOptions::default() }).await;
     let login = site.person().get("/login").await;
@@ -402,7 +402,7 @@ async fn addresses_and_cookies_go_by_the_public_url_and_not_by_the_request() {
 }
 
 #[tokio::test]
-async fn stops_browser_that_loses_its_session_again_and_again() {
+async fn stops_redirect_loop_of_browser_that_loses_its_session() {
     let clock = crate::identity::clock_at_now();
     let ours: Arc<dyn Clock> = clock.clone();
     let ports: Change = Box::new(move |ports| ports.clock = ours);
@@ -448,7 +448,7 @@ async fn stops_browser_that_loses_its_session_again_and_again() {
 
 /// A restored browser window opens all its tabs at once, or one after the other.
 #[tokio::test]
-async fn twenty_tabs_each_end_on_their_own_page() {
+async fn twenty_tabs_each_return_to_requested_page() {
     let site = Site::start().await;
     for at_once in [true, false] {
         let person = site.person();
@@ -479,7 +479,7 @@ async fn twenty_tabs_each_end_on_their_own_page() {
 /// OpenID Connect RP-Initiated Logout, section 3: what the provider adds to the address decides
 /// nothing here, since the session has ended before.
 #[tokio::test]
-async fn the_way_back_from_a_log_out_is_smooth_whatever_comes_back() {
+async fn accepts_any_query_on_return_from_logout() {
     let site = Site::start().await;
     let (signed_in, _) = site.signed_in("user@example.com").await;
     for query in [

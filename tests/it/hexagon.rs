@@ -103,12 +103,12 @@ fn outside_of(name: &str) -> Vec<&'static str> {
 }
 
 #[test]
-fn the_inside_reaches_no_web_no_database_and_no_http() {
+fn domain_depends_on_no_web_database_or_http_crate() {
     assert_eq!(outside_of("portico-domain"), [""; 0]);
 }
 
 #[test]
-fn the_inside_reaches_no_other_member() {
+fn domain_depends_on_no_other_member() {
     assert_eq!(reachable_members("portico-domain"), BTreeSet::from(["portico-domain"]));
 }
 
@@ -128,7 +128,7 @@ fn development_servers_do_not_depend_on_app() {
 
 /// The walk must be able to find what the tests above find missing.
 #[test]
-fn the_adapters_reach_the_web_the_databases_and_http() {
+fn adapters_depend_on_web_database_and_http_crates() {
     let found = outside_of("portico-adapters");
     for name in ["rocket", "diesel", "libsqlite3-sys", "tokio-postgres", "openidconnect", "reqwest"]
     {
@@ -139,7 +139,7 @@ fn the_adapters_reach_the_web_the_databases_and_http() {
 }
 
 #[test]
-fn app_and_development_servers_alone_depend_on_adapters() {
+fn only_app_and_development_servers_depend_on_adapters() {
     let adapters = &member("portico-adapters").id;
     let on_adapters: BTreeSet<_> = metadata()
         .workspace_packages()

@@ -7,7 +7,7 @@
     reason = "helpers of tests, in files of their own, may fail like tests"
 )]
 
-mod asking;
+mod authorization_parameters;
 mod browser;
 mod conformance;
 mod connections;
@@ -16,14 +16,14 @@ mod dependencies;
 mod documentation;
 mod entry;
 mod flows;
+mod fuzzing;
 mod hexagon;
-mod hostile;
 mod identity;
 mod instances;
-mod looks;
 mod messages;
-mod misbehaving;
 mod outages;
+mod page_weight;
+mod provider_faults;
 mod provider_logout;
 mod readiness;
 mod refresh;
@@ -31,5 +31,3 @@ mod repository;
 mod sessions;
 mod sessions_page;
 mod users;
-mod walk;
-mod weight;

@@ -1,4 +1,4 @@
-//! The messages of an API over HTTP.
+//! The messages API over HTTP.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use portico_adapters::{
 };
 use portico_contracts::{
     Server, message_api_contract,
-    messages::{TestApi, reports_outage_without_refusing},
+    messages::{self, TestApi},
 };
 use portico_domain::{
     model::{AccessToken, Screen},
@@ -23,7 +23,7 @@ use url::Url;
 
 use crate::identity::{AUDIENCE, Outside, attempt, provider};
 
-/// The access token of somebody with an account at the development provider.
+/// The access token of an account at the development provider.
 async fn access_token(outside: &Outside, email: &str) -> AccessToken {
     let settings = OidcSettings { audience: Some(AUDIENCE.into()), ..outside.settings() };
     let oidc = provider(settings, Limits::default(), Arc::new(SystemClock));
@@ -38,12 +38,12 @@ async fn over_http() -> (TestApi, Api) {
     let outside = Outside::start().await;
     let http = HttpClient::new(tls::client_config(None).unwrap(), Limits::default()).unwrap();
     let messages = HttpMessages::new(&outside.servers.api_url(), http).unwrap();
-    let fresh = TestApi {
+    let adapter = TestApi {
         messages: Arc::new(messages),
         token: access_token(&outside, "admin@example.com").await,
         limited_token: Some(access_token(&outside, "user@example.com").await),
     };
-    (fresh, Api(outside))
+    (adapter, Api(outside))
 }
 
 struct Api(Outside);
@@ -62,7 +62,7 @@ impl Server for Api {
 message_api_contract!(over_http());
 
 #[tokio::test]
-async fn an_outage() {
-    let (fresh, mut api) = over_http().await;
-    reports_outage_without_refusing(fresh, &mut api).await;
+async fn reports_outage_without_refusing() {
+    let (adapter, mut api) = over_http().await;
+    messages::reports_outage_without_refusing(adapter, &mut api).await;
 }

@@ -44,7 +44,7 @@ fn assert_explains(page: &Page, status: StatusCode, heading: &str) {
 }
 
 #[tokio::test]
-async fn without_the_provider_the_site_serves_its_public_pages_and_login_says_503() {
+async fn serves_public_pages_and_refuses_login_during_provider_outage() {
     let site = Site::start().await;
     site.servers.stop_provider().await;
     let person = site.person();
@@ -70,7 +70,7 @@ async fn without_the_provider_the_site_serves_its_public_pages_and_login_says_50
 }
 
 #[tokio::test]
-async fn a_provider_that_stops_in_the_middle_of_a_login_is_at_fault() {
+async fn failing_token_endpoint_is_a_502() {
     let site = Site::start().await;
     let person = site.person();
     let form = person.visit("/login").await;
@@ -85,7 +85,7 @@ async fn a_provider_that_stops_in_the_middle_of_a_login_is_at_fault() {
 }
 
 #[tokio::test]
-async fn a_token_endpoint_that_says_nothing_is_a_504() {
+async fn silent_token_endpoint_is_a_504() {
     let site = Site::start().await;
     let person = site.person();
     let form = person.visit("/login").await;
@@ -96,7 +96,7 @@ async fn a_token_endpoint_that_says_nothing_is_a_504() {
 }
 
 #[tokio::test]
-async fn people_stay_signed_in_and_can_log_out_while_the_provider_is_down() {
+async fn session_and_logout_work_during_provider_outage() {
     let site = Site::start().await;
     let (person, _) = site.signed_in(USER).await;
     site.servers.stop_provider().await;
@@ -108,7 +108,7 @@ async fn people_stay_signed_in_and_can_log_out_while_the_provider_is_down() {
 }
 
 #[tokio::test]
-async fn without_the_api_people_get_502_and_stay_signed_in() {
+async fn api_outage_is_a_502_and_keeps_session() {
     let site = Site::start().await;
     let (person, _) = site.signed_in(USER).await;
     assert_eq!(person.get("/protected").await.status, StatusCode::OK);
@@ -128,7 +128,7 @@ async fn without_the_api_people_get_502_and_stay_signed_in() {
 }
 
 #[tokio::test]
-async fn an_api_that_says_nothing_is_a_504_and_one_that_talks_nonsense_a_502() {
+async fn silent_api_is_a_504_and_invalid_response_a_502() {
     let site = Site::start().await;
     let person = site.person();
     for fault in [Fault::ApiFails, Fault::ApiHtml] {
@@ -146,7 +146,7 @@ async fn an_api_that_says_nothing_is_a_504_and_one_that_talks_nonsense_a_502() {
 
 #[tokio::test]
 #[cfg_attr(not(postgres), ignore = "PostgreSQL is missing: apt-get install postgresql")]
-async fn without_the_database_nobody_signs_in_and_the_site_is_not_ready() {
+async fn database_outage_prevents_login_and_readiness() {
     let mut postgres = Postgres::start();
     let settings = vec![("DATABASE_URL", postgres.url())];
     let site = Site::start_with(SiteOptions { settings, ..SiteOptions::default() }).await;
@@ -195,7 +195,7 @@ impl LoginAttemptStores for NoSessions {
 }
 
 #[tokio::test]
-async fn without_the_session_store_nobody_is_taken_for_a_stranger() {
+async fn session_store_outage_is_a_503_and_no_redirect_to_login() {
     let change: Change = Box::new(|ports| {
         ports.sessions = Arc::new(NoSessions);
         ports.attempts = Arc::new(NoSessions);

@@ -55,7 +55,7 @@ async fn site_with(store: &'static str) -> Site {
     Site::start_with(SiteOptions { settings, ..SiteOptions::default() }).await
 }
 
-async fn a_session_or_all_of_a_persons_end(store: &'static str) {
+async fn back_channel_logout_ends_one_or_all_sessions(store: &'static str) {
     let site = site_with(store).await;
     let (one, profile) = site.signed_in(USER).await;
     let (other, others) = site.signed_in(USER).await;
@@ -84,13 +84,13 @@ async fn a_session_or_all_of_a_persons_end(store: &'static str) {
 }
 
 #[tokio::test]
-async fn sessions_in_cookies_end() {
-    a_session_or_all_of_a_persons_end("cookie").await;
+async fn back_channel_logout_ends_cookie_sessions() {
+    back_channel_logout_ends_one_or_all_sessions("cookie").await;
 }
 
 #[tokio::test]
-async fn sessions_in_the_database_end() {
-    a_session_or_all_of_a_persons_end("database").await;
+async fn back_channel_logout_ends_database_sessions() {
+    back_channel_logout_ends_one_or_all_sessions("database").await;
 }
 
 /// Signed again: with the client's secret, which the header calls HS256.
@@ -146,7 +146,7 @@ fn faults() -> Vec<(&'static str, Value, Value)> {
 }
 
 #[tokio::test]
-async fn a_token_that_breaks_a_rule_ends_nothing() {
+async fn refuses_invalid_logout_token() {
     let site = Site::start().await;
     let (person, profile) = site.signed_in(USER).await;
     let of_person = of(&profile);
@@ -200,7 +200,7 @@ async fn assert_refused(site: &Site, token: &str, why: &str) {
 
 /// Newer keys might fit, and are fetched, at most once a second.
 #[tokio::test]
-async fn a_token_that_no_key_signed_ends_nothing_and_has_keys_fetched() {
+async fn refuses_logout_token_with_unknown_key_after_fetching_keys() {
     type Forge = fn(&str) -> String;
     let other_key: (Value, Forge) = (json!({ "kid": "another" }), str::to_owned);
     let flipped: (Value, Forge) = (json!({}), |good| {
@@ -227,7 +227,7 @@ async fn a_token_that_no_key_signed_ends_nothing_and_has_keys_fetched() {
 }
 
 #[tokio::test]
-async fn a_token_is_taken_as_its_provider_writes_it() {
+async fn accepts_valid_variants_of_logout_token() {
     let site = Site::start().await;
     let now = SystemClock.now().timestamp();
     for (header, claims) in [
@@ -250,7 +250,7 @@ async fn a_token_is_taken_as_its_provider_writes_it() {
 }
 
 #[tokio::test]
-async fn a_log_out_that_cannot_be_verified_now_is_not_made() {
+async fn reports_provider_outage_as_temporarily_unavailable() {
     let site = Site::start().await;
     let token = site.servers.logout_token(&json!({}), &json!({ "sub": "nobody" })).unwrap();
     site.servers.stop_provider().await;
@@ -260,7 +260,7 @@ async fn a_log_out_that_cannot_be_verified_now_is_not_made() {
 }
 
 #[tokio::test]
-async fn a_form_without_a_token_is_refused_and_so_is_no_form() {
+async fn refuses_request_without_logout_token() {
     let site = Site::start().await;
     for form in [&[("another", "field")][..], &[]] {
         let told = tell_form(&site, form).await;
@@ -285,7 +285,7 @@ async fn frame(site: &Site, person: &HttpBrowser, iss: &str, sid: &str) -> Statu
 }
 
 #[tokio::test]
-async fn a_frame_of_the_provider_ends_the_session_that_it_names() {
+async fn front_channel_logout_ends_named_session() {
     for store in ["cookie", "database"] {
         let site = site_with(store).await;
         let (one, profile) = site.signed_in(USER).await;
@@ -308,7 +308,7 @@ async fn a_frame_of_the_provider_ends_the_session_that_it_names() {
 /// What is stored for requests like these is tested with the stores; here they must not get in the
 /// way of genuine ones.
 #[tokio::test]
-async fn front_channel_logouts_of_unknown_sessions_spend_no_budget() {
+async fn front_channel_logouts_of_unknown_sessions_do_not_block_genuine_ones() {
     let site = Site::start().await;
     let (person, profile) = site.signed_in(USER).await;
     let anonymous = site.person();
@@ -322,7 +322,7 @@ async fn front_channel_logouts_of_unknown_sessions_spend_no_budget() {
 }
 
 #[tokio::test]
-async fn only_the_one_page_can_be_framed() {
+async fn only_front_channel_logout_page_can_be_framed() {
     let site = Site::start().await;
     for path in ["/", "/frontchannel-logout/", "/frontchannel-logout/more", "/profile"] {
         let page = site.person().get(path).await;

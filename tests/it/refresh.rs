@@ -184,7 +184,7 @@ async fn is_signed_in(person: &HttpBrowser) -> bool {
     person.get("/profile").await.status == StatusCode::OK
 }
 
-async fn a_token_that_is_about_to_end_is_renewed_by_the_page_that_needs_it(store: Store) {
+async fn renews_expiring_token_for_page_that_needs_it(store: Store) {
     let Refreshing { site, _redis } = refreshing(store, hurried()).await;
     let (person, _) = site.signed_in(USER).await;
     assert_eq!(renewals(&site), 0, "the profile needs no access token");
@@ -195,7 +195,7 @@ async fn a_token_that_is_about_to_end_is_renewed_by_the_page_that_needs_it(store
     assert!(is_signed_in(&person).await);
 }
 
-async fn ten_requests_at_once_renew_it_once(store: Store) {
+async fn ten_simultaneous_requests_renew_token_once(store: Store) {
     let Refreshing { site, _redis } = refreshing(store, hurried()).await;
     let (person, _) = site.signed_in(USER).await;
     // Slow enough for all of them to meet.
@@ -213,7 +213,7 @@ async fn ten_requests_at_once_renew_it_once(store: Store) {
     assert_eq!(renewals(&site), 1);
 }
 
-async fn a_log_out_during_a_renewal_is_final(store: Store) {
+async fn logout_during_renewal_ends_session(store: Store) {
     let Refreshing { site, _redis } = refreshing(store, hurried()).await;
     let (person, profile) = site.signed_in(USER).await;
     site.servers.faults().set(Fault::TokenSlow(Duration::from_secs(1)));
@@ -227,7 +227,7 @@ async fn a_log_out_during_a_renewal_is_final(store: Store) {
     assert!(!is_signed_in(&person).await);
 }
 
-async fn a_provider_that_refuses_ends_the_session_with_a_word(store: Store) {
+async fn refused_renewal_ends_session_and_says_so(store: Store) {
     let Refreshing { site, _redis } = refreshing(store, hurried()).await;
     let (person, _) = site.signed_in(USER).await;
     site.servers.faults().set(Fault::TokenInvalidGrant);
@@ -255,27 +255,27 @@ macro_rules! on {
 
             #[tokio::test]
             $(#[$ignored])?
-            async fn a_token_that_is_about_to_end_is_renewed_by_the_page_that_needs_it() {
-                super::a_token_that_is_about_to_end_is_renewed_by_the_page_that_needs_it($store)
+            async fn renews_expiring_token_for_page_that_needs_it() {
+                super::renews_expiring_token_for_page_that_needs_it($store)
                     .await;
             }
 
             #[tokio::test]
             $(#[$ignored])?
-            async fn ten_requests_at_once_renew_it_once() {
-                super::ten_requests_at_once_renew_it_once($store).await;
+            async fn ten_simultaneous_requests_renew_token_once() {
+                super::ten_simultaneous_requests_renew_token_once($store).await;
             }
 
             #[tokio::test]
             $(#[$ignored])?
-            async fn a_log_out_during_a_renewal_is_final() {
-                super::a_log_out_during_a_renewal_is_final($store).await;
+            async fn logout_during_renewal_ends_session() {
+                super::logout_during_renewal_ends_session($store).await;
             }
 
             #[tokio::test]
             $(#[$ignored])?
-            async fn a_provider_that_refuses_ends_the_session_with_a_word() {
-                super::a_provider_that_refuses_ends_the_session_with_a_word($store).await;
+            async fn refused_renewal_ends_session_and_says_so() {
+                super::refused_renewal_ends_session_and_says_so($store).await;
             }
         }
     };
@@ -292,7 +292,7 @@ on!(
 /// A row for each fault: the page, nobody signed in afterwards, and how often discovery, keys,
 /// token endpoint and userinfo are asked.
 #[tokio::test]
-async fn a_provider_that_lies_at_a_renewal_ends_the_session() {
+async fn invalid_renewal_response_ends_session() {
     let (token, rekeyed) = ([0, 0, 1, 0], [0, 1, 1, 0]);
     for (fault, expected) in [
         (Fault::TokenInvalidGrant, token),
@@ -329,7 +329,7 @@ async fn a_provider_that_lies_at_a_renewal_ends_the_session() {
 }
 
 #[tokio::test]
-async fn a_script_is_told_by_401_that_the_session_has_ended() {
+async fn json_request_gets_401_when_session_ended() {
     let Refreshing { site, .. } = refreshing(Store::Cookie, hurried()).await;
     let (person, _) = site.signed_in(USER).await;
     site.servers.faults().set(Fault::TokenInvalidGrant);
@@ -340,7 +340,7 @@ async fn a_script_is_told_by_401_that_the_session_has_ended() {
 }
 
 #[tokio::test]
-async fn a_provider_that_fails_or_is_silent_ends_no_session() {
+async fn keeps_session_when_refresh_fails_or_times_out() {
     let Refreshing { site, .. } = refreshing(Store::Database, hurried()).await;
     let (person, _) = site.signed_in(USER).await;
     for fault in [Fault::TokenFails, Fault::TokenSlow(Duration::from_secs(60))] {
@@ -356,7 +356,7 @@ async fn a_provider_that_fails_or_is_silent_ends_no_session() {
 }
 
 #[tokio::test]
-async fn a_provider_that_is_down_ends_no_session() {
+async fn keeps_session_during_provider_outage() {
     let Refreshing { site, .. } = refreshing(Store::Cookie, hurried()).await;
     let (person, _) = site.signed_in(USER).await;
     // The API needs the provider's keys, once.
@@ -368,7 +368,7 @@ async fn a_provider_that_is_down_ends_no_session() {
 }
 
 #[tokio::test]
-async fn an_api_that_refuses_a_fresh_token_is_asked_once_more_with_a_newer_one() {
+async fn retries_api_once_with_renewed_token() {
     let Refreshing { site, .. } = refreshing(Store::Cookie, picky(false)).await;
     let (person, _) = site.signed_in(USER).await;
     assert_read(&person.get("/protected").await);
@@ -378,7 +378,7 @@ async fn an_api_that_refuses_a_fresh_token_is_asked_once_more_with_a_newer_one()
 }
 
 #[tokio::test]
-async fn an_api_that_refuses_newer_tokens_too_is_told_of_after_one_renewal() {
+async fn reports_refusal_by_api_after_one_renewal() {
     let Refreshing { site, .. } = refreshing(Store::Cookie, picky(true)).await;
     let (person, _) = site.signed_in(USER).await;
     let page = person.get("/protected").await;
@@ -391,7 +391,7 @@ async fn an_api_that_refuses_newer_tokens_too_is_told_of_after_one_renewal() {
 /// At a provider with an end-session endpoint the session there must not be gone before the browser
 /// reaches it.
 #[tokio::test]
-async fn log_out_revokes_refresh_token_without_delaying_the_visitor() {
+async fn logout_revokes_refresh_token_in_the_background() {
     let settings = vec![("OIDC_SCOPES", "openid offline_access".to_owned())];
     let site = Site::start_with(SiteOptions { settings, ..SiteOptions::default() }).await;
     let (person, page) = site.signed_in(USER).await;

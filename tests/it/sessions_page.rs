@@ -48,7 +48,7 @@ fn id_on(page: &Page) -> String {
 }
 
 #[tokio::test]
-async fn a_person_sees_every_session_and_ends_one_of_them() {
+async fn lists_sessions_and_ends_selected_one() {
     let site = site_with_sessions_in_the_database().await;
     let laptop = signed_in(&site, FIREFOX, USER).await;
     let phone = signed_in(&site, SAFARI, USER).await;
@@ -72,7 +72,7 @@ async fn a_person_sees_every_session_and_ends_one_of_them() {
 }
 
 #[tokio::test]
-async fn a_person_signs_out_everywhere_else() {
+async fn ends_other_sessions() {
     let site = site_with_sessions_in_the_database().await;
     let laptop = signed_in(&site, FIREFOX, USER).await;
     let others = [signed_in(&site, SAFARI, USER).await, signed_in(&site, "", USER).await];
@@ -89,7 +89,7 @@ async fn a_person_signs_out_everywhere_else() {
 }
 
 #[tokio::test]
-async fn nobody_ends_another_persons_session() {
+async fn ends_no_session_of_another_user() {
     let site = site_with_sessions_in_the_database().await;
     let admin = signed_in(&site, FIREFOX, "admin@example.com").await;
     let other = signed_in(&site, SAFARI, "admin@example.com").await;
@@ -103,7 +103,7 @@ async fn nobody_ends_another_persons_session() {
 }
 
 #[tokio::test]
-async fn another_site_ends_no_session() {
+async fn refuses_request_from_another_site() {
     let site = site_with_sessions_in_the_database().await;
     let laptop = signed_in(&site, FIREFOX, USER).await;
     let phone = signed_in(&site, SAFARI, USER).await;
@@ -122,7 +122,7 @@ async fn another_site_ends_no_session() {
 }
 
 #[tokio::test]
-async fn what_names_no_session_ends_none() {
+async fn unknown_or_malformed_id_ends_no_session() {
     let site = site_with_sessions_in_the_database().await;
     let person = signed_in(&site, FIREFOX, USER).await;
     let long = "A".repeat(10_000);
@@ -139,7 +139,7 @@ async fn what_names_no_session_ends_none() {
 }
 
 #[tokio::test]
-async fn with_cookie_sessions_the_page_is_honest_and_ends_all_others() {
+async fn cookie_sessions_show_current_session_only_and_end_others() {
     let site = Site::start().await;
     let laptop = signed_in(&site, FIREFOX, USER).await;
     let phone = signed_in(&site, SAFARI, USER).await;
@@ -156,7 +156,7 @@ async fn with_cookie_sessions_the_page_is_honest_and_ends_all_others() {
 }
 
 #[tokio::test]
-async fn a_stranger_is_sent_to_login_and_back() {
+async fn requires_login_and_returns() {
     let site = Site::start().await;
     let person = site.person();
     let page = person.get("/sessions").await;
@@ -166,7 +166,7 @@ async fn a_stranger_is_sent_to_login_and_back() {
 }
 
 #[tokio::test]
-async fn a_store_that_is_out_of_reach_is_told_and_makes_the_site_not_ready() {
+async fn reports_store_outage() {
     let change: Change = Box::new(|ports| {
         let down = || SessionsUnavailable("out of reach".into());
         let mut registry = MockSessionRegistry::new();

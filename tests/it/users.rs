@@ -30,7 +30,7 @@ user_repository_contract!(
 
 /// Each round has a new file, and each connection to it is opened by a thread of its own.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn processes_may_set_up_one_new_sqlite_file_at_once() {
+async fn processes_migrate_new_sqlite_file_simultaneously() {
     for _ in 0..20 {
         let folder = tempfile::tempdir().unwrap();
         let url = format!("sqlite://{}", folder.path().join("portico.db").display());
@@ -52,7 +52,7 @@ async fn processes_may_set_up_one_new_sqlite_file_at_once() {
 
 #[tokio::test]
 #[cfg_attr(not(postgres), ignore = "PostgreSQL is missing: apt-get install postgresql")]
-async fn role_without_create_starts_when_nothing_is_to_migrate() {
+async fn role_without_create_privilege_starts_on_migrated_schema() {
     let server = Postgres::start();
     open(&server.url()).migrate().await.unwrap();
     server.run(
@@ -65,7 +65,7 @@ async fn role_without_create_starts_when_nothing_is_to_migrate() {
 
 #[tokio::test]
 #[cfg_attr(not(postgres), ignore = "PostgreSQL is missing: apt-get install postgresql")]
-async fn processes_may_migrate_at_once() {
+async fn processes_migrate_simultaneously() {
     let schema = Schema::fresh();
     let migrations: Vec<_> = (0..8)
         .map(|_| open(&schema.url()))
@@ -78,7 +78,7 @@ async fn processes_may_migrate_at_once() {
 
 #[tokio::test]
 #[cfg_attr(not(postgres), ignore = "PostgreSQL is missing: apt-get install postgresql")]
-async fn nul_characters_are_left_out_of_profiles_and_refused_in_keys() {
+async fn drops_nul_from_profiles_and_refuses_it_in_keys() {
     let (users, _schema) = on_postgres().await;
     let profile = Profile { name: Some("J\0o".into()), ..Profile::default() };
     let user =

@@ -102,7 +102,7 @@ fn links_and_anchors_resolve() {
 }
 
 #[test]
-fn broken_links_are_found() {
+fn finds_broken_links() {
     let pages = pages();
     let text = "# One\n[a](operate.md#none) [b](none.md) [c](#two) [d](../../etc/passwd)\n\n\
                 <img src=\"none.png\">\n\n[fine](#one) [fine](operate.md) [fine](../README.md#portico)";
@@ -165,7 +165,7 @@ fn sources(folder: &Path) -> String {
 }
 
 #[test]
-fn troubleshooting_quotes_what_the_site_says() {
+fn troubleshooting_quotes_texts_of_the_site() {
     let sources = ["app/src", "adapters/src", "domain/src"].map(|of| sources(&root().join(of)));
     let pages = pages();
     let symptoms = pages["docs/operate.md"].first_column("troubleshooting");
@@ -270,7 +270,7 @@ fn cargo_knows(line: &str) -> bool {
 }
 
 #[test]
-fn cargo_commands_name_what_the_workspace_has() {
+fn cargo_commands_name_existing_targets() {
     assert!(cargo_knows("cargo test -p portico-tests --test it -- flows"));
     assert!(!cargo_knows("cargo test -p portico-tests --test none"));
     assert!(!cargo_knows("cargo run -p none"));
@@ -280,7 +280,7 @@ fn cargo_commands_name_what_the_workspace_has() {
 }
 
 #[test]
-fn justfile_runs_the_commands_of_the_pages() {
+fn justfile_runs_documented_commands() {
     let (pages, justfile) = (pages(), read("justfile"));
     let shown = |command: &str| {
         ["README.md", "CONTRIBUTING.md"]

@@ -119,7 +119,7 @@ fn anchor(heading: &str, seen: &mut HashMap<String, usize>) -> String {
 }
 
 #[test]
-fn headings_get_the_anchors_of_github() {
+fn headings_get_github_anchors() {
     let mut seen = HashMap::new();
     for (heading, expected) in [
         ("In production", "in-production"),

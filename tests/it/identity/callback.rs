@@ -24,7 +24,7 @@ async fn assert_stranger(person: &HttpBrowser, row: &str) {
 }
 
 #[tokio::test]
-async fn each_error_of_the_provider_has_words_of_its_own() {
+async fn each_authorization_error_has_its_own_message() {
     let (bad, gateway) = (StatusCode::BAD_REQUEST, StatusCode::BAD_GATEWAY);
     let rows = [
         ("access_denied", bad, "You were not let in"),
@@ -57,7 +57,7 @@ async fn each_error_of_the_provider_has_words_of_its_own() {
 }
 
 #[tokio::test]
-async fn an_error_is_believed_only_of_the_provider_itself() {
+async fn refuses_error_response_of_another_issuer() {
     let site = Site::start().await;
     let with_slash = format!("{}/", site.servers.issuer());
     let rows = [
@@ -80,7 +80,7 @@ async fn an_error_is_believed_only_of_the_provider_itself() {
 }
 
 #[tokio::test]
-async fn the_answer_may_be_posted_instead() {
+async fn accepts_form_post_response() {
     let settings = vec![("OIDC_RESPONSE_MODE", "form_post".to_owned())];
     let site = Site::start_with(SiteOptions { settings, ..SiteOptions::default() }).await;
     let person = site.person();
@@ -92,7 +92,7 @@ async fn the_answer_may_be_posted_instead() {
 }
 
 #[tokio::test]
-async fn over_https_the_cookie_of_an_attempt_survives_a_post_from_another_site() {
+async fn attempt_cookie_is_same_site_none_for_form_post_over_https() {
     for (mode, same_site) in [("form_post", "SameSite=None"), ("query", "SameSite=Lax")] {
         let settings = vec![
             ("OIDC_RESPONSE_MODE", mode.to_owned()),

@@ -105,7 +105,7 @@ fn verified(pair: &Pair, assertion: &str) -> [Value; 2] {
 }
 
 #[tokio::test]
-async fn each_request_is_signed_anew_and_holds_no_secret() {
+async fn each_request_has_fresh_assertion_and_no_secret() {
     let any = json!({});
     let only = |name: &str| json!({ "token_endpoint_auth_signing_alg_values_supported": [name] });
     let rows = [
@@ -152,7 +152,7 @@ async fn each_request_is_signed_anew_and_holds_no_secret() {
 }
 
 #[tokio::test]
-async fn signs_with_the_algorithm_that_is_set() {
+async fn signs_with_configured_algorithm() {
     let metadata = json!({ "token_endpoint_auth_signing_alg_values_supported": ["RS256"] });
     let scripted = Script { metadata, ..Script::default() }.start().await;
     let key = || ClientKey::from_pem(pkcs8().as_bytes()).unwrap();
@@ -165,7 +165,7 @@ async fn signs_with_the_algorithm_that_is_set() {
 }
 
 #[tokio::test]
-async fn a_refusal_does_not_repeat_the_assertion() {
+async fn error_does_not_contain_assertion() {
     let script = Script {
         instead_of_token: Some(Response::json(
             401,
@@ -182,7 +182,7 @@ async fn a_refusal_does_not_repeat_the_assertion() {
 }
 
 #[test]
-fn what_is_no_private_key_of_a_known_kind_is_told_without_quoting_it() {
+fn refuses_unsupported_key_without_quoting_it() {
     let found = |pem: &str| ClientKey::from_pem(pem.as_bytes()).map(|_| ()).unwrap_err();
     assert_eq!(found(""), InvalidClientKey::NoKey);
     assert_eq!(found("hunter2"), InvalidClientKey::NoKey);

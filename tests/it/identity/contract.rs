@@ -1,4 +1,4 @@
-//! The contract of the port, with the development provider across from the adapter.
+//! The contract of the port, with the adapter and the development provider.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use portico_adapters::{http::Limits, system::SystemClock};
 use portico_contracts::{
     Server,
-    identity::{Stage, reports_outage_without_ending_sessions},
+    identity::{self, Stage},
     identity_provider_contract,
 };
 use portico_domain::{model::AuthorizationResponse, ports::IdentityProvider};
@@ -40,10 +40,10 @@ impl Stage for WithProvider {
     }
 }
 
-struct Across(Arc<WithProvider>);
+struct DevelopmentProvider(Arc<WithProvider>);
 
 #[async_trait]
-impl Server for Across {
+impl Server for DevelopmentProvider {
     async fn stop(&mut self) {
         self.0.outside.servers.stop_provider().await;
     }
@@ -60,7 +60,11 @@ async fn stage() -> (Arc<dyn Stage>, ()) {
 identity_provider_contract!(stage());
 
 #[tokio::test]
-async fn an_outage() {
+async fn reports_outage_without_ending_sessions() {
     let stage = Arc::new(WithProvider::start().await);
-    reports_outage_without_ending_sessions(stage.clone(), &mut Across(stage)).await;
+    identity::reports_outage_without_ending_sessions(
+        stage.clone(),
+        &mut DevelopmentProvider(stage),
+    )
+    .await;
 }

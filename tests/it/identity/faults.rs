@@ -39,7 +39,7 @@ const REKEYED: Asked = [0, 1, 1, 0];
 const ALL: Asked = [0, 0, 1, 1];
 
 #[tokio::test]
-async fn each_fault_of_the_provider_is_told_from_the_others_and_passes() {
+async fn distinguishes_provider_faults_and_recovers() {
     let rows: [Row; 15] = [
         (Fault::TokenFails, ProviderFault, "token endpoint", REFUSED),
         (Fault::TokenInvalidGrant, CodeRejected, "invalid_grant", REFUSED),
@@ -75,7 +75,7 @@ async fn each_fault_of_the_provider_is_told_from_the_others_and_passes() {
 }
 
 #[tokio::test]
-async fn a_slow_provider_is_told_from_one_at_fault() {
+async fn distinguishes_timeout_from_provider_fault() {
     let outside = Outside::start().await;
     // Long enough for a machine under load, and for the provider to be late.
     let total = Duration::from_secs(3);
@@ -93,7 +93,7 @@ async fn a_slow_provider_is_told_from_one_at_fault() {
 }
 
 #[tokio::test]
-async fn logs_in_whatever_way_userinfo_fails() {
+async fn logs_in_when_userinfo_fails() {
     let outside = Outside::start().await;
     let total = Duration::from_secs(3);
     let oidc = asking_userinfo(&outside, Limits { total, ..Limits::default() });
@@ -111,7 +111,7 @@ async fn logs_in_whatever_way_userinfo_fails() {
 }
 
 #[tokio::test]
-async fn asks_userinfo_by_the_policy() {
+async fn requests_userinfo_according_to_policy() {
     let outside = Outside::start().await;
     for (policy, scopes, expected) in [
         // The development provider's ID token has all that these scopes promise.
@@ -134,7 +134,7 @@ async fn asks_userinfo_by_the_policy() {
 }
 
 #[tokio::test]
-async fn refresh_survives_failing_userinfo_and_refuses_lying_userinfo() {
+async fn refresh_accepts_failed_userinfo_and_refuses_wrong_subject() {
     let outside = Outside::start().await;
     let mut settings = OidcSettings { userinfo: UserinfoPolicy::Always, ..outside.settings() };
     settings.scopes.push("offline_access".into());
@@ -156,7 +156,7 @@ fn asking_userinfo(outside: &Outside, limits: Limits) -> OidcProvider {
 }
 
 #[tokio::test]
-async fn what_the_browser_brings_back_is_not_believed_blindly() {
+async fn refuses_response_to_another_attempt_or_of_another_issuer() {
     type Change = fn(&mut AuthorizationResponse, &mut LoginAttempt);
     let rows: [(&str, Change, RedeemError, Asked); 5] = [
         (
@@ -203,7 +203,7 @@ async fn what_the_browser_brings_back_is_not_believed_blindly() {
 }
 
 #[tokio::test]
-async fn a_code_is_good_once() {
+async fn refuses_replayed_code() {
     let outside = Outside::start().await;
     let oidc = outside.provider();
     let attempt = attempt("login");
@@ -215,7 +215,7 @@ async fn a_code_is_good_once() {
 }
 
 #[tokio::test]
-async fn a_wrong_secret_is_no_fault_of_the_visitor() {
+async fn reports_wrong_client_secret_as_provider_fault() {
     let outside = Outside::start().await;
     let secret = "not the secret";
     let client_secret = Some(ClientSecret::new(secret.into()));

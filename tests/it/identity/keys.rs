@@ -16,7 +16,7 @@ use super::{
 };
 
 #[tokio::test]
-async fn keys_that_change_in_the_middle_of_a_login_are_no_trouble() {
+async fn fetches_keys_rotated_during_login() {
     let outside = Outside::start().await;
     let oidc = outside.provider();
     outside.log_in(&oidc).await.unwrap();
@@ -34,7 +34,7 @@ async fn keys_that_change_in_the_middle_of_a_login_are_no_trouble() {
 }
 
 #[tokio::test]
-async fn log_ins_survive_two_rotations_at_once() {
+async fn logs_in_after_consecutive_key_rotations() {
     let outside = Outside::start().await;
     let clock = clock_at_now();
     let mut settings = outside.settings();
@@ -56,7 +56,7 @@ fn forged() -> String {
 }
 
 #[tokio::test]
-async fn forged_logout_tokens_delay_no_log_in() {
+async fn forged_logout_tokens_delay_no_login() {
     let outside = Outside::start().await;
     let clock = clock_at_now();
     let oidc = outside.provider_by(&clock);
@@ -72,7 +72,7 @@ async fn forged_logout_tokens_delay_no_log_in() {
 }
 
 #[tokio::test]
-async fn simultaneous_forged_logout_tokens_share_fetches_of_the_keys() {
+async fn simultaneous_forged_logout_tokens_share_key_requests() {
     let outside = Outside::start().await;
     let oidc = outside.provider_by(&clock_at_now());
     outside.log_in(&oidc).await.unwrap();
@@ -85,7 +85,7 @@ async fn simultaneous_forged_logout_tokens_share_fetches_of_the_keys() {
 }
 
 #[tokio::test]
-async fn refresh_is_unavailable_and_not_refused_when_the_key_is_unknown() {
+async fn refresh_with_unknown_key_is_unavailable_not_refused() {
     let no_keys = |number| (number > 0).then(|| Response::json(200, json!({ "keys": [] })));
     let script = Script { key_sets: Some(Box::new(no_keys)), ..Script::default() };
     let scripted = script.start().await;

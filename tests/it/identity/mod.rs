@@ -1,7 +1,6 @@
 //! The OpenID Connect adapter, against a provider that misbehaves on demand and against scripted
 //! ones.
 
-mod believed;
 mod callback;
 mod client_key;
 mod contract;
@@ -9,12 +8,13 @@ mod faults;
 mod keys;
 mod outages;
 mod permissions;
-mod pushed;
+mod pushed_requests;
 mod refresh;
 mod requests;
 pub(crate) mod script;
 pub(crate) mod signing_keys;
 mod token_endpoint;
+mod verification;
 
 use std::{path::PathBuf, sync::Arc};
 

@@ -17,7 +17,7 @@ use tokio::time::{sleep, timeout};
 use super::{Outside, assert_refused, attempt, clock_at_now, provider, script::Script, settings};
 
 #[tokio::test]
-async fn metadata_that_make_no_sense_pass() {
+async fn recovers_from_invalid_metadata() {
     let outside = Outside::start().await;
     for (fault, why) in [
         (Fault::DiscoveryFails, "status 500"),
@@ -46,7 +46,7 @@ async fn metadata_that_make_no_sense_pass() {
 }
 
 #[tokio::test]
-async fn the_slash_at_the_end_of_a_bare_host_is_the_providers_to_choose() {
+async fn ignores_final_slash_of_issuer_without_path() {
     let scripted = Script::default().start().await;
     let issuer = scripted.issuer();
     for (written, found) in [("", true), ("/", true), ("//", false), ("/tenant", false)] {
@@ -58,7 +58,7 @@ async fn the_slash_at_the_end_of_a_bare_host_is_the_providers_to_choose() {
 }
 
 #[tokio::test]
-async fn metadata_must_name_what_a_login_needs() {
+async fn refuses_metadata_without_required_field() {
     for (change, why) in [
         (json!({ "issuer": null }), "it has no issuer"),
         (json!({ "authorization_endpoint": null }), "no authorization_endpoint"),
@@ -73,7 +73,7 @@ async fn metadata_must_name_what_a_login_needs() {
 }
 
 #[tokio::test]
-async fn everybody_who_comes_at_once_waits_for_the_same_answer() {
+async fn simultaneous_logins_share_one_discovery_request() {
     let outside = Outside::start().await;
     let oidc = outside.provider();
     let attempt = attempt("a");
@@ -84,7 +84,7 @@ async fn everybody_who_comes_at_once_waits_for_the_same_answer() {
 }
 
 #[tokio::test]
-async fn a_provider_that_is_away_is_found_when_it_is_back() {
+async fn discovers_provider_after_outage() {
     let outside = Outside::start().await;
     let clock = clock_at_now();
     let oidc = outside.provider_by(&clock);
@@ -97,7 +97,7 @@ async fn a_provider_that_is_away_is_found_when_it_is_back() {
 }
 
 #[tokio::test]
-async fn a_provider_that_goes_away_during_a_login_takes_the_code_when_it_is_back() {
+async fn redeems_code_after_outage_during_login() {
     let outside = Outside::start().await;
     let oidc = outside.provider();
     let attempt = attempt("login");
@@ -115,7 +115,7 @@ async fn a_provider_that_goes_away_during_a_login_takes_the_code_when_it_is_back
 }
 
 #[tokio::test]
-async fn old_metadata_stay_in_use_until_there_are_newer() {
+async fn uses_cached_metadata_until_refreshed() {
     let outside = Outside::start().await;
     let clock = clock_at_now();
     let oidc = outside.provider_by(&clock);
@@ -144,7 +144,7 @@ async fn old_metadata_stay_in_use_until_there_are_newer() {
 }
 
 #[tokio::test]
-async fn a_check_asks_anew_each_time() {
+async fn check_bypasses_cache() {
     let outside = Outside::start().await;
     let oidc = outside.provider();
     for _ in 0..2 {
@@ -163,7 +163,7 @@ async fn a_check_asks_anew_each_time() {
 }
 
 #[tokio::test]
-async fn a_provider_that_accepts_and_says_nothing_is_given_up() {
+async fn times_out_on_silent_provider() {
     // The kernel accepts for a listener that nobody serves.
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let issuer = format!("http://{}", listener.local_addr().unwrap());
@@ -174,7 +174,7 @@ async fn a_provider_that_accepts_and_says_nothing_is_given_up() {
 }
 
 #[tokio::test]
-async fn an_answer_without_end_is_not_read_to_its_end() {
+async fn refuses_too_large_response() {
     let outside = Outside::start().await;
     let limits = Limits { bytes: 100, ..Limits::default() };
     let oidc = provider(outside.settings(), limits, Arc::<ManualClock>::default());

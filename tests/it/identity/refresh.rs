@@ -44,7 +44,7 @@ fn with(session: &Session, refreshed: RefreshedTokens) -> Session {
 }
 
 #[tokio::test]
-async fn tokens_are_renewed_again_and_again_and_rotate() {
+async fn refreshes_repeatedly_with_rotated_tokens() {
     let outside = Outside::start().await;
     let (oidc, mut session) = signed_in(&outside).await;
     for _ in 0..3 {
@@ -64,7 +64,7 @@ async fn tokens_are_renewed_again_and_again_and_rotate() {
 }
 
 #[tokio::test]
-async fn a_refresh_token_that_is_good_no_more_is_refused() {
+async fn refuses_used_and_missing_refresh_token() {
     let outside = Outside::start().await;
     let (oidc, session) = signed_in(&outside).await;
     oidc.refresh(&session).await.unwrap();
@@ -80,7 +80,7 @@ async fn a_refresh_token_that_is_good_no_more_is_refused() {
 }
 
 #[tokio::test]
-async fn whatever_is_wrong_at_a_refresh_is_told_apart() {
+async fn distinguishes_refresh_errors() {
     type Kind = fn(&RefreshError) -> bool;
     let refused: Kind = |error| matches!(error, RefreshError::Refused(_));
     let lied: Kind = |error| matches!(error, RefreshError::InvalidIdentity(_));
@@ -149,7 +149,7 @@ fn unsigned(claims: &Value) -> String {
 }
 
 #[tokio::test]
-async fn the_new_id_token_is_held_against_the_first() {
+async fn new_id_token_must_match_the_first() {
     type Change = fn(&mut Script);
     let good: [(&str, Change); 6] = [
         ("the organization", |script| script.claims = json!({ "org_id": "org_1" })),
@@ -181,7 +181,7 @@ async fn the_new_id_token_is_held_against_the_first() {
 }
 
 #[tokio::test]
-async fn what_the_answer_leaves_out_stays_as_it_was() {
+async fn keeps_tokens_that_response_omits() {
     let (provider, answer) = scripted(|script| {
         script.token = json!({ "id_token": null, "expires_in": 60 });
     })
@@ -199,7 +199,7 @@ async fn what_the_answer_leaves_out_stays_as_it_was() {
 }
 
 #[tokio::test]
-async fn an_answer_that_got_lost_is_asked_for_once_more() {
+async fn retries_once_after_lost_response() {
     let lost = Arc::new(AtomicUsize::new(0));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let endpoint = format!("http://{}/token", listener.local_addr().unwrap());
@@ -219,7 +219,7 @@ async fn an_answer_that_got_lost_is_asked_for_once_more() {
 }
 
 #[tokio::test]
-async fn a_provider_without_metadata_ends_no_session() {
+async fn missing_metadata_ends_no_session() {
     let server = StubServer::start(|_| Response::html(500, "broken")).await;
     let issuer = server.url().origin().ascii_serialization();
     let oidc = provider(settings(&issuer), Limits::default(), Arc::new(SystemClock));
@@ -230,7 +230,7 @@ async fn a_provider_without_metadata_ends_no_session() {
 }
 
 #[tokio::test]
-async fn a_refresh_token_that_was_given_back_is_good_for_nobody() {
+async fn refuses_revoked_refresh_token() {
     let outside = Outside::start().await;
     let (oidc, session) = signed_in(&outside).await;
     let token = session.tokens().refresh_token.clone().unwrap();
@@ -246,7 +246,7 @@ async fn a_refresh_token_that_was_given_back_is_good_for_nobody() {
 }
 
 #[tokio::test]
-async fn passes_on_rotated_refresh_token_whatever_is_wrong_with_the_rest() {
+async fn returns_rotated_refresh_token_of_unusable_response() {
     type Change = fn(&mut Script);
     let rows: [(&str, Change); 4] = [
         ("another token type", |script| script.token["token_type"] = "DPoP".into()),
@@ -277,7 +277,7 @@ async fn passes_on_rotated_refresh_token_whatever_is_wrong_with_the_rest() {
 }
 
 #[tokio::test]
-async fn any_oauth_error_about_the_refresh_token_refuses_it() {
+async fn oauth_error_about_refresh_token_refuses_it() {
     for (status, body, refused) in [
         (400, json!({ "error": "invalid_grant" }), true),
         (500, json!({ "error": "invalid_grant" }), true),

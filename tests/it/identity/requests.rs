@@ -29,7 +29,7 @@ fn query(url: &str) -> BTreeMap<String, String> {
 }
 
 #[tokio::test]
-async fn a_login_is_tied_to_its_attempt() {
+async fn authorization_url_is_bound_to_attempt() {
     let outside = Outside::start().await;
     let oidc = outside.provider();
     let attempt = attempt("a");
@@ -51,7 +51,7 @@ async fn a_login_is_tied_to_its_attempt() {
 }
 
 #[tokio::test]
-async fn somebody_without_an_account_lands_on_the_sign_up_page() {
+async fn sign_up_leads_to_sign_up_page_of_provider() {
     let outside = Outside::start().await;
     let oidc = outside.provider();
     let url = oidc.authorization_url(&attempt("a"), Screen::SignUp).await.unwrap();
@@ -68,7 +68,7 @@ async fn somebody_without_an_account_lands_on_the_sign_up_page() {
 }
 
 #[tokio::test]
-async fn the_audience_goes_along_at_login_and_at_sign_up() {
+async fn login_and_sign_up_send_audience() {
     let outside = Outside::start().await;
     let settings = OidcSettings { audience: Some(AUDIENCE.into()), ..outside.settings() };
     let oidc = provider(settings, Limits::default(), Arc::new(SystemClock));
@@ -82,7 +82,7 @@ async fn the_audience_goes_along_at_login_and_at_sign_up() {
 }
 
 #[tokio::test]
-async fn a_log_out_ends_the_session_at_the_provider_and_comes_back() {
+async fn logout_ends_session_at_provider_and_returns() {
     let outside = Outside::start().await;
     let oidc = outside.provider();
     let mut identity = outside.log_in(&oidc).await.unwrap();
@@ -110,7 +110,7 @@ async fn a_log_out_ends_the_session_at_the_provider_and_comes_back() {
 }
 
 #[tokio::test]
-async fn without_an_end_session_endpoint_only_auth0_can_be_logged_out_of() {
+async fn only_auth0_supports_logout_without_end_session_endpoint() {
     let outside = Outside::start().await;
     outside.servers.faults().set(Fault::NoEndSessionEndpoint);
     let state = State::new("good bye");
@@ -132,7 +132,7 @@ async fn without_an_end_session_endpoint_only_auth0_can_be_logged_out_of() {
 }
 
 #[tokio::test]
-async fn log_out_address_leaves_out_long_id_token() {
+async fn logout_url_omits_long_id_token() {
     let scripted = Script {
         metadata: json!({ "end_session_endpoint": "https://bye.example/out" }),
         ..Script::default()
@@ -148,7 +148,7 @@ async fn log_out_address_leaves_out_long_id_token() {
 }
 
 #[tokio::test]
-async fn log_out_address_keeps_the_query_of_the_endpoint() {
+async fn logout_url_keeps_query_of_endpoint() {
     let metadata = json!({ "end_session_endpoint": "https://bye.example:8443/out?tenant=a" });
     let scripted = Script { metadata, ..Script::default() }.start().await;
     let oidc = scripted.provider();

@@ -26,7 +26,7 @@ use super::{
 type Row = (&'static str, Value, Option<&'static str>, Option<&'static str>, bool);
 
 #[tokio::test]
-async fn the_secret_goes_where_the_provider_takes_it() {
+async fn sends_secret_by_supported_method() {
     let both = json!(["client_secret_post", "client_secret_basic"]);
     let rows: [Row; 6] = [
         ("what nobody says is Basic", Value::Null, Some(SECRET), Some("Basic"), false),
@@ -63,7 +63,7 @@ async fn the_secret_goes_where_the_provider_takes_it() {
 }
 
 #[tokio::test]
-async fn the_end_of_the_access_token_is_reckoned_from_its_arrival() {
+async fn computes_access_token_expiry_from_time_of_response() {
     for (expires_in, seconds) in
         [(json!(3600), Some(3600)), (json!("3600"), Some(3600)), (Value::Null, None)]
     {
@@ -79,7 +79,7 @@ async fn the_end_of_the_access_token_is_reckoned_from_its_arrival() {
 }
 
 #[tokio::test]
-async fn a_secret_in_the_header_is_form_encoded() {
+async fn form_encodes_secret_in_basic_header() {
     let scripted = Script::default().start().await;
     scripted.redeem(&scripted.provider()).await.unwrap();
     let request = scripted.requested("/token").remove(0);
@@ -89,7 +89,7 @@ async fn a_secret_in_the_header_is_form_encoded() {
 }
 
 #[tokio::test]
-async fn a_redirect_does_not_carry_the_secret_elsewhere() {
+async fn follows_no_redirect_with_secret() {
     let scripted = Script {
         instead_of_token: Some(Response::redirect(307, "/elsewhere")),
         ..Script::default()
@@ -102,7 +102,7 @@ async fn a_redirect_does_not_carry_the_secret_elsewhere() {
 }
 
 #[tokio::test]
-async fn no_refusal_repeats_a_secret() {
+async fn errors_contain_no_secret() {
     let verifier = super::attempt(ATTEMPT).code_verifier;
     let verifier = verifier.expose();
     let said = format!("The code {CODE} is not known.\nOr {SECRET}, or {verifier}");
@@ -157,7 +157,7 @@ async fn tries_the_other_listed_method_once_and_remembers_it() {
 }
 
 #[tokio::test]
-async fn tries_no_other_method_where_one_is_set_or_another_error_is_answered() {
+async fn tries_no_other_method_when_one_is_set_or_after_another_error() {
     for (set, method, error) in [
         (Some(ClientAuthMethod::ClientSecretBasic), "client_secret_post", "invalid_client"),
         (Some(ClientAuthMethod::ClientSecretPost), "client_secret_basic", "invalid_client"),
@@ -181,7 +181,7 @@ async fn refusal_by_both_methods_names_the_settings() {
 }
 
 #[tokio::test]
-async fn unused_members_of_the_answer_may_have_any_type() {
+async fn unused_response_members_may_have_any_type() {
     for token in [
         json!({ "scope": ["openid"] }),
         json!({ "scope": 7, "refresh_token": ["x"], "session_state": {} }),
@@ -195,7 +195,7 @@ async fn unused_members_of_the_answer_may_have_any_type() {
 }
 
 #[tokio::test]
-async fn the_words_of_the_provider_reach_the_log() {
+async fn error_contains_message_of_provider() {
     let long = format!("AADSTS7000215: {}\u{7}\nend", "x".repeat(300));
     let page = Response::html(503, "<title>Down</title>")
         .with("WWW-Authenticate", "Bearer error=\"insufficient_scope\"");

@@ -58,7 +58,7 @@ async fn assert_soon_a_stranger(person: &HttpBrowser, instance: &Instance) {
     }
 }
 
-async fn a_person_is_known_at_both_and_after_log_out_at_neither(store: Store) {
+async fn session_and_logout_hold_at_both_instances(store: Store) {
     let cluster = Cluster::new(store).await;
     let (first, second) = (cluster.first(&[]).await, cluster.another().await);
     for (here, there) in [(&first, &second), (&second, &first)] {
@@ -76,7 +76,7 @@ async fn a_person_is_known_at_both_and_after_log_out_at_neither(store: Store) {
     }
 }
 
-async fn who_signs_out_everywhere_else_does_so_at_every_instance(store: Store) {
+async fn ends_other_sessions_at_every_instance(store: Store) {
     let cluster = Cluster::new(store).await;
     let (first, second) = (cluster.first(&[]).await, cluster.another().await);
     let (here, elsewhere) = (signed_in(&first).await, signed_in(&second).await);
@@ -91,7 +91,7 @@ async fn who_signs_out_everywhere_else_does_so_at_every_instance(store: Store) {
 }
 
 /// Whoever meets an instance that is dying turns to the other.
-async fn nobody_loses_a_session_when_an_instance_is_killed_under_load(store: Store) {
+async fn keeps_sessions_when_instance_is_killed_under_load(store: Store) {
     let cluster = Cluster::new(store).await;
     let (first, second) = (cluster.first(&[]).await, cluster.another().await);
     let mut people = Vec::new();
@@ -147,7 +147,7 @@ async fn until(count: &AtomicUsize, enough: usize) {
     }
 }
 
-async fn sessions_outlast_a_restart_of_everything(store: Store) {
+async fn sessions_survive_restart(store: Store) {
     let cluster = Cluster::new(store).await;
     let first = cluster.first(&[]).await;
     let (person, logged_out) = (signed_in(&first).await, signed_in(&first).await);
@@ -163,7 +163,7 @@ async fn sessions_outlast_a_restart_of_everything(store: Store) {
 }
 
 /// OpenID Connect Back-Channel Logout, section 2.7.
-async fn whom_the_provider_logs_out_is_signed_out_everywhere_and_stays_so(store: Store) {
+async fn back_channel_logout_ends_session_at_every_instance(store: Store) {
     let cluster = Cluster::new(store).await;
     let (first, second) = (cluster.first(&[]).await, cluster.another().await);
     let (person, other) = (signed_in(&first).await, signed_in(&first).await);
@@ -188,7 +188,7 @@ async fn whom_the_provider_logs_out_is_signed_out_everywhere_and_stays_so(store:
     assert_eq!(tell(&again).await, StatusCode::BAD_REQUEST, "a token is good once");
 }
 
-async fn whom_the_operator_deletes_is_signed_out(store: Store) {
+async fn deleting_user_ends_sessions(store: Store) {
     let cluster = Cluster::new(store).await;
     let first = cluster.first(&[]).await;
     let person = signed_in(&first).await;
@@ -202,7 +202,7 @@ async fn whom_the_operator_deletes_is_signed_out(store: Store) {
 }
 
 /// For stores that all instances share. With cookies, each instance has turns of its own.
-async fn a_token_is_renewed_once_by_whichever_instance_is_first(store: Store) {
+async fn one_instance_renews_token(store: Store) {
     let cluster = Cluster::new(store).await;
     let (first, second) = (cluster.first(&[]).await, cluster.another().await);
     cluster.servers.faults().set(Fault::ShortAccessTokens(3));
@@ -231,7 +231,7 @@ const KEYS: [&str; 3] = [
     "AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI=",
 ];
 
-async fn a_new_key_signs_nobody_out_while_the_older_one_is_known(store: Store) {
+async fn key_rotation_keeps_sessions_while_previous_key_is_set(store: Store) {
     let cluster = Cluster::new(store).await;
     let key = |number: usize| ("ROCKET_SECRET_KEY", KEYS[number].to_owned());
     let first = cluster.first(&[key(0)]).await;
@@ -264,13 +264,13 @@ macro_rules! on {
             use super::Store;
 
             on!(@ $store, [$($ignored)?],
-                a_person_is_known_at_both_and_after_log_out_at_neither,
-                who_signs_out_everywhere_else_does_so_at_every_instance,
-                nobody_loses_a_session_when_an_instance_is_killed_under_load,
-                sessions_outlast_a_restart_of_everything,
-                whom_the_operator_deletes_is_signed_out,
-                whom_the_provider_logs_out_is_signed_out_everywhere_and_stays_so,
-                a_new_key_signs_nobody_out_while_the_older_one_is_known,
+                session_and_logout_hold_at_both_instances,
+                ends_other_sessions_at_every_instance,
+                keeps_sessions_when_instance_is_killed_under_load,
+                sessions_survive_restart,
+                deleting_user_ends_sessions,
+                back_channel_logout_ends_session_at_every_instance,
+                key_rotation_keeps_sessions_while_previous_key_is_set,
             );
         }
     };
@@ -305,18 +305,18 @@ on!(
 );
 
 #[tokio::test]
-async fn a_token_is_renewed_once_with_sqlite() {
-    a_token_is_renewed_once_by_whichever_instance_is_first(Store::DatabaseSqlite).await;
+async fn renews_token_once_with_sqlite() {
+    one_instance_renews_token(Store::DatabaseSqlite).await;
 }
 
 #[tokio::test]
 #[cfg_attr(not(postgres), ignore = "PostgreSQL is missing: apt-get install postgresql")]
-async fn a_token_is_renewed_once_with_postgres() {
-    a_token_is_renewed_once_by_whichever_instance_is_first(Store::DatabasePostgres).await;
+async fn renews_token_once_with_postgres() {
+    one_instance_renews_token(Store::DatabasePostgres).await;
 }
 
 #[tokio::test]
 #[cfg_attr(not(redis), ignore = "Redis is missing: apt-get install redis-server")]
-async fn a_token_is_renewed_once_with_redis() {
-    a_token_is_renewed_once_by_whichever_instance_is_first(Store::Redis).await;
+async fn renews_token_once_with_redis() {
+    one_instance_renews_token(Store::Redis).await;
 }

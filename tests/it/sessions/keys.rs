@@ -5,7 +5,7 @@ use portico_domain::ports::{LoginAttempts, SessionStore};
 
 use super::{ANOTHER_KEY, KEY, Kind, Shared};
 
-async fn new_key_reads_and_reseals_what_a_previous_key_sealed(kind: Kind) {
+async fn new_key_reseals_sessions_of_previous_key(kind: Kind) {
     let shared = Shared::new(kind).await;
     let one = shared.process(KEY, &[]).new_browser().await;
     let attempt = fixtures::attempt("a", "/");
@@ -31,23 +31,23 @@ async fn new_key_reads_and_reseals_what_a_previous_key_sealed(kind: Kind) {
 }
 
 #[tokio::test]
-async fn sessions_in_cookies() {
-    new_key_reads_and_reseals_what_a_previous_key_sealed(Kind::SecureCookies).await;
+async fn new_key_reseals_cookie_sessions() {
+    new_key_reseals_sessions_of_previous_key(Kind::SecureCookies).await;
 }
 
 #[tokio::test]
-async fn sessions_in_sqlite() {
-    new_key_reads_and_reseals_what_a_previous_key_sealed(Kind::Sqlite).await;
+async fn new_key_reseals_sqlite_sessions() {
+    new_key_reseals_sessions_of_previous_key(Kind::Sqlite).await;
 }
 
 #[tokio::test]
 #[cfg_attr(not(postgres), ignore = "PostgreSQL is missing: apt-get install postgresql")]
-async fn sessions_in_postgres() {
-    new_key_reads_and_reseals_what_a_previous_key_sealed(Kind::Postgres).await;
+async fn new_key_reseals_postgres_sessions() {
+    new_key_reseals_sessions_of_previous_key(Kind::Postgres).await;
 }
 
 #[tokio::test]
 #[cfg_attr(not(redis), ignore = "Redis is missing: apt-get install redis-server")]
-async fn sessions_in_redis() {
-    new_key_reads_and_reseals_what_a_previous_key_sealed(Kind::Redis).await;
+async fn new_key_reseals_redis_sessions() {
+    new_key_reseals_sessions_of_previous_key(Kind::Redis).await;
 }

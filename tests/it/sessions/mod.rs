@@ -2,11 +2,11 @@
 #![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
 
 mod dead_connections;
-mod keeping;
 mod keys;
 mod pgbouncer;
 mod read_only;
 mod redis;
+mod server_side;
 
 use std::{sync::Arc, time::Duration};
 

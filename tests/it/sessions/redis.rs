@@ -44,7 +44,7 @@ fn stopped_clock() -> Arc<dyn Clock> {
 
 #[tokio::test]
 #[cfg_attr(not(redis), ignore = "Redis is missing: apt-get install redis-server")]
-async fn reports_outage_and_sessions_are_lost_without_persistence() {
+async fn reports_outage_and_loses_sessions_without_persistence() {
     let mut shared = Shared::new(Kind::Redis).await;
     let mut server = shared.redis.take().unwrap();
     let browser = shared.process(KEY, &[]).new_browser().await;
@@ -55,7 +55,7 @@ async fn reports_outage_and_sessions_are_lost_without_persistence() {
 
 #[tokio::test]
 #[cfg_attr(not(redis), ignore = "Redis is missing: apt-get install redis-server")]
-async fn redis_deletes_expired_sessions_by_itself() {
+async fn redis_deletes_expired_sessions() {
     let server = Redis::start();
     let lifetimes =
         Lifetimes { rolling: TimeDelta::milliseconds(300), absolute: TimeDelta::milliseconds(600) };
@@ -75,7 +75,7 @@ async fn redis_deletes_expired_sessions_by_itself() {
 
 #[tokio::test]
 #[cfg_attr(not(redis), ignore = "Redis is missing: apt-get install redis-server")]
-async fn password_reaches_the_server_and_no_error() {
+async fn errors_contain_no_password() {
     let server = Redis::with_password("hunter2");
     let right = open(&server.url(), LIFETIMES, stopped_clock()).unwrap();
     assert_eq!(right.check().await, Ok(()));

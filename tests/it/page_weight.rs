@@ -61,7 +61,7 @@ async fn every_page_is_under_8_kilobytes() {
 }
 
 #[tokio::test]
-async fn one_style_sheet_and_one_script_are_under_20_kilobytes_and_kept_for_ever() {
+async fn assets_are_under_20_kilobytes_and_immutable() {
     let site = Site::start().await;
     let person = site.person();
     let html = unpacked(get(&person, "/", None).await).await;
@@ -80,7 +80,7 @@ async fn one_style_sheet_and_one_script_are_under_20_kilobytes_and_kept_for_ever
 }
 
 #[tokio::test]
-async fn a_page_that_did_not_change_is_not_sent_again() {
+async fn unchanged_public_page_is_not_sent_again() {
     let site = Site::start().await;
     let person = site.person();
     for path in ["/", "/docs", "/public"] {
@@ -105,7 +105,7 @@ async fn a_page_that_did_not_change_is_not_sent_again() {
 }
 
 #[tokio::test]
-async fn the_colours_that_a_visitor_chose_are_on_the_next_page_and_go_back_where_they_came_from() {
+async fn chosen_theme_applies_and_redirects_back() {
     let site = Site::start().await;
     let person = site.person();
     let choose = async |theme: &str, from: &str| {
@@ -134,7 +134,7 @@ async fn the_colours_that_a_visitor_chose_are_on_the_next_page_and_go_back_where
 }
 
 #[tokio::test]
-async fn a_page_that_repeats_what_came_with_the_request_is_not_compressed() {
+async fn page_with_request_data_is_not_compressed() {
     let site = Site::start().await;
     let person = site.person();
     let path = "/callback?error=access_denied&error_description=guess&state=x";

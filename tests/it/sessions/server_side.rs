@@ -23,7 +23,7 @@ use super::{KEY, Kind, Shared};
 #[cfg_attr(not(redis), ignore = "Redis is missing: apt-get install redis-server")]
 #[case::redis(Kind::Redis)]
 #[tokio::test]
-async fn simultaneous_changes_are_all_kept(#[case] kind: Kind) {
+async fn keeps_all_simultaneous_changes(#[case] kind: Kind) {
     let shared = Shared::new(kind).await;
     let one = shared.process(KEY, &[]).new_browser().await;
     one.start(&fixtures::session()).await.unwrap();
@@ -58,7 +58,7 @@ async fn simultaneous_changes_are_all_kept(#[case] kind: Kind) {
 #[cfg_attr(not(redis), ignore = "Redis is missing: apt-get install redis-server")]
 #[case::redis(Kind::Redis)]
 #[tokio::test]
-async fn refresh_lock_reaches_across_instances(#[case] kind: Kind) {
+async fn refresh_lock_spans_instances(#[case] kind: Kind) {
     let shared = Shared::new(kind).await;
     let one = shared.process(KEY, &[]).new_browser().await;
     let other = shared.process(KEY, &[]).new_browser().await;
@@ -96,7 +96,7 @@ impl TokenRenewal for SlowRenewal {
 #[cfg_attr(not(redis), ignore = "Redis is missing: apt-get install redis-server")]
 #[case::redis(Kind::Redis)]
 #[tokio::test]
-async fn stored_records_reveal_nothing(#[case] kind: Kind) {
+async fn stored_records_reveal_no_secret(#[case] kind: Kind) {
     let mut session = fixtures::session();
     session.identity.subject.subject = "secret-subject".into();
     session.identity.tokens.id_token = Some(IdToken::new("secret-id-token"));

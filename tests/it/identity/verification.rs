@@ -35,7 +35,7 @@ fn signed_userinfo(script: &mut Script, claims: Value) {
 }
 
 #[tokio::test]
-async fn providers_may_be_odd() {
+async fn accepts_unusual_but_valid_responses() {
     let rows: &[(&str, Change)] = &[
         ("nothing odd", |_| {}),
         ("RS256 with at_hash", |script| sign_with(script, "RS256")),
@@ -162,7 +162,7 @@ async fn providers_may_be_odd() {
 type Row = (&'static str, Change, RedeemError, [usize; 2]);
 
 #[tokio::test]
-async fn what_breaks_a_rule_is_refused_for_that_reason() {
+async fn reports_reason_for_each_invalid_response() {
     let not_believed = |why: &str| InvalidIdentity(why.into());
     let at_fault = |why: &str| ProviderFault(why.into());
     let rows: [Row; 31] = [
@@ -388,7 +388,7 @@ async fn what_breaks_a_rule_is_refused_for_that_reason() {
 }
 
 #[tokio::test]
-async fn userinfo_adds_to_the_person_and_not_to_the_login() {
+async fn userinfo_replaces_user_claims_but_no_login_claims() {
     let scripted = Script {
         claims: json!({ "name": "A.", "email": "ann@example.com", "sid": "session-1" }),
         userinfo: Response::json(

@@ -94,7 +94,7 @@ const USED: &str = "This login was used or has expired";
 const FAILED: &str = "Signing in failed";
 
 #[tokio::test]
-async fn what_the_browser_brings_back() {
+async fn refuses_altered_authorization_response() {
     let answer = Fault::ChangedResponse;
     for (row, change, status, heading, requested) in [
         ("another state", r#"{"state":"x"}"#, 400, NOT_COMPLETED, NOBODY),
@@ -132,7 +132,7 @@ async fn with_the_code_of(site: &Site, person: &HttpBrowser, other: &Url) -> Pag
 }
 
 #[tokio::test]
-async fn the_code_of_another_login() {
+async fn refuses_code_of_another_login() {
     let site = Site::start().await;
     let (_, page) = site.signed_in(USER).await;
     let spent = page.hops.iter().map(|hop| &hop.url).find(|url| url.path() == "/callback").unwrap();
@@ -161,7 +161,7 @@ async fn the_code_of_another_login() {
 }
 
 #[tokio::test]
-async fn what_the_token_endpoint_answers() {
+async fn reports_token_endpoint_errors() {
     for (row, fault, status, heading, requested) in [
         ("500", Fault::TokenFails, 502, FAILED, TOKEN),
         ("invalid_grant", Fault::TokenInvalidGrant, 400, USED, TOKEN),
@@ -172,7 +172,7 @@ async fn what_the_token_endpoint_answers() {
 }
 
 #[tokio::test]
-async fn what_the_id_token_claims() {
+async fn refuses_invalid_id_token_claims() {
     let claims = Fault::ChangedClaims;
     for (row, fault) in [
         ("wrong iss", Fault::WrongIssuer),
@@ -211,7 +211,7 @@ async fn what_the_id_token_claims() {
 }
 
 #[tokio::test]
-async fn how_the_id_token_is_signed() {
+async fn refuses_invalid_id_token_signature() {
     let header = Fault::ChangedHeader;
     for (row, fault, status, heading, requested) in [
         ("alg none", Fault::AlgNone, 502, FAILED, TOKEN),
@@ -229,7 +229,7 @@ async fn how_the_id_token_is_signed() {
 }
 
 #[tokio::test]
-async fn a_key_that_is_new_is_asked_for_once() {
+async fn fetches_rotated_key_once() {
     let site = Site::start().await;
     site.signed_in(USER).await;
     let before = requested(&site);
@@ -242,7 +242,7 @@ async fn a_key_that_is_new_is_asked_for_once() {
 }
 
 #[tokio::test]
-async fn what_userinfo_answers() {
+async fn refuses_wrong_userinfo_and_accepts_failed_request() {
     let signed = Fault::UserinfoSigned;
     for (row, fault, status, heading, requested) in [
         ("another person", Fault::UserinfoWrongSubject, 502, FAILED, ALL),
@@ -264,7 +264,7 @@ async fn what_userinfo_answers() {
 }
 
 #[tokio::test]
-async fn what_discovery_answers() {
+async fn reports_invalid_metadata_and_recovers() {
     for (row, fault) in [
         ("500", Fault::DiscoveryFails),
         ("a page", Fault::DiscoveryHtml),
@@ -301,7 +301,7 @@ async fn what_discovery_answers() {
 
 /// The switches alone break nothing, so that each row above fails for what it changes.
 #[tokio::test]
-async fn what_changes_nothing_that_matters_is_believed() {
+async fn accepts_harmless_changes() {
     let site = site_that_asks_userinfo().await;
     for fault in [
         Fault::ChangedResponse("{}"),
@@ -319,7 +319,7 @@ async fn what_changes_nothing_that_matters_is_believed() {
 }
 
 #[tokio::test]
-async fn a_person_chooses_a_fault_on_a_page_of_the_provider() {
+async fn fault_is_selected_on_page_of_provider() {
     let site = Site::start().await;
     let provider = HttpBrowser::new(Url::parse(site.servers.issuer()).unwrap());
     let page = provider.visit("/").await;
@@ -345,7 +345,7 @@ async fn a_person_chooses_a_fault_on_a_page_of_the_provider() {
 }
 
 #[tokio::test]
-async fn a_foreign_page_makes_the_provider_do_nothing() {
+async fn provider_refuses_faults_from_another_site() {
     let site = Site::start().await;
     let http = HttpClient::new(tls::client_config(None).unwrap(), Limits::default()).unwrap();
     let post = async |path: &str, from: Option<&str>| {

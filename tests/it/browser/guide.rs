@@ -1,4 +1,4 @@
-//! The site in a real browser, as people use it.
+//! The guide from end to end in Chromium.
 
 use portico_tests::{
     browser::{Browser, ENTER, ESCAPE},
@@ -6,8 +6,10 @@ use portico_tests::{
     stub_server::{Response, StubServer},
 };
 
-/// What a browser tells when it blocks or misses something.
-async fn assert_quiet(browser: &Browser) {
+use super::log_in;
+
+/// Chromium logs what it blocks or fails to load.
+async fn assert_empty_console(browser: &Browser) {
     let console = browser.console().await;
     assert!(console.is_empty(), "{console:?}");
 }
@@ -16,16 +18,9 @@ async fn goto(browser: &Browser, site: &Site, path: &str) {
     browser.goto(site.url.join(path).unwrap().as_str()).await;
 }
 
-async fn log_in(browser: &Browser, email: &str) {
-    browser.wait_for_text("Password").await;
-    browser.fill_label("Email", email).await;
-    browser.fill_label("Password", "portico").await;
-    browser.click_text("Log In").await;
-}
-
 #[tokio::test]
 #[cfg_attr(not(browser), ignore = "Chromium is missing: apt-get install chromium chromium-driver")]
-async fn a_person_signs_up_reads_signs_out_and_signs_in_again() {
+async fn sign_up_logout_and_login_work() {
     let site = Site::start().await;
     let browser = Browser::start().await;
     goto(&browser, &site, "/").await;
@@ -38,17 +33,17 @@ async fn a_person_signs_up_reads_signs_out_and_signs_in_again() {
     assert_eq!(browser.url().await.path(), "/profile");
     browser.click_text("Protected").await;
     browser.wait_for_text("This is a protected message.").await;
-    assert_quiet(&browser).await;
+    assert_empty_console(&browser).await;
     browser.click_text("Admin").await;
     browser.wait_for_text("Permission denied").await;
-    // The browser tells of every status above 400.
+    // Chromium logs every status from 400 on.
     let console = browser.console().await;
     assert!(console.iter().all(|line| line.contains("403 (Forbidden)")), "{console:?}");
 
     browser.click_text("Log Out").await;
     browser.wait_for_text("Log In").await;
     assert_eq!(browser.url().await.path(), "/");
-    // Back shows nothing of the person.
+    // The back button shows no page of the earlier session.
     browser.client().back().await.unwrap();
     browser.wait_for_text("Password").await;
     assert_ne!(browser.url().await.path(), "/admin");
@@ -57,12 +52,12 @@ async fn a_person_signs_up_reads_signs_out_and_signs_in_again() {
     log_in(&browser, "admin@example.com").await;
     browser.wait_for_text("This is an admin message.").await;
     assert_eq!(browser.url().await.path(), "/admin");
-    assert_quiet(&browser).await;
+    assert_empty_console(&browser).await;
 }
 
 #[tokio::test]
 #[cfg_attr(not(browser), ignore = "Chromium is missing: apt-get install chromium chromium-driver")]
-async fn the_keyboard_is_enough() {
+async fn guide_works_by_keyboard_alone() {
     let site = Site::start().await;
     let browser = Browser::start().await;
     goto(&browser, &site, "/public").await;
@@ -89,7 +84,7 @@ async fn the_keyboard_is_enough() {
     browser.wait_for_text("Sign Up").await;
     assert_eq!(browser.url().await.path(), "/");
     assert_eq!(browser.script("return document.documentElement.dataset.theme").await, "dark");
-    assert_quiet(&browser).await;
+    assert_empty_console(&browser).await;
 }
 
 #[tokio::test]
@@ -104,12 +99,12 @@ async fn test_account_logs_in_by_keyboard_without_script() {
     browser.press(ENTER).await;
     browser.wait_for_text("This is an admin message.").await;
     assert_eq!(browser.url().await.path(), "/admin");
-    assert_quiet(&browser).await;
+    assert_empty_console(&browser).await;
 }
 
 #[tokio::test]
 #[cfg_attr(not(browser), ignore = "Chromium is missing: apt-get install chromium chromium-driver")]
-async fn nothing_needs_a_script() {
+async fn guide_works_without_script() {
     let site = Site::start().await;
     let browser = Browser::without_scripts().await;
     browser.look(320, false).await;
@@ -117,7 +112,7 @@ async fn nothing_needs_a_script() {
     browser.click_text("Menu").await;
     browser.click_text("Log In").await;
     log_in(&browser, "user@example.com").await;
-    // Dates as the server wrote them: there was no script to change them.
+    // Without a script, dates stay as the server formatted them.
     browser.wait_for_text(" UTC").await;
     browser.wait_for_text("\"email_verified\": true").await;
     browser.click_text("Dark").await;
@@ -128,12 +123,12 @@ async fn nothing_needs_a_script() {
     browser.click_text("Log Out").await;
     browser.wait_for_text("Sign Up").await;
     assert_eq!(browser.url().await.path(), "/");
-    assert_quiet(&browser).await;
+    assert_empty_console(&browser).await;
 }
 
 #[tokio::test]
 #[cfg_attr(not(browser), ignore = "Chromium is missing: apt-get install chromium chromium-driver")]
-async fn the_menu_of_a_narrow_screen_has_all_that_the_bar_of_a_wide_one_has() {
+async fn menu_has_same_links_as_navigation_bar() {
     let site = Site::start().await;
     let browser = Browser::start().await;
     goto(&browser, &site, "/profile").await;
@@ -157,7 +152,7 @@ async fn the_menu_of_a_narrow_screen_has_all_that_the_bar_of_a_wide_one_has() {
 
 #[tokio::test]
 #[cfg_attr(not(browser), ignore = "Chromium is missing: apt-get install chromium chromium-driver")]
-async fn two_tabs_log_in_at_once_and_both_arrive() {
+async fn two_tabs_log_in_and_return_to_their_pages() {
     let site = Site::start().await;
     let browser = Browser::start().await;
     goto(&browser, &site, "/protected").await;
@@ -172,24 +167,24 @@ async fn two_tabs_log_in_at_once_and_both_arrive() {
     browser.client().switch_to_window(first).await.unwrap();
     log_in(&browser, "user@example.com").await;
     browser.wait_for_text("This is a protected message.").await;
-    assert_quiet(&browser).await;
+    assert_empty_console(&browser).await;
 }
 
 #[tokio::test]
 #[cfg_attr(not(browser), ignore = "Chromium is missing: apt-get install chromium chromium-driver")]
-async fn a_double_click_on_log_in_is_one_login() {
+async fn double_click_on_log_in_completes_login() {
     let site = Site::start().await;
     let browser = Browser::start().await;
     goto(&browser, &site, "/").await;
     browser.double_click_text("Log In").await;
     log_in(&browser, "user@example.com").await;
     browser.wait_for_text("Decoded ID token").await;
-    assert_quiet(&browser).await;
+    assert_empty_console(&browser).await;
 }
 
 #[tokio::test]
 #[cfg_attr(not(browser), ignore = "Chromium is missing: apt-get install chromium chromium-driver")]
-async fn a_bookmarked_callback_leads_home_who_is_signed_in_and_tells_others_what_to_do() {
+async fn bookmarked_callback_shows_profile_or_error_page() {
     let site = Site::start().await;
     let browser = Browser::start().await;
     let bookmark = "/callback?code=old&state=old";
@@ -205,7 +200,7 @@ async fn a_bookmarked_callback_leads_home_who_is_signed_in_and_tells_others_what
 
 #[tokio::test]
 #[cfg_attr(not(browser), ignore = "Chromium is missing: apt-get install chromium chromium-driver")]
-async fn a_session_that_ends_while_a_page_is_open_leads_to_login_and_back() {
+async fn expired_session_leads_to_login_and_back() {
     let settings = vec![("SESSION_ROLLING_SECONDS", "4".to_owned())];
     let site = Site::start_with(SiteOptions { settings, ..SiteOptions::default() }).await;
     let browser = Browser::start().await;
@@ -214,19 +209,19 @@ async fn a_session_that_ends_while_a_page_is_open_leads_to_login_and_back() {
     browser.wait_for_text("Decoded ID token").await;
     browser.wait_until_no_cookie("portico_session").await;
     browser.click_text("Protected").await;
-    // The provider still knows the person, or asks again: either way leads back.
-    let seen = browser.wait_for_either("Password", "This is a protected message.").await;
-    if seen == "Password" {
+    // The provider redirects back if its session still exists, and asks for the password if not.
+    let shown = browser.wait_for_either("Password", "This is a protected message.").await;
+    if shown == "Password" {
         log_in(&browser, "user@example.com").await;
         browser.wait_for_text("This is a protected message.").await;
     }
     assert_eq!(browser.url().await.path(), "/protected");
-    assert_quiet(&browser).await;
+    assert_empty_console(&browser).await;
 }
 
 #[tokio::test]
 #[cfg_attr(not(browser), ignore = "Chromium is missing: apt-get install chromium chromium-driver")]
-async fn a_link_of_another_site_does_not_log_out_before_it_is_confirmed() {
+async fn logout_link_of_another_site_asks_for_confirmation() {
     let site = Site::start().await;
     let link = format!("<a href='{}'>Win</a>", site.url.join("/logout").unwrap());
     let other = StubServer::start(move |_| Response::html(200, link.clone())).await;
@@ -244,7 +239,7 @@ async fn a_link_of_another_site_does_not_log_out_before_it_is_confirmed() {
 
 #[tokio::test]
 #[cfg_attr(not(browser), ignore = "Chromium is missing: apt-get install chromium chromium-driver")]
-async fn a_page_from_before_the_login_knows_the_person_when_back_brings_it() {
+async fn back_button_shows_page_as_logged_in() {
     let site = Site::start().await;
     let browser = Browser::start().await;
     goto(&browser, &site, "/public").await;
@@ -260,7 +255,7 @@ async fn a_page_from_before_the_login_knows_the_person_when_back_brings_it() {
 
 #[tokio::test]
 #[cfg_attr(not(browser), ignore = "Chromium is missing: apt-get install chromium chromium-driver")]
-async fn the_claims_can_be_copied() {
+async fn claims_can_be_copied() {
     let site = Site::start().await;
     let browser = Browser::start().await;
     goto(&browser, &site, "/profile").await;
@@ -268,5 +263,5 @@ async fn the_claims_can_be_copied() {
     browser.wait_for_text("Decoded ID token").await;
     browser.click_text("Copy").await;
     browser.wait_for_text("Copied").await;
-    assert_quiet(&browser).await;
+    assert_empty_console(&browser).await;
 }

@@ -1,4 +1,4 @@
-//! The browser of the harness does what the tests in it rely on.
+//! The browser harness itself.
 
 use portico_tests::{
     browser::Browser,
@@ -11,7 +11,7 @@ const LOG_IN: &str = "<form method=post action='/welcome'>
     <label for=e>Email</label><input id=e name=email value=old>
     <label>Password <input name=password type=password></label>
     <button>Continue</button></form>
-    <script>console.error('a word to the console')</script>";
+    <script>console.error('a console message')</script>";
 
 fn answer(request: &Request) -> Response {
     match request.path.as_str() {
@@ -24,7 +24,7 @@ fn answer(request: &Request) -> Response {
 
 #[tokio::test]
 #[cfg_attr(not(browser), ignore = "Chromium is missing: apt-get install chromium chromium-driver")]
-async fn a_browser_presses_links_fills_in_forms_and_tells_what_the_console_said() {
+async fn browser_follows_links_fills_in_forms_and_reads_console() {
     let server = StubServer::start(answer).await;
     let folder = tempfile::tempdir().unwrap();
     let browser = Browser::start().await;
@@ -33,9 +33,9 @@ async fn a_browser_presses_links_fills_in_forms_and_tells_what_the_console_said(
     browser.fill_label("Email", "ann@example.com").await;
     browser.fill_label("Password", "secret").await;
     let console = browser.console().await;
-    assert!(console.iter().any(|line| line.contains("a word to the console")), "{console:?}");
+    assert!(console.iter().any(|line| line.contains("a console message")), "{console:?}");
     let again = browser.console().await;
-    assert!(!again.iter().any(|line| line.contains("a word")), "said once: {again:?}");
+    assert!(!again.iter().any(|line| line.contains("a console")), "reported once: {again:?}");
     browser.click_text("Continue").await;
     browser.wait_for_text("email=ann%40example.com&password=secret").await;
     assert_eq!(browser.url().await.path(), "/welcome");

@@ -2,8 +2,8 @@
 //!
 //! Each property is tried on 256 cases; `PROPTEST_CASES` says how many instead.
 
-mod from_browsers;
-mod from_providers;
+mod browser_requests;
+mod provider_responses;
 
 use proptest::{
     strategy::Strategy,

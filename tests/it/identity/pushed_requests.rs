@@ -38,7 +38,7 @@ fn form(request: &Request) -> Vec<(String, String)> {
 }
 
 #[tokio::test]
-async fn the_browser_carries_nothing_but_a_reference_to_the_request() {
+async fn authorization_url_contains_only_client_id_and_request_uri() {
     for (metadata, set) in
         [(json!({}), true), (json!({ "require_pushed_authorization_requests": true }), false)]
     {
@@ -71,7 +71,7 @@ async fn the_browser_carries_nothing_but_a_reference_to_the_request() {
 }
 
 #[tokio::test]
-async fn the_secret_goes_where_the_token_endpoint_wants_it() {
+async fn authenticates_as_at_token_endpoint() {
     let methods = json!({ "token_endpoint_auth_methods_supported": ["client_secret_post"] });
     let scripted = scripted(methods, None).await;
     url(&scripted, pushing(&scripted)).await.unwrap();
@@ -89,7 +89,7 @@ async fn the_secret_goes_where_the_token_endpoint_wants_it() {
 }
 
 #[tokio::test]
-async fn a_request_that_was_not_pushed_sends_nobody_anywhere() {
+async fn failed_push_gives_no_authorization_url() {
     for (answer, why) in [
         (Response::json(400, json!({ "error": "invalid_request" })), "invalid_request"),
         (Response::json(401, json!({ "error": "invalid_client" })), "401"),

@@ -34,7 +34,7 @@ async fn is_signed_in(person: &HttpBrowser) -> bool {
 }
 
 #[tokio::test]
-async fn what_may_be_asked_of_the_provider_is_passed_on_and_nothing_else() {
+async fn passes_on_allowed_parameters_only() {
     let site = Site::start().await;
     let allowed = [
         ("login_hint", "jo+1@example.com"),
@@ -72,7 +72,7 @@ async fn what_may_be_asked_of_the_provider_is_passed_on_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn a_link_that_makes_no_sense_is_not_followed() {
+async fn refuses_repeated_and_malformed_parameters() {
     let site = Site::start().await;
     let long = "x".repeat(501);
     for (pairs, why) in [
@@ -93,7 +93,7 @@ async fn a_link_that_makes_no_sense_is_not_followed() {
 }
 
 #[tokio::test]
-async fn who_signs_in_by_other_means_than_were_asked_for_is_not_signed_in() {
+async fn refuses_login_without_requested_acr_or_organization() {
     let site = Site::start().await;
     for (name, value) in [("acr_values", "gold"), ("organization", "org_1")] {
         let person = site.person();
@@ -109,7 +109,7 @@ fn keys(person: FreshLogin<'_, 1>) -> String {
 }
 
 #[tokio::test]
-async fn a_page_that_wants_a_fresh_login_sends_people_to_sign_in_anew_and_back() {
+async fn requires_fresh_login_and_returns_to_page() {
     let clock = crate::identity::clock_at_now();
     let ours: Arc<dyn Clock> = clock.clone();
     let ports: Option<Change> = Some(Box::new(move |ports| ports.clock = ours));
@@ -149,7 +149,7 @@ async fn a_page_that_wants_a_fresh_login_sends_people_to_sign_in_anew_and_back()
 }
 
 #[tokio::test]
-async fn a_third_party_may_have_somebody_sign_in_and_go_to_a_page_of_ours() {
+async fn third_party_initiates_login_to_page_of_this_site_only() {
     let site = Site::start().await;
     let issuer = site.servers.issuer();
     let own = |path: &str| site.url.join(path).unwrap().to_string();
@@ -176,7 +176,7 @@ async fn a_third_party_may_have_somebody_sign_in_and_go_to_a_page_of_ours() {
 }
 
 #[tokio::test]
-async fn a_third_party_that_names_another_provider_sends_nobody_there() {
+async fn refuses_third_party_login_at_another_issuer() {
     let site = Site::start().await;
     let slash = format!("{}/", site.servers.issuer());
     for issuer in ["https://attacker.example", "", &slash] {
@@ -191,7 +191,7 @@ async fn a_third_party_that_names_another_provider_sends_nobody_there() {
 }
 
 #[tokio::test]
-async fn a_third_party_may_send_a_form() {
+async fn third_party_initiates_login_by_post() {
     let site = Site::start().await;
     let wish = [("iss", site.servers.issuer()), ("login_hint", "jo"), ("next", "/admin")];
     let request = site.person().request(Method::POST, "/login").form(&wish);
