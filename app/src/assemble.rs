@@ -31,7 +31,7 @@ use url::Url;
 use crate::{
     About, Ports,
     config::{Provider, SecretKey, Settings, Store},
-    secret_key, site,
+    router, secret_key,
 };
 
 /// A site, ready to be launched, and what stands behind it.
@@ -310,7 +310,7 @@ impl Assembly {
             origin: origin(&self.settings.address_of("/")).unwrap_or_default(),
             trusted_proxies: self.settings.trusted_proxies.clone(),
         };
-        site(rocket, self.ports.clone(), about)
+        router::build(rocket, self.ports.clone(), about)
     }
 }
 

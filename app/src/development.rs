@@ -7,8 +7,8 @@ use portico_domain::ports::Randomness;
 use crate::{
     assemble::{AssembleError, Client},
     config::Settings,
+    router::template_dir,
     secret_key,
-    site::template_dir,
 };
 
 /// Where the provider and the API are looked for first.

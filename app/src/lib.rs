@@ -1,29 +1,24 @@
 //! Portico's web application: Rocket in front, the use cases behind.
 //!
-//! [`config`] reads the settings, [`assemble()`] puts an adapter behind each port, [`site()`] makes
-//! the Rocket of them, [`cli`] runs it. [`routes`], [`guards`], [`catchers`] and [`views`] are what
-//! a request meets.
+//! [`config`] reads the settings, [`assemble()`] puts an adapter behind each port, `router`
+//! builds a Rocket of them, [`server`] serves it, [`cli`] is the command line. A request meets one of three modules: [`site`]
+//! holds the application's own pages, [`sign_in`] log-in and log-out with the guards that pages
+//! use, [`web`] what all pages have in common.
 
 mod assemble;
-pub mod assets;
-pub mod catchers;
 pub mod cli;
-pub mod client_address;
-mod compression;
 pub mod config;
 #[cfg(feature = "development")]
 mod development;
-mod fairings;
-pub mod guards;
 pub mod logging;
 mod ports;
-pub mod routes;
+mod router;
 mod secret_key;
 pub mod server;
-mod site;
-pub mod theme;
-pub mod views;
+pub mod sign_in;
+pub mod site;
+pub mod web;
 
 pub use assemble::{AssembleError, Assembly, assemble, open_database};
 pub use ports::{About, Ports};
-pub use site::site;
+pub use sign_in::guards;

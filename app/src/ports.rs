@@ -17,7 +17,7 @@ use portico_domain::{
 use rocket::Request;
 use url::Url;
 
-use crate::client_address::TrustedProxies;
+use crate::web::client_address::TrustedProxies;
 
 /// The ports of one site.
 #[derive(Clone)]

@@ -41,7 +41,7 @@ impl Printer {
 
 fn layout(signed_in: bool, word: &str) -> Value {
     json!({
-        "tab": null, "theme": null, "signed_in": signed_in, "name": word, "development": true,
+        "path": "/other", "theme": null, "signed_in": signed_in, "name": word, "development": true,
         "css": "/static/a.css", "js": "/static/a.js", "icon": "/static/a.svg", "reference": word,
     })
 }
@@ -182,10 +182,10 @@ fn a_signed_in_person_can_log_out_and_has_all_tabs() {
 #[test]
 fn only_the_current_tab_is_marked_in_both_navigations() {
     let mut layout = layout(true, "Ada");
-    layout["tab"] = json!("public");
+    layout["path"] = json!("/public");
     let html = Printer::new().print("message", &layout, &bare("message"));
     assert_eq!(html.matches("aria-current").count(), 2);
-    assert_eq!(html.matches(r#"href="/public" aria-current="page""#).count(), 2);
+    assert_eq!(html.matches(r#"href="&#x2f;public" aria-current="page""#).count(), 2);
 }
 
 #[test]

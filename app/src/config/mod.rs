@@ -31,7 +31,7 @@ pub use reader::{KEYS, Problem, Problems};
 pub use sessions::{RedisUrl, Store};
 use sources::Environment;
 
-use crate::client_address::TrustedProxies;
+use crate::web::client_address::TrustedProxies;
 
 /// Everything that can be set. `Debug` shows no secret.
 #[derive(Clone, Debug)]

@@ -50,7 +50,11 @@ async fn each_authorization_error_has_its_own_message() {
         assert!(page.text().contains(title), "{error}: {}", page.text());
         // The provider's words are shown as text, never as markup.
         assert!(page.text().contains("<b>because</b>"), "{error}: {}", page.text());
-        assert!(page.link("Log in again").is_some(), "{error}");
+        let again = match error {
+            "access_denied" => "Log in with another account",
+            _ => "Log in again",
+        };
+        assert!(page.link(again).is_some(), "{error}");
         assert_stranger(&person, error).await;
     }
     assert_eq!(site.servers.request_count("token"), 0);

@@ -1,0 +1,54 @@
+use std::path::{Path, PathBuf};
+
+use rocket::{Build, Rocket, figment::Figment};
+use rocket_dyn_templates::Template;
+
+use crate::{
+    About, Ports, sign_in, site,
+    web::{
+        Compression,
+        assets::{self, Assets},
+        fairings,
+        health::{self, Readiness},
+        theme,
+    },
+};
+
+/// The Rocket of a site: its routes, catchers and headers over the given ports. `rocket` holds
+/// Rocket's own settings with the secret key.
+pub(crate) fn build(rocket: Figment, ports: Ports, about: About) -> Rocket<Build> {
+    let rocket = rocket
+        // Rocket's log names requests with their query, and that can hold a code: ours does not.
+        .merge(("log_level", "off"))
+        .merge(("cli_colors", false))
+        .join(("template_dir", template_dir()))
+        .merge(("ident", "Portico"));
+    let assets = Assets::new();
+    let readiness = Readiness::new(&ports);
+    rocket::custom(rocket)
+        .mount("/", site::routes())
+        .mount("/", sign_in::routes())
+        .mount("/", health::routes())
+        .mount("/", assets::routes())
+        .mount("/", theme::routes())
+        .register("/", sign_in::catchers::all())
+        .attach(Template::fairing())
+        .attach(fairings::shield(about.https))
+        .attach(fairings::ContentSecurityPolicy)
+        .attach(Compression)
+        .attach(fairings::AccessLog)
+        .manage(assets)
+        .manage(ports)
+        .manage(readiness)
+        .manage(about)
+}
+
+/// `templates` where the program was started, else where it was built.
+pub(crate) fn template_dir() -> PathBuf {
+    let here = Path::new("templates");
+    if here.is_dir() {
+        here.to_owned()
+    } else {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../templates")
+    }
+}

@@ -1,0 +1,212 @@
+use portico_domain::{
+    model::{
+        AuthorizationCode, AuthorizationResponse, Callback, ProviderRefusal, State as LoginState,
+    },
+    ports::{RedeemError, SaveSessionError},
+    use_cases::LoginError,
+};
+use rocket::{FromForm, Route, State, form::Form, get, head, http::Status, post, routes};
+
+use super::{
+    entry_refused::{another_account, entry_refused},
+    guards::{Device, NotPrefetched, Stores},
+    login::unavailable,
+};
+use crate::{
+    Ports,
+    web::{Failure, NoBody, SeeOther},
+};
+
+pub(super) fn routes() -> Vec<Route> {
+    routes![callback, callback_head, callback_by_form]
+}
+
+/// Leaves the code to the GET that may follow.
+#[head("/callback")]
+fn callback_head() -> NoBody {
+    NoBody
+}
+
+/// The parameters of an authorization response that Portico knows (RFC 6749, sections 4.1.2 and
+/// 4.1.2.1; RFC 9207, section 2); others are ignored, as the RFC asks.
+#[derive(FromForm)]
+struct Answer {
+    state: Option<String>,
+    code: Option<String>,
+    error: Option<String>,
+    error_description: Option<String>,
+    iss: Option<String>,
+}
+
+impl Answer {
+    fn into_callback(self) -> Callback {
+        let outcome = match (self.error, self.code) {
+            (None, Some(code)) => {
+                Ok(AuthorizationResponse { code: AuthorizationCode::new(code), issuer: self.iss })
+            }
+            (error, _) => Err(ProviderRefusal {
+                error: error.unwrap_or_else(|| "no code".into()),
+                description: self.error_description,
+                issuer: self.iss,
+            }),
+        };
+        Callback { state: LoginState::new(self.state.unwrap_or_default()), outcome }
+    }
+}
+
+#[get("/callback?<answer..>")]
+async fn callback(
+    _intended: NotPrefetched,
+    answer: Answer,
+    device: Device,
+    stores: Stores<'_>,
+    ports: &State<Ports>,
+) -> Result<SeeOther, Failure> {
+    complete(ports, stores, device, answer).await
+}
+
+/// For `response_mode=form_post` (OAuth 2.0 Form Post Response Mode, section 2).
+#[post("/callback", data = "<answer>")]
+async fn callback_by_form(
+    _intended: NotPrefetched,
+    answer: Form<Answer>,
+    device: Device,
+    stores: Stores<'_>,
+    ports: &State<Ports>,
+) -> Result<SeeOther, Failure> {
+    complete(ports, stores, device, answer.into_inner()).await
+}
+
+async fn complete(
+    ports: &Ports,
+    stores: Stores<'_>,
+    device: Device,
+    answer: Answer,
+) -> Result<SeeOther, Failure> {
+    let callback = answer.into_callback();
+    let complete = ports.complete_login();
+    let done = complete.run(&*stores.session, &*stores.attempts, callback, &device.0).await;
+    done.map(|next| SeeOther(next.to_string())).map_err(|error| {
+        let other_account = another_account(ports);
+        explain(error, other_account)
+    })
+}
+
+const AGAIN: &str = "Please log in again.";
+
+fn explain(error: LoginError, other_account: &'static str) -> Failure {
+    let bad = |title, what, todo| Failure::new(Status::BadRequest, title, what, todo);
+    let failure = match &error {
+        LoginError::NoAttempt => bad(
+            "This login cannot be completed",
+            "Your browser has no login in progress that matches this response: it was completed or replaced, started in another browser, or cookies are switched off.",
+            AGAIN,
+        ),
+        LoginError::Expired => {
+            bad("This login took too long", "A login must be completed within ten minutes.", AGAIN)
+        }
+        LoginError::Refused(refusal) if refusal.error == "access_denied" => {
+            return refused(refusal)
+                .with_action("Log in with another account", other_account)
+                .caused_by(error);
+        }
+        LoginError::Refused(refusal) => refused(refusal),
+        LoginError::NotAllowed(refusal) => {
+            return entry_refused("You may not log in to this site", refusal)
+                .with_action("Log in with another account", other_account)
+                .caused_by(error);
+        }
+        LoginError::Redeem(RedeemError::WrongIssuer(_) | RedeemError::WrongNonce) => bad(
+            "This login cannot be trusted",
+            "The response does not belong to the login that was started in this browser. You have not been signed in.",
+            "Log in again. If it happens again, contact the operators of this site and give them the reference.",
+        ),
+        LoginError::Redeem(RedeemError::CodeRejected(_)) => bad(
+            "This login was used or has expired",
+            "The identity provider does not accept the authorization code.",
+            AGAIN,
+        ),
+        LoginError::Redeem(RedeemError::InvalidIdentity(_) | RedeemError::ProviderFault(_)) => {
+            Failure::new(
+                Status::BadGateway,
+                "Signing in failed",
+                "The identity provider sent an invalid response. You have not been signed in.",
+                "Log in again in a moment. If it happens again, contact the operators of this site and give them the reference.",
+            )
+        }
+        LoginError::Redeem(RedeemError::ProviderTimeout(_)) => Failure::new(
+            Status::GatewayTimeout,
+            "Signing in takes too long",
+            "The identity provider did not respond in time. You have not been signed in.",
+            "Log in again in a moment.",
+        ),
+        LoginError::Save(SaveSessionError::TooLarge { .. }) => Failure::new(
+            Status::InternalServerError,
+            "Your account does not fit",
+            "Your identity provider sends more data about you than this site can keep. You have not been logged in.",
+            "Contact the operators of this site and give them the reference. Trying again will not help.",
+        ),
+        LoginError::Save(SaveSessionError::Unavailable(_))
+        | LoginError::Sessions(_)
+        | LoginError::Users(_)
+        | LoginError::Randomness(_) => {
+            return unavailable(error);
+        }
+    };
+    failure.with_action("Log in again", "/login").caused_by(error)
+}
+
+fn refused(refusal: &ProviderRefusal) -> Failure {
+    let (title, what, todo) = match refusal.error.as_str() {
+        "access_denied" => (
+            "You were not let in",
+            "The login was cancelled, or your account may not use this site.",
+            "Log in again, perhaps with another account.",
+        ),
+        "login_required" => (
+            "You have to sign in first",
+            "The identity provider needs you to sign in there.",
+            AGAIN,
+        ),
+        "account_selection_required" => (
+            "Choose an account first",
+            "You have several accounts at the identity provider, and none was chosen.",
+            "Log in again and choose one.",
+        ),
+        "interaction_required" => (
+            "Something is left for you to do",
+            "The identity provider has to show you a page first.",
+            "Log in again and follow its instructions.",
+        ),
+        "consent_required" => (
+            "Your consent is needed",
+            "The identity provider needs your consent before it tells this site who you are.",
+            "Log in again and consent.",
+        ),
+        "server_error" => {
+            return Failure::new(
+                Status::BadGateway,
+                "Signing in failed",
+                "The identity provider reports an internal error.",
+                "Log in again in a moment.",
+            )
+            .with_detail(refusal.description.clone());
+        }
+        "temporarily_unavailable" => {
+            return Failure::new(
+                Status::BadGateway,
+                "Signing in is not possible just now",
+                "The identity provider is overloaded or under maintenance.",
+                "Log in again in a few minutes.",
+            )
+            .with_detail(refusal.description.clone());
+        }
+        _ => (
+            "Signing in failed",
+            "The identity provider refused the login.",
+            "Log in again. If it happens again, contact the operators of this site and give them the reference.",
+        ),
+    };
+    let detail = refusal.description.clone().unwrap_or_else(|| refusal.error.clone());
+    Failure::new(Status::BadRequest, title, what, todo).with_detail(Some(detail))
+}

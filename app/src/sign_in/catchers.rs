@@ -1,0 +1,117 @@
+//! What a visitor sees where no route answers.
+
+use rocket::{
+    Catcher, Request, Responder, catch, catchers,
+    http::{Method, Status},
+};
+use url::form_urlencoded::byte_serialize;
+
+use super::guards::{Refused, Visitor, Wanted};
+use crate::{
+    Ports,
+    web::{Failure, SeeOther, is_page_navigation},
+};
+
+/// All of them.
+pub fn all() -> Vec<Catcher> {
+    catchers![login_required, anything_else]
+}
+
+#[derive(Responder)]
+enum Answer {
+    Go(SeeOther),
+    Fail(Failure),
+}
+
+/// A visitor without a session requested a page that needs one: to `/login` and back.
+#[catch(401)]
+async fn login_required(request: &Request<'_>) -> Answer {
+    // Rocket dropped what the guards did to the cookies: a broken session is cleared once more.
+    if let Some(ports) = request.rocket().state::<Ports>() {
+        let _ = ports.sessions.of(request).current().await;
+    }
+    if !is_page_navigation(request) {
+        return Answer::Fail(Failure::new(
+            Status::Unauthorized,
+            "Requires authentication",
+            "You are not signed in, or no longer.",
+            "Log in, then try again.",
+        ));
+    }
+    // What was sent with another method cannot be sent again by a redirect.
+    let next = match request.method() {
+        Method::Get | Method::Head => {
+            let uri = request.uri().to_string();
+            vec![format!("next={}", byte_serialize(uri.as_bytes()).collect::<String>())]
+        }
+        _ => Vec::new(),
+    };
+    let max_age = Wanted::of(request).map(|seconds| format!("max_age={seconds}"));
+    let query: Vec<_> = max_age.into_iter().chain(next).collect();
+    let query = if query.is_empty() { String::new() } else { format!("?{}", query.join("&")) };
+    Answer::Go(SeeOther(format!("/login{query}")))
+}
+
+#[catch(default)]
+async fn anything_else(status: Status, request: &Request<'_>) -> Failure {
+    // The layout shows who is signed in, here as everywhere.
+    if status != Status::ServiceUnavailable {
+        Visitor::of(request).await;
+    }
+    let home = |failure: Failure| failure.with_action("To the front page", "/");
+    match (status.code, Refused::of(request)) {
+        (403, Some(refused)) => home(by_guard(refused)),
+        (403, None) => home(Failure::new(
+            status,
+            "Permission denied",
+            "Your account lacks the permission for this page.",
+            "An administrator of this site can grant it; it takes effect at your next login.",
+        )),
+        (404, _) => home(Failure::new(
+            status,
+            "Page not found",
+            "There is no page at this address.",
+            "Check the address, or start at the front page.",
+        )),
+        (413, _) => home(Failure::new(status, "Too much", "That is more than this site takes.", "Send less.")),
+        (503, _) => Failure::new(
+            status,
+            "The site is not available just now",
+            "This site cannot look up who you are at the moment. You have not been signed out.",
+            "Try again in a moment.",
+        ),
+        (400..=499, _) => home(Failure::new(
+            status,
+            "That did not work",
+            "Your browser sent something that this site does not understand.",
+            "Start again at the front page.",
+        )),
+        _ => home(
+            Failure::new(
+                status,
+                "Something went wrong",
+                "This site made a mistake. It has been noted.",
+                "Try again in a moment. If it happens again, contact the operators of this site and give them the reference.",
+            )
+            .caused_by(format_args!("no route gave an answer ({status})")),
+        ),
+    }
+}
+
+/// The page for a request that a guard of [`super::guards`] refused.
+fn by_guard(refused: Refused) -> Failure {
+    match refused {
+        Refused::CrossSite => Failure::new(
+            Status::Forbidden,
+            "Request refused",
+            "This request did not come from a page of this site. Nothing has been changed.",
+            "Open the page here and try again.",
+        ),
+        Refused::NotNavigated => Failure::new(
+            Status::Forbidden,
+            "Request refused",
+            "This address works only when you open it in your browser. Nothing has been changed.",
+            "Open it again.",
+        ),
+    }
+}

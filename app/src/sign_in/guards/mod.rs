@@ -1,0 +1,27 @@
+//! What a route may ask of the visitor: taking one of these as a parameter is all it needs.
+//!
+//! - [`Visitor`]: perhaps signed in.
+//! - [`LoginRequired`]: logged-in users; other visitors are sent to `/login` and return.
+//! - [`FreshLogin`]: signed in a short while ago; others sign in anew and come back.
+//! - [`Permitted`]: signed in, with a permission; others get a page with status 403.
+//! - [`Device`]: what they came with, in words.
+//! - [`SameOrigin`]: a page of this site sent the request; for every POST that changes state.
+//! - [`UserNavigation`], [`NotPrefetched`]: for a GET that changes state.
+
+mod device;
+mod fresh_login;
+mod login_required;
+mod navigation;
+mod permitted;
+mod same_origin;
+mod visitor;
+
+pub use device::Device;
+pub use fresh_login::FreshLogin;
+pub(crate) use fresh_login::Wanted;
+pub use login_required::LoginRequired;
+pub(crate) use navigation::Refused;
+pub use navigation::{NotPrefetched, UserNavigation};
+pub use permitted::{Needs, Permitted};
+pub use same_origin::SameOrigin;
+pub use visitor::{Stores, Visitor};

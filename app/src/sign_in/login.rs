@@ -1,0 +1,162 @@
+use std::collections::HashMap;
+
+use portico_domain::{
+    model::{AuthorizationParameters, InvalidParameter, NextPage, Screen},
+    ports::RedeemError,
+    use_cases::{BeginLoginError, BeginLoginOutcome, LoginRequest},
+};
+use rocket::{
+    Route, State,
+    form::Form,
+    get, head,
+    http::{Status, uri::Origin},
+    post, routes,
+};
+use url::form_urlencoded;
+
+use super::guards::{NotPrefetched, Stores};
+use crate::{
+    About, Ports,
+    web::{Failure, NoBody, SeeOther},
+};
+
+pub(super) fn routes() -> Vec<Route> {
+    routes![login, login_head, login_by_form, signup, signup_head]
+}
+
+/// Beside `next` it takes what may be asked of the provider ([`AuthorizationParameters`]), and the
+/// login initiated by a third party (OpenID Connect Core, section 4).
+#[get("/login")]
+async fn login(
+    _intended: NotPrefetched,
+    uri: &Origin<'_>,
+    stores: Stores<'_>,
+    ports: &State<Ports>,
+    about: &State<About>,
+) -> Result<SeeOther, Failure> {
+    let query = uri.query().map(|query| query.as_str()).unwrap_or_default();
+    let pairs: Vec<_> = form_urlencoded::parse(query.as_bytes()).collect();
+    let given = |name| pairs.iter().find(|(key, _)| key == name).map(|(_, value)| &**value);
+    let parameters =
+        AuthorizationParameters::parse(pairs.iter().map(|(key, value)| (&**key, &**value)));
+    let parameters = parameters.map_err(malformed)?;
+    let next = match (given("iss"), given("next")) {
+        (None, next) => NextPage::parse_or_profile(next),
+        (Some(iss), _) => {
+            ports.identity.verify_issuer(Some(iss.to_owned())).await.map_err(not_ours)?;
+            given("target_link_uri")
+                .and_then(|uri| about.own_page(uri))
+                .unwrap_or_else(NextPage::home)
+        }
+    };
+    let renew = given("renew") == Some("true");
+    let request = LoginRequest { screen: Screen::LogIn, next, parameters, renew };
+    begin(ports, stores, request).await
+}
+
+/// A third party may send a form as well. The browser leaves the site's cookies out of
+/// such a request, so the redirect makes it send them with a GET.
+#[post("/login", data = "<wish>")]
+fn login_by_form(wish: Form<HashMap<String, String>>) -> SeeOther {
+    let known = ["iss", "login_hint", "target_link_uri"];
+    let given = known.iter().filter_map(|name| Some((name, wish.get(*name)?)));
+    let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(given).finish();
+    SeeOther(format!("/login?{query}"))
+}
+
+fn malformed(cause: InvalidParameter) -> Failure {
+    Failure::new(
+        Status::BadRequest,
+        "This link cannot be followed",
+        "It requests a login with invalid parameters.",
+        "Log in without it, and tell the author of the link.",
+    )
+    .with_action("Log in", "/login")
+    .caused_by(cause)
+}
+
+/// The issuer of a login initiated by a third party is not the configured one, or cannot be checked.
+fn not_ours(cause: RedeemError) -> Failure {
+    match cause {
+        RedeemError::WrongIssuer(_) => Failure::new(
+            Status::BadRequest,
+            "This link cannot be followed",
+            "It asks you to sign in with a service that this site does not use.",
+            "Log in without it, and tell the author of the link.",
+        )
+        .with_action("Log in", "/login")
+        .caused_by(cause),
+        cause => away(cause),
+    }
+}
+
+/// HEAD must not change anything (RFC 9110, section 9.2.1): no attempt, no request to the provider.
+#[head("/login")]
+fn login_head() -> NoBody {
+    NoBody
+}
+
+#[head("/signup")]
+fn signup_head() -> NoBody {
+    NoBody
+}
+
+#[get("/signup")]
+async fn signup(
+    _intended: NotPrefetched,
+    stores: Stores<'_>,
+    ports: &State<Ports>,
+) -> Result<SeeOther, Failure> {
+    let request = LoginRequest {
+        screen: Screen::SignUp,
+        next: NextPage::profile(),
+        parameters: AuthorizationParameters::default(),
+        renew: false,
+    };
+    begin(ports, stores, request).await
+}
+
+async fn begin(
+    ports: &Ports,
+    stores: Stores<'_>,
+    request: LoginRequest,
+) -> Result<SeeOther, Failure> {
+    match ports.begin_login().run(&*stores.session, &*stores.attempts, request).await {
+        Ok(BeginLoginOutcome::AtProvider(url)) => Ok(SeeOther(url)),
+        Ok(BeginLoginOutcome::AlreadyLoggedIn(next)) => Ok(SeeOther(next.to_string())),
+        Err(cause @ BeginLoginError::Loop) => Err(Failure::new(
+            Status::TooManyRequests,
+            "Too many log-ins",
+            "Your browser logged in several times within a minute and came back without a session each time. It may be blocking the cookies of this site.",
+            "Allow cookies for this site, wait a minute, then log in again. If it happens again, contact the operators of this site and give them the reference.",
+        )
+        .with_action("Home page", "/")
+        .caused_by(cause)),
+        Err(cause @ BeginLoginError::Provider(_)) => Err(away(cause)),
+        Err(cause) => Err(unavailable(cause)),
+    }
+}
+
+/// The provider is out of reach.
+fn away(cause: impl std::fmt::Display) -> Failure {
+    Failure::new(
+        Status::ServiceUnavailable,
+        "Signing in is not possible just now",
+        "The identity provider cannot be reached.",
+        "Try again in a moment. The public pages work as ever.",
+    )
+    .with_action("Try again", "/login")
+    .caused_by(cause)
+}
+
+/// Our own storage is out of reach.
+pub(super) fn unavailable(cause: impl std::fmt::Display) -> Failure {
+    Failure::new(
+        Status::ServiceUnavailable,
+        "Signing in is not possible just now",
+        "This site cannot remember who you are at the moment. You have not been signed in.",
+        "Try again in a moment.",
+    )
+    .with_action("Try again", "/login")
+    .caused_by(cause)
+}

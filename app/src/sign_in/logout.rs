@@ -1,0 +1,113 @@
+use portico_domain::use_cases::LogOutOutcome;
+use rocket::{Responder, Route, State, get, head, http::Status, post, routes};
+use serde::Serialize;
+
+use super::guards::{SameOrigin, Stores, UserNavigation, Visitor};
+use crate::{
+    Ports,
+    web::{Failure, Page, SeeOther, View},
+};
+
+pub(super) fn routes() -> Vec<Route> {
+    routes![log_out, log_out_by_address, log_out_head]
+}
+
+/// Asks whether to log out.
+#[derive(Debug, Serialize)]
+struct LogOutConfirmView {}
+
+impl View for LogOutConfirmView {
+    const TEMPLATE: &'static str = "log_out_confirm";
+}
+
+/// Says that the user is logged out here, and perhaps not at the provider.
+#[derive(Debug, Serialize)]
+struct LoggedOutView {
+    /// What happened.
+    what: &'static str,
+    /// What the user can do.
+    todo: &'static str,
+}
+
+impl View for LoggedOutView {
+    const TEMPLATE: &'static str = "logged_out";
+}
+
+#[derive(Responder)]
+enum Answer<'r> {
+    Go(SeeOther),
+    Confirm(Page<'r, LogOutConfirmView>),
+    LocalOnly(Page<'r, LoggedOutView>),
+}
+
+/// Other ports of this host are the same site, so that `SameSite=Lax` alone would let them log users
+/// out.
+#[post("/logout")]
+async fn log_out<'r>(
+    own: Option<SameOrigin>,
+    visitor: Option<Visitor<'r>>,
+    stores: Stores<'r>,
+    ports: &State<Ports>,
+) -> Result<Answer<'r>, Failure> {
+    match own {
+        Some(_) => end(ports, stores).await,
+        None => Ok(confirm(visitor.unwrap_or_default())),
+    }
+}
+
+/// Asks, unless the user opened the address: a link or an image of another site, or a prefetch, must
+/// not log users out.
+#[get("/logout")]
+async fn log_out_by_address<'r>(
+    navigation: Option<UserNavigation>,
+    visitor: Visitor<'r>,
+    stores: Stores<'r>,
+    ports: &State<Ports>,
+) -> Result<Answer<'r>, Failure> {
+    match (visitor.session, navigation) {
+        (None, _) => Ok(home()),
+        (Some(_), Some(_)) => end(ports, stores).await,
+        (Some(_), None) => Ok(confirm(visitor)),
+    }
+}
+
+/// HEAD must not change anything (RFC 9110, section 9.2.1).
+#[head("/logout")]
+fn log_out_head(visitor: Visitor<'_>) -> Answer<'_> {
+    if visitor.session.is_some() { confirm(visitor) } else { home() }
+}
+
+fn confirm(visitor: Visitor<'_>) -> Answer<'_> {
+    Answer::Confirm(Page::new(visitor, LogOutConfirmView {}))
+}
+
+fn home() -> Answer<'static> {
+    Answer::Go(SeeOther("/".into()))
+}
+
+async fn end<'r>(ports: &Ports, stores: Stores<'r>) -> Result<Answer<'r>, Failure> {
+    let here_only =
+        |what, todo| Answer::LocalOnly(Page::new(Visitor::default(), LoggedOutView { what, todo }));
+    match ports.log_out().run(&*stores.session, &*stores.attempts).await {
+        Ok(LogOutOutcome::NotLoggedIn) => Ok(home()),
+        Ok(LogOutOutcome::AtProvider(url)) => Ok(Answer::Go(SeeOther(url))),
+        Ok(LogOutOutcome::LocalOnly) => Ok(here_only(
+            "You are signed out of this site. The service that you signed in with has no way to log out that this site could send you to.",
+            "On a shared computer, close the browser or sign out there as well.",
+        )),
+        Ok(LogOutOutcome::ProviderUnavailable(cause)) => {
+            log::warn!("logged out here only: {cause}");
+            Ok(here_only(
+                "You are signed out of this site. The service that you signed in with cannot be reached, so you may still be signed in there.",
+                "On a shared computer, close the browser or sign out there later.",
+            ))
+        }
+        Err(cause) => Err(Failure::new(
+            Status::ServiceUnavailable,
+            "You are still signed in",
+            "This site cannot end your session at the moment.",
+            "Try again in a moment.",
+        )
+        .caused_by(cause)),
+    }
+}

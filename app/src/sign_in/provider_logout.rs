@@ -1,0 +1,122 @@
+//! Log-out initiated by the provider.
+
+use portico_domain::{
+    ports::{LogoutTokenError, RedeemError},
+    use_cases::{BackChannelLogoutError, FrontChannelLogoutError},
+};
+use rocket::{
+    FromForm, Request, Route, State,
+    form::{self, Form},
+    get, head,
+    http::{ContentType, Header, Status},
+    post,
+    response::{self, Responder},
+    routes,
+};
+use serde_json::json;
+
+use super::guards::Stores;
+use crate::{Ports, web::NoBody};
+
+pub(super) fn routes() -> Vec<Route> {
+    routes![back_channel, no_form, front_channel, front_channel_head, front_channel_without]
+}
+
+/// Other fields are ignored (OpenID Connect Back-Channel Logout, section 2.5).
+#[derive(FromForm)]
+struct Notice<'r> {
+    logout_token: &'r str,
+}
+
+/// The provider itself asks this, without a browser: there is neither a cookie nor an origin, and
+/// the logout token says everything.
+#[post("/backchannel-logout", data = "<notice>")]
+async fn back_channel(
+    notice: Result<Form<Notice<'_>>, form::Errors<'_>>,
+    ports: &State<Ports>,
+) -> Answer {
+    let Ok(notice) = notice else { return Answer::invalid("there is no logout_token") };
+    match ports.back_channel_logout().run(notice.logout_token).await {
+        Ok(()) => Answer::Done,
+        Err(error) => {
+            log::warn!("back-channel log-out: {error}");
+            match error {
+                BackChannelLogoutError::Token(LogoutTokenError::Invalid(why)) => {
+                    Answer::invalid(why)
+                }
+                BackChannelLogoutError::Replayed => Answer::invalid("it was used before"),
+                BackChannelLogoutError::Token(LogoutTokenError::Unavailable(_))
+                | BackChannelLogoutError::Sessions(_) => Answer::not_now(),
+            }
+        }
+    }
+}
+
+#[post("/backchannel-logout", rank = 2)]
+fn no_form() -> Answer {
+    Answer::invalid("it is no form")
+}
+
+/// The provider's log-out page frames it.
+pub(crate) const FRONT_CHANNEL: &str = "/frontchannel-logout";
+
+/// `iss` and `sid` come together (OpenID Connect Front-Channel Logout, section 2).
+#[get("/frontchannel-logout?<iss>&<sid>")]
+async fn front_channel(iss: &str, sid: &str, stores: Stores<'_>, ports: &State<Ports>) -> Answer {
+    match ports.front_channel_logout(&*stores.session).run(iss, sid).await {
+        Ok(()) => Answer::Done,
+        Err(error) => {
+            log::warn!("front-channel log-out: {error}");
+            match error {
+                FrontChannelLogoutError::Issuer(RedeemError::WrongIssuer(_)) => {
+                    Answer::invalid("it is of another issuer")
+                }
+                FrontChannelLogoutError::Issuer(_) | FrontChannelLogoutError::Sessions(_) => {
+                    Answer::not_now()
+                }
+            }
+        }
+    }
+}
+
+/// HEAD must not change anything (RFC 9110, section 9.2.1).
+#[head("/frontchannel-logout")]
+fn front_channel_head() -> NoBody {
+    NoBody
+}
+
+#[get("/frontchannel-logout", rank = 2)]
+fn front_channel_without() -> Answer {
+    Answer::invalid("iss and sid have to be named")
+}
+
+/// What the provider is told (section 2.8): 400 also where the log-out failed on our side.
+enum Answer {
+    Done,
+    Failed { error: &'static str, description: String },
+}
+
+impl Answer {
+    fn invalid(description: impl Into<String>) -> Self {
+        Self::Failed { error: "invalid_request", description: description.into() }
+    }
+
+    fn not_now() -> Self {
+        let description = "the log-out cannot be made just now".into();
+        Self::Failed { error: "temporarily_unavailable", description }
+    }
+}
+
+impl<'r> Responder<'r, 'static> for Answer {
+    fn respond_to(self, request: &'r Request<'_>) -> response::Result<'static> {
+        let mut response = match self {
+            Self::Done => Status::Ok.respond_to(request)?,
+            Self::Failed { error, description } => {
+                let body = json!({ "error": error, "error_description": description });
+                (Status::BadRequest, (ContentType::JSON, body.to_string())).respond_to(request)?
+            }
+        };
+        response.set_header(Header::new("Cache-Control", "no-store"));
+        Ok(response)
+    }
+}

@@ -1,0 +1,15 @@
+//! The pages of this application: what a team replaces with its own. Sign-in is in
+//! [`crate::sign_in`].
+
+mod code;
+mod messages;
+mod pages;
+mod profile;
+
+use rocket::{Route, routes};
+
+/// The pages' routes, to be mounted at `/`.
+#[must_use]
+pub fn routes() -> Vec<Route> {
+    [pages::routes(), routes![profile::profile], messages::routes()].concat()
+}

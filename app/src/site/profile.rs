@@ -1,0 +1,95 @@
+use portico_domain::model::{Profile, Session, User};
+use rocket::{State, get};
+use serde::Serialize;
+
+use super::code::{self, CodePart};
+use crate::{
+    Ports,
+    sign_in::guards::LoginRequired,
+    web::{Moment, Page, View},
+};
+
+/// The user's own profile.
+#[get("/profile")]
+pub(super) async fn profile<'r>(
+    user: LoginRequired<'r>,
+    ports: &State<Ports>,
+) -> Page<'r, ProfileView> {
+    // The session has everything but the dates: without the record the page is still useful.
+    let record = ports.users.find(user.subject()).await.unwrap_or_else(|cause| {
+        log::warn!("failed to read user for the profile page: {cause}");
+        None
+    });
+    Page::new(user, ProfileView::new(&user, record))
+}
+
+/// The user's profile.
+#[derive(Debug, Serialize)]
+pub(super) struct ProfileView {
+    picture: Option<String>,
+    initials: String,
+    name: String,
+    email: Option<String>,
+    email_verified: Option<bool>,
+    record: Option<RecordView>,
+    claims: Vec<CodePart>,
+}
+
+/// The user's record.
+#[derive(Debug, Serialize)]
+struct RecordView {
+    first_seen: Moment,
+    last_login: Moment,
+    logins: i64,
+}
+
+impl View for ProfileView {
+    const TEMPLATE: &'static str = "profile";
+}
+
+impl ProfileView {
+    /// Shows the user of the session, with the record where it is available.
+    fn new(session: &Session, user: Option<User>) -> Self {
+        let name = session.identity.display_name();
+        let Profile { picture, email, email_verified, .. } = session.identity.profile();
+        let initials = initials(&name);
+        let record = user.map(|user| RecordView {
+            first_seen: user.first_seen.into(),
+            last_login: user.last_login.into(),
+            logins: user.logins,
+        });
+        let claims = code::json(&session.identity.claims.to_map());
+        Self { picture, initials, name, email, email_verified, record, claims }
+    }
+}
+
+/// At most two letters that stand in for a picture.
+fn initials(name: &str) -> String {
+    let mut words = name.split_whitespace().filter_map(|word| word.chars().next());
+    let first = words.next();
+    first.into_iter().chain(words.next_back()).flat_map(char::to_uppercase).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use portico_contracts::fixtures;
+    use portico_domain::model::Claims;
+
+    use super::{ProfileView, initials};
+
+    #[test]
+    fn profile_shows_subject_where_the_provider_sends_no_name() {
+        let mut session = fixtures::session();
+        session.identity.claims = Claims::new(&serde_json::Map::new());
+        let view = ProfileView::new(&session, None);
+        assert_eq!(view.name, session.subject().subject);
+    }
+
+    #[test]
+    fn initials_are_those_of_the_first_and_last_name() {
+        assert_eq!(initials("ada King lovelace"), "AL");
+        assert_eq!(initials("jo@example.com"), "J");
+        assert_eq!(initials("ß"), "SS");
+        assert_eq!(initials(" "), "");
+    }
+}

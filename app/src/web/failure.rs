@@ -1,0 +1,136 @@
+use std::fmt::Display;
+
+use rocket::{
+    Request,
+    http::{Header, Status},
+    response::{self, Responder, Response},
+    serde::json::Json,
+};
+use serde::Serialize;
+use serde_json::json;
+
+use super::{Page, Reference, View, is_page_navigation};
+use crate::sign_in::guards::Visitor;
+
+/// An error: what the page shows, and what the log contains under the same reference.
+#[derive(Debug)]
+pub struct Failure {
+    status: Status,
+    title: &'static str,
+    what: &'static str,
+    todo: &'static str,
+    detail: Option<String>,
+    action: Option<Action>,
+    cause: Option<String>,
+    logged_out: bool,
+}
+
+#[derive(Clone, Copy, Debug, Serialize)]
+struct Action {
+    label: &'static str,
+    href: &'static str,
+}
+
+#[derive(Serialize)]
+struct ErrorView {
+    status: u16,
+    title: &'static str,
+    what: &'static str,
+    todo: &'static str,
+    detail: Option<String>,
+    reference: Option<String>,
+    action: Option<Action>,
+}
+
+impl View for ErrorView {
+    const TEMPLATE: &'static str = "error";
+}
+
+impl Failure {
+    /// A page with this status and title: `what` happened and what the visitor can do (`todo`).
+    pub fn new(
+        status: Status,
+        title: &'static str,
+        what: &'static str,
+        todo: &'static str,
+    ) -> Self {
+        Self {
+            status,
+            title,
+            what,
+            todo,
+            detail: None,
+            action: None,
+            cause: None,
+            logged_out: false,
+        }
+    }
+
+    /// Adds the text of the provider or the API, shown as a quotation.
+    #[must_use]
+    pub fn with_detail(self, detail: Option<String>) -> Self {
+        Self { detail, ..self }
+    }
+
+    /// Adds a link that helps.
+    #[must_use]
+    pub fn with_action(self, label: &'static str, href: &'static str) -> Self {
+        Self { action: Some(Action { label, href }), ..self }
+    }
+
+    /// Shows the visitor as signed out, where a guard still found a session.
+    #[must_use]
+    pub fn logged_out(self) -> Self {
+        Self { logged_out: true, ..self }
+    }
+
+    /// Adds the cause, for the log only. The page shows the reference of the log entry.
+    #[must_use]
+    pub fn caused_by(self, cause: impl Display) -> Self {
+        Self { cause: Some(cause.to_string()), ..self }
+    }
+}
+
+impl<'r> Responder<'r, 'static> for Failure {
+    fn respond_to(self, request: &'r Request<'_>) -> response::Result<'static> {
+        let reference = Reference::of(request);
+        let status = self.status;
+        if let Some(cause) = &self.cause {
+            let level = if status.code >= 500 { log::Level::Error } else { log::Level::Warn };
+            log::log!(
+                level,
+                "{reference}: {} answered {}: {cause}",
+                request.uri().path(),
+                status.code
+            );
+        }
+        let reference = (status.code >= 500 || self.cause.is_some()).then(|| reference.to_string());
+        let response = if is_page_navigation(request) {
+            let view = ErrorView {
+                status: status.code,
+                title: self.title,
+                what: self.what,
+                todo: self.todo,
+                detail: self.detail,
+                reference,
+                action: self.action,
+            };
+            let visitor =
+                if self.logged_out { Visitor::default() } else { Visitor::known_to(request) };
+            Page::new(visitor, view).with_status(status).respond_to(request)?
+        } else {
+            let body =
+                json!({ "message": self.title, "detail": self.what, "reference": reference });
+            let json = Json(body).respond_to(request)?;
+            Response::build_from(json)
+                .status(status)
+                .header(Header::new("Cache-Control", "no-store"))
+                .finalize()
+        };
+        let mut response = Response::build_from(response);
+        if status == Status::ServiceUnavailable {
+            response.header(Header::new("Retry-After", "5"));
+        }
+        response.ok()
+    }
+}

@@ -1,0 +1,82 @@
+//! What every response gets: headers that keep a browser safe, and a line in the log.
+
+use rocket::{
+    Request, Response,
+    fairing::{Fairing, Info, Kind},
+    http::Header,
+    shield::{Frame, NoSniff, Permission, Prefetch, Referrer, Shield},
+    time::Duration,
+};
+
+use super::client_address::ClientAddress;
+use crate::{About, sign_in::FRONT_CHANNEL};
+
+/// The usual headers, by Rocket's own fairing.
+pub(crate) fn shield(https: bool) -> Shield {
+    let shield = Shield::new()
+        .enable(NoSniff::Enable)
+        .enable(Frame::Deny)
+        .enable(Prefetch::Off)
+        .enable(Referrer::SameOrigin)
+        .enable(
+            Permission::blocked(rocket::shield::Feature::Camera)
+                .block(rocket::shield::Feature::Microphone)
+                .block(rocket::shield::Feature::Geolocation)
+                .block(rocket::shield::Feature::Payment),
+        );
+    if https { shield.enable(rocket::shield::Hsts::Enable(Duration::days(365))) } else { shield }
+}
+
+/// The Content-Security-Policy of every response.
+pub(crate) struct ContentSecurityPolicy;
+
+#[rocket::async_trait]
+impl Fairing for ContentSecurityPolicy {
+    fn info(&self) -> Info {
+        Info { name: "Content-Security-Policy", kind: Kind::Response }
+    }
+
+    async fn on_response<'r>(&self, request: &'r Request<'_>, response: &mut Response<'r>) {
+        let Some(about) = request.rocket().state::<About>() else {
+            return;
+        };
+        // Chromium applies `form-action` to every redirect that follows a form, and the log-out
+        // form leads to the provider, which may pass the log-out on to providers behind it.
+        let forms = if about.https { "https:" } else { "https: http:" };
+        let pictures = &about.provider_origin;
+        // Only the address for front-channel log-out may be framed, by the provider's log-out page.
+        let is_framed = request.uri().path() == FRONT_CHANNEL;
+        let frames = if is_framed { pictures } else { "'none'" };
+        if is_framed {
+            // It knows no single other origin that may (RFC 7034, section 2.1).
+            response.remove_header("X-Frame-Options");
+        }
+        let policy = format!(
+            "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' https: {pictures}; \
+             form-action 'self' {forms}; base-uri 'none'; frame-ancestors {frames}"
+        );
+        response.set_header(Header::new("Content-Security-Policy", policy));
+        response.set_header(Header::new("Cross-Origin-Opener-Policy", "same-origin"));
+    }
+}
+
+/// One line a request: who, what, how it ended. Never a query: it may hold a code.
+pub(crate) struct AccessLog;
+
+#[rocket::async_trait]
+impl Fairing for AccessLog {
+    fn info(&self) -> Info {
+        Info { name: "access log", kind: Kind::Response }
+    }
+
+    async fn on_response<'r>(&self, request: &'r Request<'_>, response: &mut Response<'r>) {
+        let client = ClientAddress::of(request).map(|address| address.to_string());
+        log::info!(
+            "{} {} {} {}",
+            client.as_deref().unwrap_or("-"),
+            request.method(),
+            request.uri().path(),
+            response.status().code,
+        );
+    }
+}

@@ -1,0 +1,23 @@
+//! What every page and answer has in common: the layout, error pages, redirects, headers, static
+//! files, the theme and the health checks.
+
+pub mod assets;
+pub mod client_address;
+mod compression;
+mod failure;
+pub(crate) mod fairings;
+pub(crate) mod health;
+mod moment;
+mod navigation;
+mod page;
+mod reference;
+mod responses;
+pub mod theme;
+
+pub(crate) use compression::Compression;
+pub use failure::Failure;
+pub use moment::Moment;
+pub use navigation::is_page_navigation;
+pub use page::{Page, View};
+pub use reference::Reference;
+pub use responses::{NoBody, SeeOther};

@@ -1,0 +1,76 @@
+use rocket::{
+    Request,
+    http::{Header, Status},
+    response::{self, Responder, Response},
+};
+use rocket_dyn_templates::{Template, context};
+use serde::Serialize;
+
+use super::{assets::Assets, theme::Theme};
+use crate::{About, sign_in::guards::Visitor};
+
+/// Larger than any page: Rocket's default of 4,096 bytes would cost two writes for most of them.
+const CHUNK: usize = 64 * 1024;
+
+/// What one template shows.
+pub trait View: Serialize {
+    /// The template's name, without extensions.
+    const TEMPLATE: &'static str;
+}
+
+/// A view in the site's layout. The layout shows who is logged in, and marks the tab whose address
+/// the request has.
+#[derive(Debug)]
+pub struct Page<'r, V> {
+    status: Status,
+    visitor: Visitor<'r>,
+    view: V,
+}
+
+impl<'r, V: View> Page<'r, V> {
+    /// A page with status 200 for the visitor of the request.
+    pub fn new(visitor: impl Into<Visitor<'r>>, view: V) -> Self {
+        Self { status: Status::Ok, visitor: visitor.into(), view }
+    }
+
+    /// The same page with another status.
+    #[must_use]
+    pub fn with_status(self, status: Status) -> Self {
+        Self { status, ..self }
+    }
+}
+
+impl<'r, V: View> Responder<'r, 'static> for Page<'r, V> {
+    fn respond_to(self, request: &'r Request<'_>) -> response::Result<'static> {
+        let state = request.rocket();
+        let (Some(about), Some(assets)) = (state.state::<About>(), state.state::<Assets>()) else {
+            return Err(Status::InternalServerError);
+        };
+        let session = self.visitor.session;
+        let layout = context! {
+            path: request.uri().path().as_str(),
+            theme: Theme::of(request.cookies()),
+            signed_in: session.is_some(),
+            name: session.map(|session| session.identity.display_name()),
+            development: about.development,
+            css: assets.css(),
+            js: assets.js(),
+            icon: assets.icon(),
+        };
+        let page = Template::render(V::TEMPLATE, context! { layout, page: self.view });
+        Response::build_from(page.respond_to(request)?)
+            .status(self.status)
+            .max_chunk_size(CHUNK)
+            // Pages of a user are not cached, so that Back after log-out does not show them.
+            .header(Header::new(
+                "Cache-Control",
+                if Visitor::known_to(request).session.is_some() {
+                    "no-store"
+                } else {
+                    "no-cache, private"
+                },
+            ))
+            .header(Header::new("Vary", "Cookie, Accept, Sec-Fetch-Mode"))
+            .ok()
+    }
+}
