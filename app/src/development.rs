@@ -5,8 +5,8 @@ use portico_development::{DevelopmentServers, DevelopmentSettings, RegisteredCli
 use portico_domain::ports::Randomness;
 
 use crate::{
-    assemble::{AssembleError, Client},
-    config::Settings,
+    assemble::{AssembleError, Connected},
+    config::{Registration, Settings},
     router::template_dir,
     secret_key,
 };
@@ -19,9 +19,7 @@ const API_PORT: u16 = 6060;
 const AUDIENCE: &str = "https://portico.example/api";
 
 /// Starts the development provider and API, and registers the site at them.
-pub(crate) async fn start(
-    settings: &Settings,
-) -> Result<(DevelopmentServers, Client), AssembleError> {
+pub(crate) async fn start(settings: &Settings) -> Result<Connected, AssembleError> {
     let failed = |error: &dyn std::fmt::Display| AssembleError::Development(error.to_string());
     if !settings.debug_profile {
         return Err(failed(&"the development provider runs in the debug profile only"));
@@ -58,15 +56,17 @@ pub(crate) async fn start(
          admin@example.com with the password portico",
         servers.issuer(),
     );
-    let client = Client {
-        vendor: Vendor::Any,
-        issuer: servers.issuer().to_owned(),
-        id,
-        secret: Some(ClientSecret::new(secret)),
-        key: None,
-        auth_method: None,
+    Ok(Connected {
+        registration: Registration {
+            vendor: Vendor::Any,
+            issuer: servers.issuer().to_owned(),
+            client_id: id,
+            client_secret: Some(ClientSecret::new(secret)),
+            client_key: None,
+            client_auth_method: None,
+        },
         audience: Some(audience),
         api_url: Some(settings.api_server_url.clone().unwrap_or_else(|| servers.api_url())),
-    };
-    Ok((servers, client))
+        development_servers: Some(servers),
+    })
 }

@@ -25,7 +25,7 @@ pub use addresses::DatabaseUrl;
 use addresses::web_address;
 pub use client::ClientOptions;
 use files::Files;
-pub use provider::Provider;
+pub use provider::{Provider, Registration};
 use reader::Reader;
 pub use reader::{KEYS, Problem, Problems};
 pub use sessions::{RedisUrl, Store};

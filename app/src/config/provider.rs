@@ -4,39 +4,37 @@ use std::path::Path;
 
 use portico_adapters::identity::{
     ClientSecret, auth0,
-    oidc::{ClientAuthMethod, ClientKey, ResponseMode},
+    oidc::{ClientAuthMethod, ClientKey, ResponseMode, Vendor},
 };
 use url::{Host, Url};
 
 use super::{reader::Reader, web_address};
 
-/// Which family of settings names the provider.
+/// Where users log in.
 #[derive(Clone, Debug)]
 pub enum Provider {
-    /// `AUTH0_…`
-    Auth0 {
-        /// `AUTH0_DOMAIN`, with or without scheme or slash.
-        domain: String,
-        /// `AUTH0_CLIENT_ID`.
-        client_id: String,
-        /// `AUTH0_CLIENT_SECRET`.
-        client_secret: ClientSecret,
-    },
-    /// `OIDC_…`
-    Oidc {
-        /// `OIDC_ISSUER_URL`.
-        issuer: String,
-        /// `OIDC_CLIENT_ID`.
-        client_id: String,
-        /// `OIDC_CLIENT_SECRET`; `None` for a client with a key, and for a public one.
-        client_secret: Option<ClientSecret>,
-        /// `OIDC_CLIENT_KEY_FILE`, read, and `OIDC_CLIENT_KEY_ID`.
-        client_key: Option<ClientKey>,
-        /// `OIDC_CLIENT_AUTH_METHOD`; `None` where the adapter finds it out.
-        client_auth_method: Option<ClientAuthMethod>,
-    },
-    /// Neither: the development provider.
+    /// At the provider of the `AUTH0_…` or `OIDC_…` settings.
+    Registered(Registration),
+    /// At the development provider: neither family is set.
     Development,
+}
+
+/// This site's registration as a client of its provider.
+#[derive(Clone, Debug)]
+pub struct Registration {
+    /// Auth0 for the `AUTH0_…` settings.
+    pub vendor: Vendor,
+    /// The provider's issuer: `OIDC_ISSUER_URL`, or made of `AUTH0_DOMAIN`.
+    pub issuer: String,
+    /// `OIDC_CLIENT_ID` or `AUTH0_CLIENT_ID`.
+    pub client_id: String,
+    /// `OIDC_CLIENT_SECRET` or `AUTH0_CLIENT_SECRET`; `None` for a client with a key, and for a
+    /// public one.
+    pub client_secret: Option<ClientSecret>,
+    /// `OIDC_CLIENT_KEY_FILE`, read, and `OIDC_CLIENT_KEY_ID`.
+    pub client_key: Option<ClientKey>,
+    /// `OIDC_CLIENT_AUTH_METHOD`; `None` where the adapter finds it out.
+    pub client_auth_method: Option<ClientAuthMethod>,
 }
 
 /// The provider and the audience; `None` where a problem was noted.
@@ -67,7 +65,14 @@ pub(super) fn read(read: &mut Reader, debug_profile: bool) -> (Option<Provider>,
                 read.required("AUTH0_CLIENT_SECRET", "the application's client secret", some_text);
             let provider =
                 domain.zip(client_id).zip(secret).map(|((domain, client_id), secret)| {
-                    Provider::Auth0 { domain, client_id, client_secret: ClientSecret::new(secret) }
+                    Provider::Registered(Registration {
+                        vendor: Vendor::Auth0,
+                        issuer: auth0::issuer(&domain),
+                        client_id,
+                        client_secret: Some(ClientSecret::new(secret)),
+                        client_key: None,
+                        client_auth_method: None,
+                    })
                 });
             (provider, auth0_audience)
         }
@@ -82,12 +87,15 @@ pub(super) fn read(read: &mut Reader, debug_profile: bool) -> (Option<Provider>,
             let client_key = client_key(read, client_secret.is_some());
             let client_auth_method =
                 client_auth_method(read, client_secret.is_some(), client_key.is_some());
-            let provider = issuer.zip(client_id).map(|(issuer, client_id)| Provider::Oidc {
-                issuer,
-                client_id,
-                client_secret,
-                client_key,
-                client_auth_method,
+            let provider = issuer.zip(client_id).map(|(issuer, client_id)| {
+                Provider::Registered(Registration {
+                    vendor: Vendor::Any,
+                    issuer,
+                    client_id,
+                    client_secret,
+                    client_key,
+                    client_auth_method,
+                })
             });
             (provider, oidc_audience)
         }

@@ -10,7 +10,7 @@ use rocket::{FromForm, Route, State, form::Form, get, head, http::Status, post, 
 use super::{
     entry_refused::{another_account, entry_refused},
     guards::{Device, NotPrefetched, Stores},
-    login::unavailable,
+    login::{login_address, unavailable},
 };
 use crate::{
     Ports,
@@ -86,7 +86,7 @@ async fn complete(
     let callback = answer.into_callback();
     let complete = ports.complete_login();
     let done = complete.run(&*stores.session, &*stores.attempts, callback, &device.0).await;
-    done.map(|next| SeeOther(next.to_string())).map_err(|error| {
+    done.map(SeeOther::to).map_err(|error| {
         let other_account = another_account(ports);
         explain(error, other_account)
     })
@@ -153,7 +153,7 @@ fn explain(error: LoginError, other_account: &'static str) -> Failure {
             return unavailable(error);
         }
     };
-    failure.with_action("Log in again", "/login").caused_by(error)
+    failure.with_action("Log in again", login_address(&[])).caused_by(error)
 }
 
 fn refused(refusal: &ProviderRefusal) -> Failure {

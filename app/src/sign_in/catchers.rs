@@ -4,9 +4,11 @@ use rocket::{
     Catcher, Request, Responder, catch, catchers,
     http::{Method, Status},
 };
-use url::form_urlencoded::byte_serialize;
 
-use super::guards::{Refused, Visitor, Wanted};
+use super::{
+    guards::{Refused, Visitor, Wanted},
+    login::login_address,
+};
 use crate::{
     Ports,
     web::{Failure, SeeOther, is_page_navigation},
@@ -39,17 +41,12 @@ async fn login_required(request: &Request<'_>) -> Answer {
         ));
     }
     // What was sent with another method cannot be sent again by a redirect.
-    let next = match request.method() {
-        Method::Get | Method::Head => {
-            let uri = request.uri().to_string();
-            vec![format!("next={}", byte_serialize(uri.as_bytes()).collect::<String>())]
-        }
-        _ => Vec::new(),
-    };
-    let max_age = Wanted::of(request).map(|seconds| format!("max_age={seconds}"));
-    let query: Vec<_> = max_age.into_iter().chain(next).collect();
-    let query = if query.is_empty() { String::new() } else { format!("?{}", query.join("&")) };
-    Answer::Go(SeeOther(format!("/login{query}")))
+    let next = matches!(request.method(), Method::Get | Method::Head)
+        .then(|| ("next", request.uri().to_string()));
+    let max_age = Wanted::of(request).map(|seconds| ("max_age", seconds.to_string()));
+    let parameters: Vec<_> = max_age.into_iter().chain(next).collect();
+    let parameters: Vec<_> = parameters.iter().map(|(name, value)| (*name, &**value)).collect();
+    Answer::Go(SeeOther::to(login_address(&parameters)))
 }
 
 #[catch(default)]

@@ -10,7 +10,7 @@ use rocket::{
     form::Form,
     get, head,
     http::{Status, uri::Origin},
-    post, routes,
+    post, routes, uri,
 };
 use url::form_urlencoded;
 
@@ -54,14 +54,21 @@ async fn login(
     begin(ports, stores, request).await
 }
 
+/// The address of the log-in page with these parameters.
+pub(crate) fn login_address(parameters: &[(&str, &str)]) -> String {
+    let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(parameters).finish();
+    let address = uri!(login).to_string();
+    if query.is_empty() { address } else { format!("{address}?{query}") }
+}
+
 /// A third party may send a form as well. The browser leaves the site's cookies out of
 /// such a request, so the redirect makes it send them with a GET.
 #[post("/login", data = "<wish>")]
 fn login_by_form(wish: Form<HashMap<String, String>>) -> SeeOther {
     let known = ["iss", "login_hint", "target_link_uri"];
-    let given = known.iter().filter_map(|name| Some((name, wish.get(*name)?)));
-    let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(given).finish();
-    SeeOther(format!("/login?{query}"))
+    let given: Vec<_> =
+        known.iter().filter_map(|name| Some((*name, &**wish.get(*name)?))).collect();
+    SeeOther::to(login_address(&given))
 }
 
 fn malformed(cause: InvalidParameter) -> Failure {
@@ -71,7 +78,7 @@ fn malformed(cause: InvalidParameter) -> Failure {
         "It requests a login with invalid parameters.",
         "Log in without it, and tell the author of the link.",
     )
-    .with_action("Log in", "/login")
+    .with_action("Log in", uri!(login))
     .caused_by(cause)
 }
 
@@ -84,7 +91,7 @@ fn not_ours(cause: RedeemError) -> Failure {
             "It asks you to sign in with a service that this site does not use.",
             "Log in without it, and tell the author of the link.",
         )
-        .with_action("Log in", "/login")
+        .with_action("Log in", uri!(login))
         .caused_by(cause),
         cause => away(cause),
     }
@@ -122,8 +129,8 @@ async fn begin(
     request: LoginRequest,
 ) -> Result<SeeOther, Failure> {
     match ports.begin_login().run(&*stores.session, &*stores.attempts, request).await {
-        Ok(BeginLoginOutcome::AtProvider(url)) => Ok(SeeOther(url)),
-        Ok(BeginLoginOutcome::AlreadyLoggedIn(next)) => Ok(SeeOther(next.to_string())),
+        Ok(BeginLoginOutcome::AtProvider(url)) => Ok(SeeOther::to(url)),
+        Ok(BeginLoginOutcome::AlreadyLoggedIn(next)) => Ok(SeeOther::to(next)),
         Err(cause @ BeginLoginError::Loop) => Err(Failure::new(
             Status::TooManyRequests,
             "Too many log-ins",
@@ -145,7 +152,7 @@ fn away(cause: impl std::fmt::Display) -> Failure {
         "The identity provider cannot be reached.",
         "Try again in a moment. The public pages work as ever.",
     )
-    .with_action("Try again", "/login")
+    .with_action("Try again", uri!(login))
     .caused_by(cause)
 }
 
@@ -157,6 +164,6 @@ pub(super) fn unavailable(cause: impl std::fmt::Display) -> Failure {
         "This site cannot remember who you are at the moment. You have not been signed in.",
         "Try again in a moment.",
     )
-    .with_action("Try again", "/login")
+    .with_action("Try again", uri!(login))
     .caused_by(cause)
 }

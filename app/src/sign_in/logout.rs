@@ -82,7 +82,7 @@ fn confirm(visitor: Visitor<'_>) -> Answer<'_> {
 }
 
 fn home() -> Answer<'static> {
-    Answer::Go(SeeOther("/".into()))
+    Answer::Go(SeeOther::to("/"))
 }
 
 async fn end<'r>(ports: &Ports, stores: Stores<'r>) -> Result<Answer<'r>, Failure> {
@@ -90,7 +90,7 @@ async fn end<'r>(ports: &Ports, stores: Stores<'r>) -> Result<Answer<'r>, Failur
         |what, todo| Answer::LocalOnly(Page::new(Visitor::default(), LoggedOutView { what, todo }));
     match ports.log_out().run(&*stores.session, &*stores.attempts).await {
         Ok(LogOutOutcome::NotLoggedIn) => Ok(home()),
-        Ok(LogOutOutcome::AtProvider(url)) => Ok(Answer::Go(SeeOther(url))),
+        Ok(LogOutOutcome::AtProvider(url)) => Ok(Answer::Go(SeeOther::to(url))),
         Ok(LogOutOutcome::LocalOnly) => Ok(here_only(
             "You are signed out of this site. The service that you signed in with has no way to log out that this site could send you to.",
             "On a shared computer, close the browser or sign out there as well.",

@@ -15,6 +15,7 @@ use rocket::Route;
 
 pub(crate) use self::{
     entry_refused::{another_account, entry_refused},
+    login::login_address,
     provider_logout::FRONT_CHANNEL,
 };
 

@@ -1,5 +1,5 @@
 use portico_domain::ports::SessionsUnavailable;
-use rocket::{FromForm, Route, State, form::Form, get, http::Status, post, routes};
+use rocket::{FromForm, Route, State, form::Form, get, http::Status, post, routes, uri};
 
 use super::{
     guards::{LoginRequired, SameOrigin},
@@ -54,7 +54,7 @@ async fn end_others(
 }
 
 fn back() -> SeeOther {
-    SeeOther("/sessions".into())
+    SeeOther::to(uri!(sessions))
 }
 
 fn unavailable(cause: SessionsUnavailable) -> Failure {
@@ -64,6 +64,6 @@ fn unavailable(cause: SessionsUnavailable) -> Failure {
         "The session store cannot be reached. The session that you wanted to end may still be active.",
         "Try again in a moment.",
     )
-    .with_action("Try again", "/sessions")
+    .with_action("Try again", uri!(sessions))
     .caused_by(cause)
 }

@@ -3,7 +3,7 @@ use portico_domain::{
     ports::{MessageError, RefreshError, RefusalReason},
     use_cases::ReadMessageError,
 };
-use rocket::{Route, State, get, http::Status, routes};
+use rocket::{Route, State, get, http::Status, routes, uri};
 use serde::Serialize;
 
 use crate::{
@@ -129,7 +129,10 @@ async fn read<'r>(
             "Your access to the messages has expired. You are still logged in to this site.",
             "Log in again: you will come back to this page.",
         )
-        .with_action("Log In", renew_login_for(topic))
+        .with_action(
+            "Log In",
+            sign_in::login_address(&[("renew", "true"), ("next", &page_of(topic))]),
+        )
         .caused_by(cause)),
         Err(
             cause @ ReadMessageError::RenewalUnavailable(Some(RefreshError::ProviderTimeout(_))),
@@ -157,7 +160,7 @@ async fn read<'r>(
             "Your identity provider has ended it, or you have ended it on another device.",
             "Log in again: you will come back to this page.",
         )
-        .with_action("Log In", log_in_for(topic))
+        .with_action("Log In", sign_in::login_address(&[("next", &page_of(topic))]))
         .logged_out()
         .caused_by(cause)),
         Err(ReadMessageError::NotAllowed(refusal)) => {
@@ -187,20 +190,12 @@ fn renewal_unavailable(status: Status, cause: ReadMessageError) -> Failure {
     .caused_by(cause)
 }
 
-/// The log-in page, although a session exists, and back.
-fn renew_login_for(topic: Topic) -> &'static str {
+/// The address of the message's page.
+fn page_of(topic: Topic) -> String {
     match topic {
-        Topic::Public => "/login?renew=true&next=%2Fpublic",
-        Topic::Protected => "/login?renew=true&next=%2Fprotected",
-        Topic::Admin => "/login?renew=true&next=%2Fadmin",
+        Topic::Public => uri!(public),
+        Topic::Protected => uri!(protected),
+        Topic::Admin => uri!(admin),
     }
-}
-
-/// The log-in page, and back.
-fn log_in_for(topic: Topic) -> &'static str {
-    match topic {
-        Topic::Public => "/login?next=%2Fpublic",
-        Topic::Protected => "/login?next=%2Fprotected",
-        Topic::Admin => "/login?next=%2Fadmin",
-    }
+    .to_string()
 }

@@ -25,10 +25,10 @@ pub struct Failure {
     logged_out: bool,
 }
 
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 struct Action {
     label: &'static str,
-    href: &'static str,
+    href: String,
 }
 
 #[derive(Serialize)]
@@ -74,8 +74,8 @@ impl Failure {
 
     /// Adds a link that helps.
     #[must_use]
-    pub fn with_action(self, label: &'static str, href: &'static str) -> Self {
-        Self { action: Some(Action { label, href }), ..self }
+    pub fn with_action(self, label: &'static str, href: impl Display) -> Self {
+        Self { action: Some(Action { label, href: href.to_string() }), ..self }
     }
 
     /// Shows the visitor as signed out, where a guard still found a session.

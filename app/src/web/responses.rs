@@ -1,3 +1,5 @@
+use std::fmt::Display;
+
 use rocket::{
     Request,
     http::{Header, Status},
@@ -7,7 +9,14 @@ use rocket::{
 /// `303 See Other`: the browser goes there with GET, whatever it came with (RFC 9110, section
 /// 15.4.4).
 #[derive(Debug)]
-pub struct SeeOther(pub String);
+pub struct SeeOther(String);
+
+impl SeeOther {
+    /// Leads to an address: one of this site's by `uri!`, or an absolute one.
+    pub fn to(address: impl Display) -> Self {
+        Self(address.to_string())
+    }
+}
 
 impl<'r> Responder<'r, 'static> for SeeOther {
     fn respond_to(self, _: &'r Request<'_>) -> response::Result<'static> {

@@ -76,7 +76,7 @@ fn choose(
         Wish::Light => cookies.add(cookie("light").max_age(Duration::days(365))),
         Wish::Dark => cookies.add(cookie("dark").max_age(Duration::days(365))),
     }
-    SeeOther(back.0)
+    SeeOther::to(back.0)
 }
 
 /// The page of this site that the form stood on; the home page where the browser does not tell.

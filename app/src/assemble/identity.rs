@@ -1,0 +1,72 @@
+use std::sync::Arc;
+
+use portico_adapters::{
+    http::HttpClient,
+    identity::oidc::{OidcProvider, OidcSettings},
+};
+use portico_domain::ports::{Clock, IdentityProvider};
+
+use super::AssembleError;
+use crate::config::{Provider, Registration, Settings};
+
+/// The provider and the messages API that the site uses.
+pub(crate) struct Connected {
+    pub(crate) registration: Registration,
+    pub(crate) audience: Option<String>,
+    /// `None` where messages are answered locally.
+    pub(crate) api_url: Option<String>,
+    #[cfg(feature = "development")]
+    pub(crate) development_servers: Option<portico_development::DevelopmentServers>,
+}
+
+impl Connected {
+    /// Those of the settings; starts the development provider and API where there are none.
+    pub(super) async fn of(settings: &Settings) -> Result<Self, AssembleError> {
+        match &settings.provider {
+            Provider::Registered(registration) => Ok(Self {
+                registration: registration.clone(),
+                audience: settings.audience.clone(),
+                api_url: settings.api_server_url.clone(),
+                #[cfg(feature = "development")]
+                development_servers: None,
+            }),
+            #[cfg(feature = "development")]
+            Provider::Development => crate::development::start(settings).await,
+            #[cfg(not(feature = "development"))]
+            Provider::Development => {
+                Err(AssembleError::Development("built without the development provider".into()))
+            }
+        }
+    }
+}
+
+/// The identity provider. Waits for no server.
+pub(super) fn open_identity(
+    settings: &Settings,
+    provider: &Connected,
+    http: HttpClient,
+    clock: Arc<dyn Clock>,
+) -> Result<Arc<dyn IdentityProvider>, AssembleError> {
+    let Registration { vendor, issuer, client_id, client_secret, client_key, client_auth_method } =
+        provider.registration.clone();
+    let required = settings.entry_rules.required_claims.iter();
+    let settings = OidcSettings {
+        vendor,
+        issuer,
+        client_id,
+        client_secret,
+        client_key,
+        client_auth_method,
+        audience: provider.audience.clone(),
+        scopes: settings.scopes.clone(),
+        redirect_uri: settings.address_of("/callback"),
+        post_logout_redirect_uri: settings.address_of("/"),
+        response_mode: settings.response_mode,
+        pushed_requests: settings.pushed_requests,
+        id_token_algorithm: settings.client.id_token_algorithm.clone(),
+        userinfo: settings.client.userinfo,
+        permissions: settings.permissions.clone(),
+        required_claims: required.map(|required| required.path.clone()).collect(),
+    };
+    Ok(Arc::new(OidcProvider::new(settings, http, clock)?))
+}
