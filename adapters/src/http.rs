@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn tells_loopback_from_other_hosts() {
+    fn recognises_loopback_hosts() {
         let is_loopback = |address: &str| is_loopback(&Url::parse(address).unwrap());
         for address in [
             "http://127.0.0.1:4041/",

@@ -84,7 +84,7 @@ mod tests {
     use portico_contracts::fakes::CountingRandomness;
 
     #[test]
-    fn a_key_is_made_once_and_kept_for_its_owner() {
+    fn creates_owner_only_key_once() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("portico.key");
         let randomness = CountingRandomness::default();
@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn a_broken_key_is_told_and_not_replaced() {
+    fn reports_malformed_key_file_without_replacing_it() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("portico.key");
         owner_only().create_new(true).open(&file).unwrap().write_all(b"hunter2").unwrap();

@@ -113,7 +113,7 @@ fn every_page(word: &str) -> Vec<(String, String)> {
 }
 
 #[test]
-fn hostile_words_are_escaped_wherever_they_stand() {
+fn escapes_hostile_values() {
     // The site's own script element has attributes: `<script>` can only come from the words.
     for (name, html) in every_page(HOSTILE) {
         assert!(!html.contains("<script>"), "{name}: {html}");
@@ -143,7 +143,7 @@ fn each_page_has_one_heading_a_title_and_a_language() {
 }
 
 #[test]
-fn what_the_home_page_says_more_about_is_in_the_docs() {
+fn links_of_home_page_resolve_in_docs() {
     let printer = Printer::new();
     let home = printer.print("home", &layout(false, ""), &json!({}));
     let docs = printer.print("docs", &layout(false, ""), &json!({}));
@@ -156,7 +156,7 @@ fn what_the_home_page_says_more_about_is_in_the_docs() {
 }
 
 #[test]
-fn a_stranger_can_sign_up_and_log_in() {
+fn visitor_can_sign_up_and_log_in() {
     let html = Printer::new().print("home", &layout(false, ""), &json!({}));
     assert!(html.contains(r#"href="/signup">Sign Up</a>"#));
     assert!(html.contains(r#"href="/login">Log In</a>"#));
@@ -167,7 +167,7 @@ fn a_stranger_can_sign_up_and_log_in() {
 }
 
 #[test]
-fn a_signed_in_person_can_log_out_and_has_all_tabs() {
+fn logged_in_user_can_log_out_and_has_all_tabs() {
     let html = Printer::new().print("home", &layout(true, "Ada"), &json!({}));
     assert!(html.contains(r#"<form method="post" action="/logout"><button"#));
     assert!(html.contains(">Log Out</button>"));
@@ -180,7 +180,7 @@ fn a_signed_in_person_can_log_out_and_has_all_tabs() {
 }
 
 #[test]
-fn only_the_current_tab_is_marked_in_both_navigations() {
+fn marks_current_tab_in_both_navigations() {
     let mut layout = layout(true, "Ada");
     layout["path"] = json!("/public");
     let html = Printer::new().print("message", &layout, &bare("message"));
@@ -189,7 +189,7 @@ fn only_the_current_tab_is_marked_in_both_navigations() {
 }
 
 #[test]
-fn the_banner_is_shown_with_the_development_provider_only() {
+fn shows_banner_with_development_provider_only() {
     let mut layout = layout(false, "");
     let printer = Printer::new();
     assert!(printer.print("home", &layout, &json!({})).contains("development provider"));
@@ -198,7 +198,7 @@ fn the_banner_is_shown_with_the_development_provider_only() {
 }
 
 #[test]
-fn a_picture_is_asked_for_without_telling_where() {
+fn picture_is_requested_without_referrer() {
     let printer = Printer::new();
     let mut page = full("profile", "word");
     page["picture"] = json!("https://pictures.example/ada.png");
@@ -214,7 +214,7 @@ fn a_picture_is_asked_for_without_telling_where() {
 }
 
 #[test]
-fn every_session_but_this_one_can_be_ended() {
+fn other_sessions_can_be_ended() {
     let printer = Printer::new();
     let html = printer.print("sessions", &layout(true, "Ada"), &full("sessions", "word"));
     assert_eq!(html.matches("This device").count(), 1);
@@ -232,7 +232,7 @@ fn every_session_but_this_one_can_be_ended() {
 }
 
 #[test]
-fn an_unknown_verification_is_not_told_as_a_false_one() {
+fn unknown_email_verification_is_not_shown_as_unverified() {
     let printer = Printer::new();
     for (verified, words) in [
         (json!(true), Some("E-mail verified")),
@@ -252,7 +252,7 @@ fn an_unknown_verification_is_not_told_as_a_false_one() {
 /// The policy forbids what stands in the page itself, so a template that has it would look right
 /// in the editor only. Read from the files, to include those that no page above uses.
 #[test]
-fn no_template_has_an_inline_script_or_style_or_another_origin() {
+fn templates_have_no_inline_script_style_or_foreign_origin() {
     let mut folders = vec![templates()];
     let mut seen = 0;
     while let Some(folder) = folders.pop() {

@@ -33,7 +33,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_free_port_can_be_listened_on_and_is_handed_out_once() {
+    fn port_is_free_and_handed_out_once() {
         let (one, other) = (free_port(), free_port());
         assert_ne!(one, other);
         assert!(TcpListener::bind((Ipv4Addr::LOCALHOST, one)).is_ok());

@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn tells_timeout_from_outage() {
+    async fn distinguishes_timeout_from_outage() {
         assert_eq!(read("").await, Err(MessageError::Timeout));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());

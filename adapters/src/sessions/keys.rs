@@ -55,7 +55,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn refuses_anything_else() {
+    fn refuses_malformed_key() {
         for text in ["", "a", &"é".repeat(22), &"x".repeat(64), &"=".repeat(44), &"A".repeat(43)] {
             assert_eq!(text.parse::<KeyMaterial>().unwrap_err(), InvalidKey, "{text}");
         }

@@ -56,7 +56,7 @@ async fn file_is_readable_by_owner_only() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn migrates_in_several_processes_at_once() {
+async fn processes_migrate_simultaneously() {
     let folder = tempfile::tempdir().unwrap();
     let url = in_folder(&folder);
     let migrations: Vec<_> = (0..8)

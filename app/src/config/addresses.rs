@@ -134,7 +134,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn database_is_the_one_that_the_address_names() {
+    fn database_is_named_by_address() {
         for taken in [
             "sqlite://portico.db",
             "sqlite://data/portico.db",

@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn one_setting_allows_them() {
+    fn allow_plaintext_permits_unencrypted_connections() {
         let plain = [
             ("DATABASE_URL", "postgres://db.example/portico"),
             REDIS,

@@ -31,7 +31,7 @@ fn registration(settings: &Settings) -> &Registration {
 }
 
 #[test]
-fn nothing_needs_to_be_set_in_the_debug_profile() {
+fn debug_profile_needs_no_settings() {
     let settings = Settings::from_pairs([("ROCKET_PROFILE", "debug")]).unwrap();
     assert!(matches!(settings.provider, Provider::Development));
     assert_eq!(settings.address_of("/callback"), "http://127.0.0.1:4040/callback");
@@ -42,7 +42,7 @@ fn nothing_needs_to_be_set_in_the_debug_profile() {
 }
 
 #[test]
-fn the_env_file_of_the_django_sample_is_enough() {
+fn accepts_env_file_of_django_sample() {
     let settings = Settings::from_pairs([
         ("AUTH0_DOMAIN", "tenant.eu.auth0.com"),
         ("AUTH0_CLIENT_ID", "id"),
@@ -58,7 +58,7 @@ fn the_env_file_of_the_django_sample_is_enough() {
 }
 
 #[test]
-fn the_release_profile_names_what_it_needs() {
+fn release_profile_names_required_settings() {
     let found = problems(&[("ROCKET_PROFILE", "release")]);
     assert_eq!(found.len(), 2);
     assert_eq!(found[0].key, "ROCKET_SECRET_KEY");
@@ -67,18 +67,18 @@ fn the_release_profile_names_what_it_needs() {
 }
 
 #[test]
-fn two_providers_are_one_too_many() {
+fn refuses_two_providers() {
     assert_eq!(keys(&with(&[&OIDC, &[("AUTH0_CLIENT_ID", "x")]])), ["AUTH0_DOMAIN"]);
 }
 
 #[test]
-fn what_is_missing_of_a_family_is_named() {
+fn names_missing_settings_of_provider() {
     assert_eq!(keys(&[("AUTH0_CLIENT_ID", "x")]), ["AUTH0_DOMAIN", "AUTH0_CLIENT_SECRET"]);
     assert_eq!(keys(&[("OIDC_CLIENT_SECRET", "x")]), ["OIDC_ISSUER_URL", "OIDC_CLIENT_ID"]);
 }
 
 #[test]
-fn a_client_has_a_secret_or_a_key_that_can_be_read() {
+fn client_has_either_secret_or_readable_key() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("key.pem");
     let key_file = [("OIDC_CLIENT_KEY_FILE", file.to_str().unwrap())];
@@ -104,7 +104,7 @@ fn a_client_has_a_secret_or_a_key_that_can_be_read() {
 }
 
 #[test]
-fn all_problems_are_told_at_once_without_their_values() {
+fn reports_all_problems_without_values() {
     let found = Settings::from_pairs([
         ("ROCKET_SECRET_KEY", "hunter2"),
         ("ROCKET_PORT", "hunter2"),
@@ -127,7 +127,7 @@ fn all_problems_are_told_at_once_without_their_values() {
 }
 
 #[test]
-fn sessions_are_kept_in_one_of_three_stores() {
+fn reads_session_store() {
     let store =
         |pairs: &[(&str, &str)]| Settings::from_pairs(pairs.iter().copied()).unwrap().session_store;
     assert!(matches!(store(&[]), Store::Cookie));
@@ -140,7 +140,7 @@ fn sessions_are_kept_in_one_of_three_stores() {
 }
 
 #[test]
-fn redis_and_its_address_come_together() {
+fn redis_store_and_its_url_require_each_other() {
     assert_eq!(keys(&[("SESSION_STORE", "redis")]), ["REDIS_URL"]);
     for address in ["http://a.example", "redis:///2", "redis://a.example/two", "a.example:6379"] {
         let redis = [("SESSION_STORE", "redis"), ("REDIS_URL", address)];
@@ -153,13 +153,13 @@ fn redis_and_its_address_come_together() {
 }
 
 #[test]
-fn zeroes_are_no_key() {
+fn refuses_secret_key_of_zeroes() {
     let zeroes = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
     assert_eq!(keys(&[("ROCKET_SECRET_KEY", zeroes)]), ["ROCKET_SECRET_KEY"]);
 }
 
 #[test]
-fn each_previous_key_is_a_key() {
+fn reads_previous_secret_keys() {
     let other = "cG9ydGljbyB0ZXN0cyBzZWFsIHdpdGggdGhpcyBrZXk=";
     let both = format!("{KEY}, {other}");
     let settings = Settings::from_pairs([("PREVIOUS_SECRET_KEYS", &*both)]).unwrap();
@@ -171,7 +171,7 @@ fn each_previous_key_is_a_key() {
 }
 
 #[test]
-fn a_public_url_is_an_origin() {
+fn public_url_is_an_origin() {
     for refused in [
         "ftp://a.example",
         "https://a.example/path",
@@ -186,7 +186,7 @@ fn a_public_url_is_an_origin() {
 }
 
 #[test]
-fn outside_the_debug_profile_tokens_travel_by_tls_or_on_loopback() {
+fn release_profile_requires_https_issuer_except_on_loopback() {
     let with_issuer =
         |issuer| with(&[&RELEASE, &[("OIDC_ISSUER_URL", issuer), ("OIDC_CLIENT_ID", "x")]]);
     assert_eq!(keys(&with_issuer("http://id.example")), ["OIDC_ISSUER_URL"]);
@@ -195,14 +195,14 @@ fn outside_the_debug_profile_tokens_travel_by_tls_or_on_loopback() {
 }
 
 #[test]
-fn proxies_are_networks_or_addresses() {
+fn reads_trusted_proxies() {
     let networks = "10.0.0.0/8, 192.168.1.1,::1";
     let settings = Settings::from_pairs([("TRUSTED_PROXIES", networks)]).unwrap();
     assert_eq!(Some(settings.trusted_proxies), TrustedProxies::parse(networks));
 }
 
 #[test]
-fn a_form_is_posted_only_where_cookies_can_come_along() {
+fn form_post_requires_https_or_loopback() {
     let with = |mode, url| [("OIDC_RESPONSE_MODE", mode), ("PUBLIC_URL", url)];
     for url in ["https://site.example", "http://127.0.0.1:4040", "http://localhost:4040"] {
         let settings = Settings::from_pairs(with("form_post", url)).unwrap();
@@ -214,13 +214,13 @@ fn a_form_is_posted_only_where_cookies_can_come_along() {
 }
 
 #[test]
-fn openid_is_always_asked_for() {
+fn scopes_always_include_openid() {
     let settings = Settings::from_pairs([("OIDC_SCOPES", "profile offline_access")]).unwrap();
     assert_eq!(settings.scopes, ["openid", "profile", "offline_access"]);
 }
 
 #[test]
-fn userinfo_is_asked_by_one_of_three_policies() {
+fn reads_userinfo_policy() {
     let policy = |pairs: &[(&str, &str)]| {
         Settings::from_pairs(pairs.iter().copied()).unwrap().client.userinfo
     };
@@ -236,7 +236,7 @@ fn userinfo_is_asked_by_one_of_three_policies() {
 }
 
 #[test]
-fn client_authentication_needs_its_credential() {
+fn client_auth_method_requires_its_credential() {
     let method = |method, secret| {
         let pairs = [("OIDC_CLIENT_AUTH_METHOD", method), ("OIDC_CLIENT_SECRET", secret)];
         with(&[&OIDC, &pairs])
@@ -262,7 +262,7 @@ fn client_authentication_needs_its_credential() {
 }
 
 #[test]
-fn signatures_have_an_asymmetric_algorithm() {
+fn refuses_symmetric_id_token_algorithm() {
     const KEY: &str = "OIDC_ID_TOKEN_SIGNED_RESPONSE_ALG";
     assert!(Settings::from_pairs([(KEY, "ES256")]).unwrap().client.id_token_algorithm.is_some());
     for refused in ["HS256", "none", "es256"] {
@@ -288,7 +288,7 @@ fn debug_output_shows_no_secret() {
 }
 
 #[test]
-fn rockets_own_settings_are_handed_on() {
+fn passes_settings_on_to_rocket() {
     let settings =
         Settings::from_pairs([("ROCKET_PORT", "5050"), ("ROCKET_WORKERS", "3")]).unwrap();
     assert_eq!(settings.rocket.extract_inner::<u16>("port").unwrap(), 5050);

@@ -73,7 +73,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_what_resembles_a_setting() {
+    fn names_variable_that_resembles_setting() {
         for (name, meant) in [
             ("SESSION_STOER", "SESSION_STORE"),
             ("DATABSE_URL", "DATABASE_URL"),
@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn names_what_begins_like_settings() {
+    fn names_variable_with_prefix_of_settings() {
         for name in ["OIDC_REALM", "AUTH0_CALLBACK_URL", "SESSION_DRIVER", "REDIS_PASSWORD"] {
             let expected = format!("{name} (from here) is no setting of Portico, and is ignored");
             assert_eq!(warnings([name].into_iter(), "here"), [expected]);
@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn is_silent_about_settings_and_foreign_variables() {
+    fn accepts_settings_and_unrelated_variables() {
         let names = [
             "SESSION_STORE",
             "OIDC_CLIENT_SECRET_FILE",

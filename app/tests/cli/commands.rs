@@ -15,7 +15,7 @@ fn secret_prints_a_new_key_each_time() {
 }
 
 #[test]
-fn every_command_explains_itself() {
+fn every_command_has_help() {
     let folder = folder();
     for command in [
         &["--help"][..],
@@ -34,7 +34,7 @@ fn every_command_explains_itself() {
 }
 
 #[test]
-fn all_problems_with_the_settings_are_told_at_once() {
+fn reports_all_invalid_settings_together() {
     let folder = folder();
     let settings =
         [("ROCKET_PORT", "eighty"), ("OIDC_CLIENT_SECRET", "hunter2"), ("AUTO_MIGRATE", "hunter2")];
@@ -66,7 +66,7 @@ fn warns_at_start_of_variable_that_resembles_setting() {
 }
 
 #[test]
-fn the_release_profile_refuses_the_development_provider_and_names_the_settings_to_give() {
+fn release_profile_requires_provider_and_names_its_settings() {
     let folder = folder();
     let output = run(&folder, &["serve"], &[("ROCKET_PROFILE", "release")]);
     assert_eq!(output.status.code(), Some(1));
@@ -77,7 +77,7 @@ fn the_release_profile_refuses_the_development_provider_and_names_the_settings_t
 }
 
 #[test]
-fn migrate_makes_a_database_for_its_owner_only_and_can_be_repeated() {
+fn migrate_creates_owner_only_database_and_is_idempotent() {
     let folder = folder();
     for _ in 0..2 {
         let output = run(&folder, &["migrate"], &[("ROCKET_PROFILE", "debug")]);
@@ -146,7 +146,7 @@ fn users_refuses_other_than_issuer_and_subject() {
 }
 
 #[test]
-fn check_tries_everything_and_fails_when_one_part_does() {
+fn check_fails_when_one_part_fails() {
     let folder = folder();
     run(&folder, &["migrate"], &[]);
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -163,7 +163,7 @@ fn check_tries_everything_and_fails_when_one_part_does() {
 }
 
 #[test]
-fn check_tries_the_session_store_and_shows_no_password() {
+fn check_reports_session_store_without_password() {
     let folder = folder();
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = format!("redis://:hunter2@{}", taken.local_addr().unwrap());
@@ -179,7 +179,7 @@ fn check_tries_the_session_store_and_shows_no_password() {
 }
 
 #[test]
-fn check_is_content_with_the_development_world() {
+fn check_succeeds_with_development_servers() {
     let folder = folder();
     let output = run(&folder, &["check"], &[("ROCKET_PROFILE", "debug")]);
     assert!(output.status.success(), "{}{}", text(&output.stdout), text(&output.stderr));
@@ -196,7 +196,7 @@ fn first_request_line(listener: TcpListener) -> std::thread::JoinHandle<String> 
 }
 
 #[test]
-fn asks_no_proxy_for_loopback() {
+fn uses_no_proxy_for_loopback() {
     let folder = folder();
     let nobody = "http://127.0.0.1:1";
     let proxies = ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "all_proxy"];
@@ -207,7 +207,7 @@ fn asks_no_proxy_for_loopback() {
 }
 
 #[test]
-fn asks_proxy_for_other_hosts() {
+fn uses_proxy_for_other_hosts() {
     let folder = folder();
     let proxy = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = format!("http://{}", proxy.local_addr().unwrap());

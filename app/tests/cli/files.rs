@@ -12,7 +12,7 @@ fn run_unprivileged(folder: &TempDir, arguments: &[&str]) -> Output {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn names_remedy_for_what_cannot_be_written() {
+fn names_remedy_for_unwritable_file() {
     let remedies = |told: &str, file: &str, key: &str| {
         assert!(told.contains(&format!("{file}: ")) && told.contains(key), "{told}");
     };
@@ -42,7 +42,7 @@ fn names_remedy_for_what_cannot_be_written() {
 }
 
 #[test]
-fn names_remedy_for_database_file_that_is_none() {
+fn names_remedy_for_file_that_is_no_database() {
     for content in [&b"hello"[..], &[0xA5; 5000]] {
         let folder = folder();
         let file = folder.path().join("portico.db");
@@ -77,7 +77,7 @@ fn run_below(above: &TempDir, arguments: &[&str], settings: &[(&str, &str)]) -> 
 }
 
 #[test]
-fn release_reads_no_file_from_folders_above() {
+fn release_profile_reads_no_file_from_parent_folders() {
     for (file, content, problem) in [
         (".env", "AUTO_MIGRATE=perhaps\n", "AUTO_MIGRATE"),
         ("Portico.toml", "no_key = 1\n", "no_key"),
@@ -98,7 +98,7 @@ fn release_reads_no_file_from_folders_above() {
 }
 
 #[test]
-fn release_profile_of_the_working_directory_hides_folders_above() {
+fn release_profile_set_in_working_directory_ignores_parent_folders() {
     let above = folder();
     write(&above, "Portico.toml", "no_key = 1\n");
     std::fs::create_dir(above.path().join("below")).unwrap();
@@ -109,7 +109,7 @@ fn release_profile_of_the_working_directory_hides_folders_above() {
 }
 
 #[test]
-fn file_above_does_not_choose_the_profile() {
+fn file_in_parent_folder_does_not_set_profile() {
     let above = folder();
     write(&above, ".env", "ROCKET_PROFILE=release\n");
     std::fs::create_dir(above.path().join("below")).unwrap();
@@ -121,7 +121,7 @@ fn file_above_does_not_choose_the_profile() {
 }
 
 #[test]
-fn reads_no_settings_of_rocket_file() {
+fn ignores_rocket_toml() {
     let folder = folder();
     write(&folder, "Rocket.toml", "[default]\naddress = \"192.0.2.1\"\n");
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -132,7 +132,7 @@ fn reads_no_settings_of_rocket_file() {
 }
 
 #[test]
-fn config_file_stands_in_for_the_files_of_the_working_directory() {
+fn config_option_replaces_files_of_working_directory() {
     let elsewhere = folder();
     let folder = folder();
     write(&folder, ".env", "AUTO_MIGRATE=perhaps\n");
@@ -164,7 +164,7 @@ fn config_file_stands_in_for_the_files_of_the_working_directory() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn warns_about_config_files_that_others_can_write() {
+fn warns_about_config_file_writable_by_others() {
     let folder = folder();
     let debug = [("ROCKET_PROFILE", "debug")];
     for (file, content) in
@@ -196,7 +196,7 @@ fn warns_about_config_files_that_others_can_write() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn refuses_key_file_that_others_can_read() {
+fn refuses_key_file_readable_by_others() {
     let folder = folder();
     let debug = [("ROCKET_PROFILE", "debug")];
     assert!(run(&folder, &["check"], &debug).status.success());

@@ -37,7 +37,7 @@ fn output_commands_survive_closed_pipe() {
 }
 
 #[test]
-fn commands_end_with_their_exit_code_when_outputs_are_closed() {
+fn keeps_exit_code_when_outputs_are_closed() {
     let folder = folder();
     for (arguments, code) in
         [(&["secret"][..], 0), (&["check", "--nonsense"], 2), (&["users", "show", "a", "b"], 1)]
@@ -60,7 +60,7 @@ fn commands_end_with_their_exit_code_when_outputs_are_closed() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn names_error_of_standard_output() {
+fn reports_error_of_standard_output() {
     let folder = folder();
     let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
     let mut command = portico(&folder, &["secret"], &[]);
@@ -73,7 +73,7 @@ fn names_error_of_standard_output() {
 
 #[cfg(unix)]
 #[test]
-fn serves_although_outputs_are_closed() {
+fn serves_when_outputs_are_closed() {
     let folder = folder();
     let port = free_port();
     let settings = [("ROCKET_PORT", &*port.to_string()), ("ROCKET_PROFILE", "debug")];

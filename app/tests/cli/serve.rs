@@ -3,7 +3,7 @@ use std::{io::Read, process::Stdio};
 use super::*;
 
 #[test]
-fn without_settings_it_serves_and_a_taken_port_is_told_as_such() {
+fn serves_without_settings_and_reports_taken_port() {
     let folder = folder();
     let free = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = free.local_addr().unwrap().port().to_string();
@@ -27,7 +27,7 @@ fn without_settings_it_serves_and_a_taken_port_is_told_as_such() {
 
 #[cfg(unix)]
 #[test]
-fn first_run_warns_of_nothing_and_ends_on_interrupt() {
+fn first_run_logs_no_warning_and_stops_on_interrupt() {
     let folder = folder();
     let port = free_port();
     let settings = [("ROCKET_PORT", &*port.to_string())];
@@ -48,7 +48,7 @@ fn first_run_warns_of_nothing_and_ends_on_interrupt() {
 }
 
 #[test]
-fn names_taken_port_and_leaves_nothing_behind() {
+fn reports_taken_port_and_creates_no_file() {
     let folder = folder();
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
@@ -60,7 +60,7 @@ fn names_taken_port_and_leaves_nothing_behind() {
 }
 
 #[test]
-fn names_address_that_is_not_of_this_machine() {
+fn reports_address_of_another_machine() {
     let folder = folder();
     // Reserved for documentation (RFC 5737).
     let settings = [("ROCKET_ADDRESS", "192.0.2.1"), ("ROCKET_PROFILE", "debug")];
@@ -105,7 +105,7 @@ fn second_site_in_the_same_folder_takes_the_next_free_ports() {
 /// The system refuses to let any file grow, as on a full disk.
 #[cfg(target_os = "linux")]
 #[test]
-fn is_not_ready_when_the_disk_is_full_and_still_answers() {
+fn is_not_ready_but_answers_when_disk_is_full() {
     let folder = folder();
     let port = free_port();
     let settings = [("ROCKET_PORT", &*port.to_string()), ("ROCKET_PROFILE", "debug")];

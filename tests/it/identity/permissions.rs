@@ -63,7 +63,7 @@ async fn reads_access_token_with_valid_signature_only() {
 }
 
 #[tokio::test]
-async fn asks_userinfo_for_claims_that_are_found_nowhere_else() {
+async fn requests_userinfo_for_claims_missing_elsewhere() {
     let userinfo = || Response::json(200, json!({ "sub": "ann", "groups": ["staff"] }));
     let script =
         |claims| Script { claims: complete(claims), userinfo: userinfo(), ..Script::default() };
@@ -76,7 +76,7 @@ async fn asks_userinfo_for_claims_that_are_found_nowhere_else() {
 }
 
 #[tokio::test]
-async fn takes_permission_away_at_the_next_refresh() {
+async fn refresh_removes_permission() {
     let start = |claims: Value, userinfo: Value| async move {
         let userinfo = Response::json(200, changed(json!({ "sub": "ann" }), userinfo));
         Script { claims: complete(claims), userinfo, ..Script::default() }.start().await
@@ -122,7 +122,7 @@ fn changed(mut value: Value, with: Value) -> Value {
 }
 
 #[tokio::test]
-async fn silent_userinfo_takes_nothing_away() {
+async fn failed_userinfo_removes_no_permission() {
     let userinfo = Response::json(200, json!({ "sub": "ann", "groups": ["staff"] }));
     let script = Script { claims: complete(json!({})), userinfo, ..Script::default() };
     let scripted = script.start().await;

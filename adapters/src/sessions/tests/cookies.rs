@@ -263,7 +263,7 @@ async fn attempts_stay_below_8_kilobytes() {
 }
 
 #[tokio::test]
-async fn twenty_attempts_of_usual_size_are_remembered() {
+async fn remembers_twenty_attempts_of_usual_size() {
     let (browser, clock) = browser(true).await;
     let attempt = |number: usize| LoginAttempt {
         state: State::new(format!("{number:s<43}")),
@@ -285,7 +285,7 @@ async fn twenty_attempts_of_usual_size_are_remembered() {
 /// Rocket percent-decodes names and trims Unicode space, so that another host of the domain could
 /// set a cookie in our name.
 #[tokio::test]
-async fn names_count_byte_for_byte_and_once() {
+async fn compares_cookie_names_bytewise_and_ignores_repeated_ones() {
     let (browser, _) = browser(true).await;
     let (other, _) = self::browser(true).await;
     let own = fixtures::session();

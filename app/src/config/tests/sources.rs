@@ -20,7 +20,7 @@ fn client_secret(settings: &Settings) -> &str {
 }
 
 #[test]
-fn unknown_keys_and_broken_lines_of_the_file_are_told() {
+fn reports_unknown_keys_and_malformed_lines_of_file() {
     let file = "auth0_domian = \"x\"\nrocket_port = 5000\nauto_migrate = 3\n";
     let found = settings_of(file, "", &[]).unwrap_err();
     let keys: Vec<_> = found.0.iter().map(|problem| &*problem.key).collect();
@@ -33,7 +33,7 @@ fn unknown_keys_and_broken_lines_of_the_file_are_told() {
 }
 
 #[test]
-fn the_environment_wins_over_the_files() {
+fn environment_overrides_files() {
     let settings = settings_of(
         "rocket_port = 5001\npublic_url = \"http://a.example\"\noidc_scopes = \"openid\"\n",
         "ROCKET_PORT=5002\nPUBLIC_URL=http://b.example\n",
@@ -103,7 +103,7 @@ fn takes_secrets_from_files() {
 }
 
 #[test]
-fn names_setting_whose_secret_file_is_of_no_use() {
+fn names_setting_of_unusable_secret_file() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("secret");
     let file = path.to_str().unwrap();
@@ -187,7 +187,7 @@ fn warns_of_variables_that_resemble_settings() {
 }
 
 #[test]
-fn refuses_large_files_of_settings() {
+fn refuses_large_settings_files() {
     let comments = "# comment\n".repeat(6_600);
     for (toml, env_file, key) in [(&*comments, "", "Portico.toml"), ("", &comments, ".env")] {
         let found = settings_of(toml, env_file, &[]).unwrap_err();
@@ -199,7 +199,7 @@ fn refuses_large_files_of_settings() {
 
 #[cfg(unix)]
 #[test]
-fn refuses_setting_of_environment_that_is_no_text() {
+fn refuses_setting_that_is_not_utf8() {
     use std::os::unix::ffi::OsStringExt;
     let no_text = || std::ffi::OsString::from_vec(b"sqlite://\xff".to_vec());
     let environment =

@@ -152,7 +152,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn misses_what_the_scopes_promise() {
+    fn finds_claims_missing_for_scopes() {
         for (scopes, claims, expected) in [
             ("openid", json!({}), false),
             ("openid profile", json!({ "name": "Ann" }), false),
