@@ -16,7 +16,7 @@ pub(crate) fn fresh(randomness: &dyn Randomness) -> io::Result<SecretKey> {
 }
 
 /// The key of the settings, else the one in `portico.key` beside the database, which is made
-/// when it is not there: sessions survive a restart.
+/// when it does not exist: sessions survive a restart.
 pub(crate) fn of(settings: &Settings, randomness: &dyn Randomness) -> io::Result<SecretKey> {
     match &settings.secret_key {
         Some(key) => Ok(key.clone()),
@@ -43,23 +43,23 @@ fn stored(file: &Path, randomness: &dyn Randomness) -> io::Result<SecretKey> {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
             let mut old = fs::File::open(file).map_err(named)?;
             if let Some(mode) = mode_for_others(&old).map_err(named)? {
-                let told = "delete it, and a new one is made, or chmod 600 it";
+                let remedy = "delete it, and a new one is made, or chmod 600 it";
                 let file = file.display();
-                let error = format!("{file}: other users can use it (mode {mode:o}); {told}");
+                let error = format!("{file}: other users can use it (mode {mode:o}); {remedy}");
                 return Err(io::Error::new(io::ErrorKind::PermissionDenied, error));
             }
             let mut text = String::new();
             old.read_to_string(&mut text).map_err(named)?;
             SecretKey::parse(&text).ok_or_else(|| {
-                let told = "it holds no key; delete it, and a new one is made";
-                io::Error::other(format!("{}: {told}", file.display()))
+                let problem = "it holds no key; delete it, and a new one is made";
+                io::Error::other(format!("{}: {problem}", file.display()))
             })
         }
         Err(error) => Err(named(error)),
     }
 }
 
-/// The file's mode, where it lets others in. Always `None` where files have no mode.
+/// The file's mode, where it grants access to others. Always `None` where files have no mode.
 fn mode_for_others(file: &fs::File) -> io::Result<Option<u32>> {
     #[cfg(unix)]
     {

@@ -7,22 +7,22 @@
   // outdated meanwhile.
   addEventListener("pageshow", (event) => {
     const [way] = performance.getEntriesByType("navigation");
-    const kept = way?.type === "back_forward" && way.transferSize === 0;
-    if (!event.persisted && !kept) return;
+    const restored = way?.type === "back_forward" && way.transferSize === 0;
+    if (!event.persisted && !restored) return;
     document.body.hidden = true;
     location.reload();
   });
 
-  // Moments in the visitor's own words and time zone.
+  // Timestamps in the visitor's language and time zone.
   const format = new Intl.DateTimeFormat(undefined, { dateStyle: "long", timeStyle: "short" });
   for (const time of all("time[datetime]")) {
-    const moment = new Date(time.dateTime);
-    if (isNaN(moment)) continue;
+    const timestamp = new Date(time.dateTime);
+    if (isNaN(timestamp)) continue;
     time.title = time.textContent;
-    time.textContent = format.format(moment);
+    time.textContent = format.format(timestamp);
   }
 
-  // The colours change at once; the cookie tells the server for the next page.
+  // The colours change immediately; the cookie informs the server for the next page.
   for (const form of all("[data-theme-switch]")) {
     form.addEventListener("submit", (event) => {
       const theme = event.submitter?.value;

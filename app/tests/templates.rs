@@ -1,4 +1,4 @@
-//! Each page, rendered as the site renders it, from friendly and from hostile words.
+//! Each template, rendered as the site renders it, with harmless and with hostile values.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "tests fail by panicking")]
 
@@ -18,10 +18,10 @@ fn templates() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../templates")
 }
 
-/// Renders pages; a name that a page misspells, or that its context lacks, is an error.
-struct Printer(Client);
+/// Renders templates. An undefined variable is an error.
+struct Renderer(Client);
 
-impl Printer {
+impl Renderer {
     fn new() -> Self {
         let figment = Figment::from(rocket::Config::debug_default())
             .merge(("template_dir", templates()))
@@ -32,7 +32,7 @@ impl Printer {
         Self(Client::untracked(rocket::custom(figment).attach(strict)).unwrap())
     }
 
-    fn print(&self, name: &'static str, layout: &Value, page: &Value) -> String {
+    fn render(&self, name: &'static str, layout: &Value, page: &Value) -> String {
         let context = json!({ "layout": layout, "page": page });
         Template::show(self.0.rocket(), name, context)
             .unwrap_or_else(|| panic!("{name} does not render"))
@@ -46,14 +46,14 @@ fn layout(signed_in: bool, word: &str) -> Value {
     })
 }
 
-/// A page's context with every part there, each made of `word`.
+/// A page's context with every optional value, each made of `word`.
 fn full(name: &str, word: &str) -> Value {
     match name {
         "profile" => json!({
             "picture": word, "initials": word, "name": word, "email": word,
             "email_verified": true, "claims": [{ "class": "", "text": word }],
-            "record": { "first_seen": { "machine": word, "words": word },
-                "last_login": { "machine": word, "words": word }, "logins": 2 },
+            "record": { "first_seen": { "datetime": word, "text": word },
+                "last_login": { "datetime": word, "text": word }, "logins": 2 },
         }),
         "sessions" => {
             json!({ "all": true, "sessions": [session(true, word), session(false, word)] })
@@ -72,11 +72,11 @@ fn full(name: &str, word: &str) -> Value {
 }
 
 fn session(this: bool, word: &str) -> Value {
-    let moment = json!({ "machine": word, "words": word });
-    json!({ "id": word, "device": word, "started": moment, "seen": moment, "this": this })
+    let timestamp = json!({ "datetime": word, "text": word });
+    json!({ "id": word, "device": word, "started": timestamp, "seen": timestamp, "this": this })
 }
 
-/// The same with only what is always there.
+/// The same context without the optional values.
 fn bare(name: &str) -> Value {
     let mut page = full(name, "word");
     for optional in [
@@ -97,33 +97,36 @@ fn bare(name: &str) -> Value {
     page
 }
 
-/// Each page, signed in and out, full and bare.
+/// Each page, with and without a session, with and without optional values.
 fn every_page(word: &str) -> Vec<(String, String)> {
-    let printer = Printer::new();
-    let mut printed = Vec::new();
+    let renderer = Renderer::new();
+    let mut rendered = Vec::new();
     for name in PAGES {
         for signed_in in [true, false] {
             for page in [full(name, word), bare(name)] {
-                let html = printer.print(name, &layout(signed_in, word), &page);
-                printed.push((format!("{name}, signed in: {signed_in}, {page}"), html));
+                let html = renderer.render(name, &layout(signed_in, word), &page);
+                rendered.push((format!("{name}, signed in: {signed_in}, {page}"), html));
             }
         }
     }
-    printed
+    rendered
 }
 
 #[test]
 fn escapes_hostile_values() {
-    // The site's own script element has attributes: `<script>` can only come from the words.
+    // The site's own script element has attributes: `<script>` can only come from a value.
     for (name, html) in every_page(HOSTILE) {
         assert!(!html.contains("<script>"), "{name}: {html}");
         assert!(!html.contains(r#""'&"#), "{name}: {html}");
     }
-    let printer = Printer::new();
+    let renderer = Renderer::new();
     for name in ["profile", "sessions", "message", "error", "logged_out"] {
-        let html = printer.print(name, &layout(false, ""), &full(name, HOSTILE));
-        let words = full(name, HOSTILE).to_string().matches("<script>").count();
-        assert!(html.matches("&lt;script&gt;&quot;&#x27;&amp;").count() >= words, "{name}: {html}");
+        let html = renderer.render(name, &layout(false, ""), &full(name, HOSTILE));
+        let values = full(name, HOSTILE).to_string().matches("<script>").count();
+        assert!(
+            html.matches("&lt;script&gt;&quot;&#x27;&amp;").count() >= values,
+            "{name}: {html}"
+        );
     }
 }
 
@@ -144,9 +147,9 @@ fn each_page_has_one_heading_a_title_and_a_language() {
 
 #[test]
 fn links_of_home_page_resolve_in_docs() {
-    let printer = Printer::new();
-    let home = printer.print("home", &layout(false, ""), &json!({}));
-    let docs = printer.print("docs", &layout(false, ""), &json!({}));
+    let renderer = Renderer::new();
+    let home = renderer.render("home", &layout(false, ""), &json!({}));
+    let docs = renderer.render("docs", &layout(false, ""), &json!({}));
     let links: Vec<_> = home.split("href=\"&#x2f;docs#").skip(1).collect();
     assert!(links.len() >= 4, "{home}");
     for link in links {
@@ -157,7 +160,7 @@ fn links_of_home_page_resolve_in_docs() {
 
 #[test]
 fn visitor_can_sign_up_and_log_in() {
-    let html = Printer::new().print("home", &layout(false, ""), &json!({}));
+    let html = Renderer::new().render("home", &layout(false, ""), &json!({}));
     assert!(html.contains(r#"href="/signup">Sign Up</a>"#));
     assert!(html.contains(r#"href="/login">Log In</a>"#));
     assert!(html.contains(">Profile</a>") && html.contains(">Public</a>"));
@@ -168,7 +171,7 @@ fn visitor_can_sign_up_and_log_in() {
 
 #[test]
 fn logged_in_user_can_log_out_and_has_all_tabs() {
-    let html = Printer::new().print("home", &layout(true, "Ada"), &json!({}));
+    let html = Renderer::new().render("home", &layout(true, "Ada"), &json!({}));
     assert!(html.contains(r#"<form method="post" action="/logout"><button"#));
     assert!(html.contains(">Log Out</button>"));
     for tab in ["Profile", "Public", "Protected", "Admin"] {
@@ -183,7 +186,7 @@ fn logged_in_user_can_log_out_and_has_all_tabs() {
 fn marks_current_tab_in_both_navigations() {
     let mut layout = layout(true, "Ada");
     layout["path"] = json!("/public");
-    let html = Printer::new().print("message", &layout, &bare("message"));
+    let html = Renderer::new().render("message", &layout, &bare("message"));
     assert_eq!(html.matches("aria-current").count(), 2);
     assert_eq!(html.matches(r#"href="&#x2f;public" aria-current="page""#).count(), 2);
 }
@@ -191,49 +194,49 @@ fn marks_current_tab_in_both_navigations() {
 #[test]
 fn shows_banner_with_development_provider_only() {
     let mut layout = layout(false, "");
-    let printer = Printer::new();
-    assert!(printer.print("home", &layout, &json!({})).contains("development provider"));
+    let renderer = Renderer::new();
+    assert!(renderer.render("home", &layout, &json!({})).contains("development provider"));
     layout["development"] = json!(false);
-    assert!(!printer.print("home", &layout, &json!({})).contains("development provider"));
+    assert!(!renderer.render("home", &layout, &json!({})).contains("development provider"));
 }
 
 #[test]
 fn picture_is_requested_without_referrer() {
-    let printer = Printer::new();
+    let renderer = Renderer::new();
     let mut page = full("profile", "word");
     page["picture"] = json!("https://pictures.example/ada.png");
-    let html = printer.print("profile", &layout(true, "Ada"), &page);
+    let html = renderer.render("profile", &layout(true, "Ada"), &page);
     let (_, tag) = html.split_once("<img ").unwrap();
     let (tag, _) = tag.split_once('>').unwrap();
     assert!(tag.contains("pictures.example"), "{tag}");
     assert!(tag.contains(r#"referrerpolicy="no-referrer""#), "{tag}");
 
-    let html = printer.print("profile", &layout(true, "Ada"), &bare("profile"));
+    let html = renderer.render("profile", &layout(true, "Ada"), &bare("profile"));
     assert!(!html.contains("<img"));
     assert!(html.contains(r#"<span class="avatar">"#));
 }
 
 #[test]
 fn other_sessions_can_be_ended() {
-    let printer = Printer::new();
-    let html = printer.print("sessions", &layout(true, "Ada"), &full("sessions", "word"));
+    let renderer = Renderer::new();
+    let html = renderer.render("sessions", &layout(true, "Ada"), &full("sessions", "word"));
     assert_eq!(html.matches("This device").count(), 1);
     assert_eq!(html.matches(r#"action="/sessions/end""#).count(), 1);
     assert_eq!(html.matches(r#"action="/sessions/end-others""#).count(), 1);
 
     let mut page = full("sessions", "word");
     page["sessions"] = json!([session(true, "word")]);
-    let html = printer.print("sessions", &layout(true, "Ada"), &page);
+    let html = renderer.render("sessions", &layout(true, "Ada"), &page);
     assert!(!html.contains("/sessions/end"), "there is nothing to end");
     page["all"] = json!(false);
-    let html = printer.print("sessions", &layout(true, "Ada"), &page);
+    let html = renderer.render("sessions", &layout(true, "Ada"), &page);
     assert!(html.contains("only the one that you are using"));
     assert_eq!(html.matches(r#"action="/sessions/end-others""#).count(), 1);
 }
 
 #[test]
 fn unknown_email_verification_is_not_shown_as_unverified() {
-    let printer = Printer::new();
+    let renderer = Renderer::new();
     for (verified, words) in [
         (json!(true), Some("E-mail verified")),
         (json!(false), Some("E-mail not verified")),
@@ -241,7 +244,7 @@ fn unknown_email_verification_is_not_shown_as_unverified() {
     ] {
         let mut page = full("profile", "word");
         page["email_verified"] = verified;
-        let html = printer.print("profile", &layout(true, "Ada"), &page);
+        let html = renderer.render("profile", &layout(true, "Ada"), &page);
         match words {
             Some(words) => assert!(html.contains(words), "{words}"),
             None => assert!(!html.contains("verified")),
@@ -249,12 +252,12 @@ fn unknown_email_verification_is_not_shown_as_unverified() {
     }
 }
 
-/// The policy forbids what stands in the page itself, so a template that has it would look right
-/// in the editor only. Read from the files, to include those that no page above uses.
+/// The Content-Security-Policy blocks inline scripts and styles. Reads all files, also those that no
+/// page above uses.
 #[test]
 fn templates_have_no_inline_script_style_or_foreign_origin() {
     let mut folders = vec![templates()];
-    let mut seen = 0;
+    let mut files = 0;
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
@@ -267,9 +270,9 @@ fn templates_have_no_inline_script_style_or_foreign_origin() {
                 continue;
             }
             let text = std::fs::read_to_string(&path).unwrap().to_lowercase();
-            seen += 1;
+            files += 1;
             let name = path.display();
-            // Anything else is not escaped by minijinja.
+            // Minijinja escapes no other files.
             assert!(path.to_string_lossy().ends_with(".html.j2"), "{name}");
             for banned in ["<style", "style=", "javascript:", "https://", "http://", "src=\"//"] {
                 assert!(!text.contains(banned), "{name}: {banned}");
@@ -283,5 +286,5 @@ fn templates_have_no_inline_script_style_or_foreign_origin() {
             }
         }
     }
-    assert!(seen >= PAGES.len());
+    assert!(files >= PAGES.len());
 }

@@ -1,4 +1,4 @@
-//! The one place that knows which adapter stands behind which port.
+//! Chooses the adapter behind each port.
 
 mod identity;
 mod sessions;
@@ -76,7 +76,7 @@ pub enum AssembleError {
 }
 
 /// Puts an adapter behind each port, by the settings. Waits for no provider, API, database or Redis
-/// server; starts the development provider and API where they are asked for. The database should
+/// server; starts the development provider and API where the settings say so. The database should
 /// have its tables: it is read from now on.
 ///
 /// # Errors

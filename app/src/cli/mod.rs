@@ -45,7 +45,7 @@ enum Command {
     },
 }
 
-/// What a command failed with, in words for the operator.
+/// Why a command failed, as text for the operator.
 type Failed = Box<dyn std::error::Error + Send + Sync>;
 
 /// Runs the command of the process's arguments.

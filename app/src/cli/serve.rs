@@ -14,7 +14,7 @@ use crate::{
     server::{self, Limits, ServeError},
 };
 
-/// Serves until the process is told to stop.
+/// Serves until the process receives a signal to stop.
 pub(super) async fn run(settings: Settings) -> Result<ExitCode, Failed> {
     let public_url = settings.address_of("");
     if !settings.debug_profile && !settings.is_https() {

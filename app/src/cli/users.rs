@@ -17,7 +17,7 @@ use crate::{
 pub(super) enum Command {
     /// List users, the latest login first.
     List {
-        /// How many at most.
+        /// Maximum number of users.
         #[arg(long, default_value_t = 100)]
         limit: u32,
     },

@@ -1,4 +1,4 @@
-//! How the site acts as the provider's client: what it asks, and what it accepts.
+//! The site as the provider's client: what it requests, and what it accepts.
 
 use portico_adapters::identity::oidc::{SigningAlgorithm, UserinfoPolicy};
 

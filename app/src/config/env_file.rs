@@ -23,8 +23,8 @@ pub(super) fn pairs(content: &[u8]) -> Result<Vec<(String, String)>, usize> {
     let mut rest = Rest(text);
     let mut pairs = Vec::new();
     while rest.skip_to_pair() {
-        let begun = text.len() - rest.0.len();
-        pairs.push(rest.pair().ok_or_else(|| line_number(&text[..begun]))?);
+        let start = text.len() - rest.0.len();
+        pairs.push(rest.pair().ok_or_else(|| line_number(&text[..start]))?);
     }
     Ok(pairs)
 }

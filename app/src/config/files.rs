@@ -70,7 +70,7 @@ impl Files {
         let mut problems = Vec::new();
         let mut warnings = Vec::new();
         if let Some(file) = &self.toml {
-            // A file that is missing or unreadable is told like a malformed one.
+            // A missing or unreadable file is reported like a malformed one.
             if std::fs::metadata(file).is_ok_and(|data| data.len() > MAX_SIZE) {
                 problems.push(problem(file, None, "a file of at most 64 KiB"));
             } else {

@@ -77,7 +77,7 @@ pub struct Settings {
     pub session_store: Store,
     /// `SESSION_ROLLING_SECONDS` and `SESSION_ABSOLUTE_SECONDS`.
     pub lifetimes: Lifetimes,
-    /// `TRUSTED_PROXIES`: whose forwarded headers are believed.
+    /// `TRUSTED_PROXIES`: the proxies whose forwarded headers are trusted.
     pub trusted_proxies: TrustedProxies,
     /// `ROCKET_LOG_LEVEL`, as it was set; `None` where it was not.
     pub log_level: Option<String>,
@@ -141,7 +141,7 @@ impl Settings {
         }
         let all = here.or_above();
         if !is_debug(&all) {
-            // The folders above count in the debug profile only, and this file there ends it.
+            // Parent folders are read in the debug profile only, so a file there must not switch it off.
             let mut read = Reader::new(all.figment(&environment).0);
             read.refuse("ROCKET_PROFILE", "it in the environment or the working directory");
             return Err(read.problems().unwrap_or_default());

@@ -87,9 +87,9 @@ mod tests {
             let url = format!("postgres://jo:hunter2@db.example/portico{parameters}");
             let problem = only_problem(&[("DATABASE_URL", &url)]);
             assert_eq!(problem.key, "DATABASE_URL");
-            let told = problem.to_string();
-            assert!(told.contains("sslmode=require") && told.contains("ALLOW_PLAINTEXT=true"));
-            assert!(told.contains("without TLS") && !told.contains("hunter2"), "{told}");
+            let text = problem.to_string();
+            assert!(text.contains("sslmode=require") && text.contains("ALLOW_PLAINTEXT=true"));
+            assert!(text.contains("without TLS") && !text.contains("hunter2"), "{text}");
         }
         for (pairs, key) in [
             (vec![REDIS, ("REDIS_URL", "redis://cache.example")], "REDIS_URL"),
@@ -116,7 +116,7 @@ mod tests {
         let allowed = [&plain[..], &[("ALLOW_PLAINTEXT", "true")]].concat();
         let keys = ["DATABASE_URL", "REDIS_URL", "API_SERVER_URL"];
         assert_eq!(release(&allowed).unwrap().plaintext, keys);
-        // The debug profile only tells.
+        // The debug profile only warns.
         let debug = [&plain[..], &[("ROCKET_PROFILE", "debug")]].concat();
         assert_eq!(Settings::from_pairs(debug).unwrap().plaintext, keys);
         assert_eq!(only_problem(&[("ALLOW_PLAINTEXT", "perhaps")]).key, "ALLOW_PLAINTEXT");

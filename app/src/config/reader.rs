@@ -112,9 +112,9 @@ impl Reader {
         match self.figment.extract::<figment::value::Dict>() {
             Ok(all) => {
                 for key in all.keys() {
-                    let known = key.to_ascii_uppercase();
+                    let upper = key.to_ascii_uppercase();
                     let lower = *key == key.to_ascii_lowercase();
-                    if !lower || !(unknown::is_known(&known) || key == MAPPING) {
+                    if !lower || !(unknown::is_setting(&upper) || key == MAPPING) {
                         let source = self.source(key);
                         let expected = "a known key, in lower case".to_owned();
                         self.problems.push(Problem { key: key.clone(), source, expected });

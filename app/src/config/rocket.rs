@@ -57,8 +57,8 @@ fn is_flag(rocket: &Figment, name: &str) -> bool {
 }
 
 fn is_log_level(rocket: &Figment, name: &str) -> bool {
-    let known = |level: String| matches!(&*level, "off" | "critical" | "normal" | "debug");
-    rocket.extract_inner::<String>(name).is_ok_and(known)
+    let is_level = |level: String| matches!(&*level, "off" | "critical" | "normal" | "debug");
+    rocket.extract_inner::<String>(name).is_ok_and(is_level)
 }
 
 fn never(_: &Figment, _: &str) -> bool {

@@ -33,9 +33,9 @@ impl RedisUrl {
     fn parse(text: &str) -> Option<Self> {
         let url = Url::parse(text).ok()?;
         let database = url.path().trim_start_matches('/');
-        let known = matches!(url.scheme(), "redis" | "rediss") && url.has_host();
+        let is_redis = matches!(url.scheme(), "redis" | "rediss") && url.has_host();
         let numbered = database.is_empty() || database.parse::<u32>().is_ok();
-        (known && numbered).then(|| Self(text.to_owned()))
+        (is_redis && numbered).then(|| Self(text.to_owned()))
     }
 
     /// The address itself, with its password.

@@ -25,7 +25,7 @@ impl Environment {
             let Ok(key) = key.into_string() else { continue };
             match value.into_string() {
                 Ok(value) => text.variables.push((key, value)),
-                Err(_) if unknown::is_known(&key) => text.problems.push(Problem {
+                Err(_) if unknown::is_setting(&key) => text.problems.push(Problem {
                     key,
                     source: Some(Self::NAME.into()),
                     expected: "text in UTF-8".into(),
@@ -66,7 +66,7 @@ impl Text {
         let values = pairs
             .into_iter()
             .map(|(key, value)| (key.as_ref().to_owned(), value.as_ref().trim().to_owned()))
-            .filter(|(key, value)| unknown::is_known(key) && !value.is_empty())
+            .filter(|(key, value)| unknown::is_setting(key) && !value.is_empty())
             .map(|(key, value)| (key.to_ascii_lowercase(), value))
             .collect();
         Self { name: name.into(), values }

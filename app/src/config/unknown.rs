@@ -1,23 +1,23 @@
-//! Variables that look like settings and are none. They may belong to other software, so that they
-//! are named and not refused.
+//! Variables that resemble settings. They may belong to other software, so they cause a warning and
+//! no error.
 
 use super::{
     reader::{KEYS, SECRETS},
     rocket,
 };
 
-/// Variables with the prefix of a setting that belong to others.
+/// Variables of other programs that have the prefix of a setting.
 const OF_OTHERS: [&str; 2] = ["SESSION_MANAGER", "PORTICO_TEST_REQUIRE"];
 
-/// Words that settings of many programs begin with.
+/// Prefixes that many programs use.
 const COMMON: [&str; 5] = ["API", "AUTO", "DATABASE", "PUBLIC", "SSL"];
 
-/// Edits that make another name of it and not a misspelt one.
+/// Maximum number of edits that count as a spelling mistake.
 const MAX_EDITS: usize = 2;
 
 /// Whether Portico reads a setting of this name.
-pub(super) fn is_known(key: &str) -> bool {
-    KEYS.contains(&key) || rocket::keys().chain(file_keys()).any(|known| known == key)
+pub(super) fn is_setting(key: &str) -> bool {
+    KEYS.contains(&key) || rocket::keys().chain(file_keys()).any(|setting| setting == key)
 }
 
 /// The settings that name a file with a secret.
@@ -27,21 +27,21 @@ fn file_keys() -> impl Iterator<Item = String> {
 
 /// A warning for each name that resembles a setting or begins like several of them.
 pub(super) fn warnings<'a>(names: impl Iterator<Item = &'a str>, source: &str) -> Vec<String> {
-    let known: Vec<_> =
+    let settings: Vec<_> =
         KEYS.map(str::to_owned).into_iter().chain(rocket::keys()).chain(file_keys()).collect();
     let warning = |name: &str| {
-        if known.iter().any(|known| known == name) || is_of_others(name) {
+        if settings.iter().any(|setting| setting == name) || is_of_others(name) {
             return None;
         }
         let upper = name.to_ascii_uppercase();
-        let nearest = known
+        let nearest = settings
             .iter()
-            .map(|known| (strsim::osa_distance(&upper, known), known))
+            .map(|setting| (strsim::osa_distance(&upper, setting), setting))
             .min()
             .filter(|(edits, _)| *edits <= MAX_EDITS);
         match nearest {
-            Some((_, known)) => {
-                Some(format!("{name} (from {source}) is no setting: did you mean {known}?"))
+            Some((_, setting)) => {
+                Some(format!("{name} (from {source}) is no setting: did you mean {setting}?"))
             }
             None if has_our_prefix(name) => {
                 Some(format!("{name} (from {source}) is no setting of Portico, and is ignored"))

@@ -29,7 +29,7 @@ use tokio::{
 
 use super::{Limits, occasional::Occasional};
 
-/// Bytes of a response that are read at once.
+/// Bytes of a response that are read in one step.
 const CHUNK: usize = 16 * 1024;
 
 type Body = Either<Full<Bytes>, StreamBody<BoxStream<'static, io::Result<Frame<Bytes>>>>>;
@@ -95,7 +95,7 @@ impl Exchange {
         }
     }
 
-    /// Sends the head of the response when it is there, then its body.
+    /// Sends the head of the response when it is ready, then its body.
     async fn dispatch(
         self: Arc<Self>,
         head: Parts,

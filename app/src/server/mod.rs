@@ -45,7 +45,7 @@ pub struct Limits {
     pub body_size: usize,
     /// Time in which the visitor reads nothing of a response.
     pub write_pause: Duration,
-    /// Number of connections at once.
+    /// Maximum number of simultaneous connections.
     pub connections: usize,
     /// Number of connections beyond that: they get an answer to one request, and only to a health
     /// check the site's own.

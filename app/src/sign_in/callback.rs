@@ -27,8 +27,8 @@ fn callback_head() -> NoBody {
     NoBody
 }
 
-/// The parameters of an authorization response that Portico knows (RFC 6749, sections 4.1.2 and
-/// 4.1.2.1; RFC 9207, section 2); others are ignored, as the RFC asks.
+/// The parameters of an authorization response that Portico reads (RFC 6749, sections 4.1.2 and
+/// 4.1.2.1; RFC 9207, section 2); others are ignored, as the RFC requires.
 #[derive(FromForm)]
 struct Answer {
     state: Option<String>,

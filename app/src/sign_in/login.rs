@@ -24,8 +24,9 @@ pub(super) fn routes() -> Vec<Route> {
     routes![login, login_head, login_by_form, signup, signup_head]
 }
 
-/// Beside `next` it takes what may be asked of the provider ([`AuthorizationParameters`]), and the
-/// login initiated by a third party (OpenID Connect Core, section 4).
+/// Besides `next` it accepts the parameters that may be passed on to the provider
+/// ([`AuthorizationParameters`]), and those of a log-in that a third party initiates (OpenID Connect
+/// Core, section 4).
 #[get("/login")]
 async fn login(
     _intended: NotPrefetched,
@@ -61,13 +62,13 @@ pub(crate) fn login_address(parameters: &[(&str, &str)]) -> String {
     if query.is_empty() { address } else { format!("{address}?{query}") }
 }
 
-/// A third party may send a form as well. The browser leaves the site's cookies out of
-/// such a request, so the redirect makes it send them with a GET.
-#[post("/login", data = "<wish>")]
-fn login_by_form(wish: Form<HashMap<String, String>>) -> SeeOther {
-    let known = ["iss", "login_hint", "target_link_uri"];
+/// A third party may also send a form. The browser omits the site's cookies from such a request; the
+/// redirect makes it send them with a GET.
+#[post("/login", data = "<form>")]
+fn login_by_form(form: Form<HashMap<String, String>>) -> SeeOther {
+    let accepted = ["iss", "login_hint", "target_link_uri"];
     let given: Vec<_> =
-        known.iter().filter_map(|name| Some((*name, &**wish.get(*name)?))).collect();
+        accepted.iter().filter_map(|name| Some((*name, &**form.get(*name)?))).collect();
     SeeOther::to(login_address(&given))
 }
 
@@ -93,7 +94,7 @@ fn not_ours(cause: RedeemError) -> Failure {
         )
         .with_action("Log in", uri!(login))
         .caused_by(cause),
-        cause => away(cause),
+        cause => provider_unavailable(cause),
     }
 }
 
@@ -139,13 +140,13 @@ async fn begin(
         )
         .with_action("Home page", "/")
         .caused_by(cause)),
-        Err(cause @ BeginLoginError::Provider(_)) => Err(away(cause)),
+        Err(cause @ BeginLoginError::Provider(_)) => Err(provider_unavailable(cause)),
         Err(cause) => Err(unavailable(cause)),
     }
 }
 
 /// The provider is out of reach.
-fn away(cause: impl std::fmt::Display) -> Failure {
+fn provider_unavailable(cause: impl std::fmt::Display) -> Failure {
     Failure::new(
         Status::ServiceUnavailable,
         "Signing in is not possible just now",

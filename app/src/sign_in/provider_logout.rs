@@ -28,7 +28,7 @@ struct Notice<'r> {
     logout_token: &'r str,
 }
 
-/// The provider itself asks this, without a browser: there is neither a cookie nor an origin, and
+/// The provider itself sends this request, without a browser: there is neither a cookie nor an origin, and
 /// the logout token says everything.
 #[post("/backchannel-logout", data = "<notice>")]
 async fn back_channel(
@@ -90,7 +90,7 @@ fn front_channel_without() -> Answer {
     Answer::invalid("iss and sid have to be named")
 }
 
-/// What the provider is told (section 2.8): 400 also where the log-out failed on our side.
+/// The response to the provider (section 2.8): 400 also where the log-out failed at this site.
 enum Answer {
     Done,
     Failed { error: &'static str, description: String },

@@ -1,7 +1,7 @@
 use portico_domain::model::{Session, SessionSummary};
 use serde::Serialize;
 
-use crate::web::{Moment, View};
+use crate::web::{Timestamp, View};
 
 /// The user's sessions.
 #[derive(Debug, Serialize)]
@@ -16,8 +16,8 @@ pub(super) struct SessionsView {
 struct SessionView {
     id: String,
     device: String,
-    started: Moment,
-    seen: Moment,
+    started: Timestamp,
+    seen: Timestamp,
     this: bool,
 }
 
@@ -52,7 +52,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_visitors_own_session_is_marked_and_comes_first() {
+    fn marks_current_session_and_lists_it_first() {
         let own = fixtures::session();
         let mut other = own.summary();
         other.id = SessionId::new([9; 32]);
@@ -63,7 +63,7 @@ mod tests {
     }
 
     #[test]
-    fn the_own_session_is_shown_where_none_can_be_listed() {
+    fn shows_current_session_if_store_cannot_list() {
         let view = SessionsView::new(&fixtures::session(), None);
         assert!(!view.all && view.sessions.len() == 1 && view.sessions[0].this);
     }

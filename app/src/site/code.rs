@@ -1,12 +1,12 @@
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-/// A piece of code and the class of its colour.
+/// A piece of code and the CSS class of its colour.
 ///
-/// The server colours, so that colours need no script, and the template escapes each piece.
+/// The server highlights code, so that no script is needed; the template escapes each piece.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(super) struct CodePart {
-    /// `k` a key, `s` a text, `n` a number, `w` a word of the language; empty: no colour.
+    /// `k` a key, `s` a string, `n` a number, `w` a keyword; empty: no colour.
     class: &'static str,
     text: String,
 }
@@ -41,7 +41,7 @@ fn write_object(parts: &mut Vec<CodePart>, object: &Map<String, Value>, depth: u
     });
 }
 
-/// The items between brackets, one a line; brackets alone where there are none.
+/// The items between brackets, one per line; the brackets alone if there are none.
 fn write_all<T>(
     parts: &mut Vec<CodePart>,
     (open, close): (char, char),
@@ -60,7 +60,7 @@ fn write_all<T>(
     push(parts, "", &format!("{indent}{close}"));
 }
 
-/// Joins what has the same colour.
+/// Joins adjacent parts of one class.
 fn push(parts: &mut Vec<CodePart>, class: &'static str, text: &str) {
     match parts.last_mut() {
         Some(part) if part.class == class => part.text.push_str(text),
@@ -78,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn colours_change_nothing_about_the_text() {
+    fn highlighting_does_not_change_text() {
         for value in [
             json!({}),
             json!({"a": [], "b": {}, "c": [1, -2.5, [null, {"d": "e\"\n\\"}]], "ü": true}),
@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn each_kind_of_value_has_its_colour() {
+    fn each_kind_of_value_has_its_class() {
         let parts = json(&object(json!({"a": "b", "c": 1, "d": null})));
         let coloured: Vec<_> = parts
             .iter()

@@ -6,7 +6,7 @@ use super::code::{self, CodePart};
 use crate::{
     Ports,
     sign_in::guards::LoginRequired,
-    web::{Moment, Page, View},
+    web::{Page, Timestamp, View},
 };
 
 /// The user's own profile.
@@ -38,8 +38,8 @@ pub(super) struct ProfileView {
 /// The user's record.
 #[derive(Debug, Serialize)]
 struct RecordView {
-    first_seen: Moment,
-    last_login: Moment,
+    first_seen: Timestamp,
+    last_login: Timestamp,
     logins: i64,
 }
 
@@ -63,7 +63,7 @@ impl ProfileView {
     }
 }
 
-/// At most two letters that stand in for a picture.
+/// At most two letters, shown where there is no picture.
 fn initials(name: &str) -> String {
     let mut words = name.split_whitespace().filter_map(|word| word.chars().next());
     let first = words.next();
@@ -78,7 +78,7 @@ mod tests {
     use super::{ProfileView, initials};
 
     #[test]
-    fn profile_shows_subject_where_the_provider_sends_no_name() {
+    fn profile_shows_subject_if_provider_sends_no_name() {
         let mut session = fixtures::session();
         session.identity.claims = Claims::new(&serde_json::Map::new());
         let view = ProfileView::new(&session, None);
@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn initials_are_those_of_the_first_and_last_name() {
+    fn initials_come_from_first_and_last_name() {
         assert_eq!(initials("ada King lovelace"), "AL");
         assert_eq!(initials("jo@example.com"), "J");
         assert_eq!(initials("ß"), "SS");

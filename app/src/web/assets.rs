@@ -1,6 +1,6 @@
 //! The style sheet, the script and the icon, embedded in the binary.
 //!
-//! Their paths carry a hash of their content. A browser may therefore keep them for ever, and a
+//! Their paths contain a hash of their content. Browsers may therefore cache them indefinitely, and a
 //! new version of the site is never shown with an old style sheet.
 
 use flate2::Compression as Level;
@@ -12,10 +12,10 @@ use rocket::{Route, State, get, routes};
 
 use super::compression::{gzip, hash, takes_gzip};
 
-/// For files whose name changes with their content (RFC 8246).
-const FOR_EVER: &str = "public, max-age=31536000, immutable";
-/// For files whose name stays: a day, in seconds.
-const A_DAY: &str = "public, max-age=86400";
+/// `Cache-Control` of files whose name changes with their content (RFC 8246).
+const IMMUTABLE: &str = "public, max-age=31536000, immutable";
+/// `Cache-Control` of files whose name stays: one day, in seconds.
+const ONE_DAY: &str = "public, max-age=86400";
 
 /// The embedded files under their hashed names. Managed by the Rocket that mounts [`routes()`].
 #[derive(Debug)]
@@ -74,27 +74,27 @@ pub fn routes() -> Vec<Route> {
     routes![hashed, favicon, robots]
 }
 
-/// A file under its hashed name. Another hash is not found: what it named is gone.
+/// A file under its hashed name. The hash of an earlier version is not found.
 #[get("/static/<name>")]
-fn hashed<'a>(name: &str, assets: &'a State<Assets>, known: KnownTags) -> Option<Served<'a>> {
+fn hashed<'a>(name: &str, assets: &'a State<Assets>, cached: CachedTags) -> Option<Served<'a>> {
     let asset = [&assets.css, &assets.js, &assets.icon]
         .into_iter()
         .find(|asset| asset.path.strip_prefix("/static/") == Some(name))?;
-    Some(Served { asset, cache_control: FOR_EVER, unchanged: known.include(&asset.etag) })
+    Some(Served { asset, cache_control: IMMUTABLE, unchanged: cached.include(&asset.etag) })
 }
 
-/// Browsers ask for this name unbidden; they take SVG as well.
+/// Browsers request this path by themselves. They accept SVG.
 #[get("/favicon.ico")]
-fn favicon(assets: &State<Assets>, known: KnownTags) -> Served<'_> {
+fn favicon(assets: &State<Assets>, cached: CachedTags) -> Served<'_> {
     let asset = &assets.icon;
-    Served { asset, cache_control: A_DAY, unchanged: known.include(&asset.etag) }
+    Served { asset, cache_control: ONE_DAY, unchanged: cached.include(&asset.etag) }
 }
 
-/// Search engines may have the public pages.
+/// Search engines may index the public pages.
 #[get("/robots.txt")]
-fn robots(assets: &State<Assets>, known: KnownTags) -> Served<'_> {
+fn robots(assets: &State<Assets>, cached: CachedTags) -> Served<'_> {
     let asset = &assets.robots;
-    Served { asset, cache_control: A_DAY, unchanged: known.include(&asset.etag) }
+    Served { asset, cache_control: ONE_DAY, unchanged: cached.include(&asset.etag) }
 }
 
 #[derive(Debug)]
@@ -121,10 +121,10 @@ impl Asset {
     }
 }
 
-/// The entity tags that the browser already has: `If-None-Match` (RFC 9110, 13.1.2).
-pub(crate) struct KnownTags(Vec<String>);
+/// The entity tags that the browser has cached: `If-None-Match` (RFC 9110, section 13.1.2).
+pub(crate) struct CachedTags(Vec<String>);
 
-impl KnownTags {
+impl CachedTags {
     pub(crate) fn of(request: &Request<'_>) -> Self {
         Self(request.headers().get(IF_NONE_MATCH.as_str()).map(str::to_owned).collect())
     }
@@ -132,13 +132,13 @@ impl KnownTags {
     /// Whether this tag is among them, by the weak comparison (RFC 9110, section 8.8.3.2).
     pub(crate) fn include(&self, etag: &str) -> bool {
         let opaque = |tag: &str| tag.strip_prefix("W/").unwrap_or(tag).to_owned();
-        let known = |tag: &str| tag == "*" || opaque(tag) == opaque(etag);
-        self.0.iter().flat_map(|line| line.split(',')).map(str::trim).any(known)
+        let matches = |tag: &str| tag == "*" || opaque(tag) == opaque(etag);
+        self.0.iter().flat_map(|line| line.split(',')).map(str::trim).any(matches)
     }
 }
 
 #[rocket::async_trait]
-impl<'r> FromRequest<'r> for KnownTags {
+impl<'r> FromRequest<'r> for CachedTags {
     type Error = std::convert::Infallible;
 
     async fn from_request(request: &'r Request<'_>) -> Outcome<Self, Self::Error> {
@@ -155,7 +155,7 @@ struct Served<'a> {
 impl<'r> Responder<'r, 'r> for Served<'r> {
     fn respond_to(self, request: &'r Request<'_>) -> response::Result<'r> {
         let mut response = Response::build();
-        // A 304 repeats what a 200 says about keeping the file (RFC 9110, 15.4.5).
+        // A 304 repeats the caching headers of a 200 (RFC 9110, section 15.4.5).
         response
             .header(Header::new(ETAG.as_str(), self.asset.etag.clone()))
             .header(Header::new(CACHE_CONTROL.as_str(), self.cache_control))
@@ -183,7 +183,7 @@ mod tests {
     use super::*;
 
     fn client() -> Client {
-        // Not `Rocket::build`: a test listens to no settings of the machine.
+        // Not `Rocket::build`, which reads the settings of the machine.
         let rocket = rocket::custom(rocket::Config::debug_default());
         Client::untracked(rocket.manage(Assets::new()).mount("/", routes())).unwrap()
     }
@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn each_file_is_served_under_its_hash_and_kept_for_ever() {
+    fn serves_files_under_their_hash_as_immutable() {
         let (client, assets) = (client(), Assets::new());
         for (path, extension, content_type) in [
             (assets.css(), ".css", "text/css; charset=utf-8"),
@@ -207,36 +207,36 @@ mod tests {
             let response = client.get(path.to_owned()).dispatch();
             assert_eq!(response.status(), Status::Ok);
             assert_eq!(header(&response, "content-type"), Some(content_type));
-            assert_eq!(header(&response, "cache-control"), Some(FOR_EVER));
+            assert_eq!(header(&response, "cache-control"), Some(IMMUTABLE));
             assert_eq!(header(&response, "etag"), Some(format!("W/\"{hash}\"").as_str()));
             assert!(!response.into_bytes().unwrap().is_empty());
         }
     }
 
     #[test]
-    fn the_hash_is_that_of_the_content() {
+    fn path_contains_hash_of_content() {
         // printf abc | sha256sum
         let asset = Asset::new("txt", ContentType::Plain, b"abc");
         assert_eq!(asset.path, "/static/portico-ba7816bf8f01cfea.txt");
     }
 
     #[test]
-    fn a_browser_that_has_the_file_is_not_sent_it_again() {
+    fn answers_304_for_current_etag() {
         let (client, assets) = (client(), Assets::new());
         let etag = assets.css.etag.clone();
-        for known in [etag.clone(), etag.replace("W/", ""), format!("\"old\", {etag}"), "*".into()]
+        for cached in [etag.clone(), etag.replace("W/", ""), format!("\"old\", {etag}"), "*".into()]
         {
             let request = client.get(assets.css().to_owned());
-            let response = request.header(Header::new("If-None-Match", known)).dispatch();
+            let response = request.header(Header::new("If-None-Match", cached)).dispatch();
             assert_eq!(response.status(), Status::NotModified);
             assert_eq!(header(&response, "etag"), Some(etag.as_str()));
-            assert_eq!(header(&response, "cache-control"), Some(FOR_EVER));
+            assert_eq!(header(&response, "cache-control"), Some(IMMUTABLE));
             assert!(response.into_bytes().unwrap_or_default().is_empty());
         }
     }
 
     #[test]
-    fn a_browser_that_has_an_older_file_gets_the_new_one() {
+    fn sends_file_for_outdated_etag() {
         let (client, assets) = (client(), Assets::new());
         let request = client.get(assets.css().to_owned());
         let response = request.header(Header::new("If-None-Match", "\"old\"")).dispatch();
@@ -244,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_name_is_not_found() {
+    fn unknown_file_is_404() {
         let client = client();
         for path in ["/static/portico.css", "/static/portico-0123456789abcdef.css", "/static/%2e"] {
             assert_eq!(client.get(path).dispatch().status(), Status::NotFound, "{path}");
@@ -252,11 +252,11 @@ mod tests {
     }
 
     #[test]
-    fn the_icon_and_the_robots_file_have_the_names_that_are_asked_for() {
+    fn serves_favicon_and_robots_txt() {
         let client = client();
         let icon = client.get("/favicon.ico").dispatch();
         assert_eq!(header(&icon, "content-type"), Some("image/svg+xml"));
-        assert_eq!(header(&icon, "cache-control"), Some(A_DAY));
+        assert_eq!(header(&icon, "cache-control"), Some(ONE_DAY));
 
         let robots = client.get("/robots.txt").dispatch();
         assert_eq!(header(&robots, "content-type"), Some("text/plain; charset=utf-8"));

@@ -1,4 +1,4 @@
-//! Who sent a request: the address of the client in one spelling, behind proxies too.
+//! The address of the client that sent a request, in one spelling, also behind proxies.
 
 use std::{
     fmt,
@@ -34,8 +34,8 @@ impl fmt::Display for ClientAddress {
 impl ClientAddress {
     /// The address of the request's client. `None` where the connection has none.
     ///
-    /// Each proxy appends whom it heard from, so that only what trusted proxies wrote counts: the
-    /// nearest address that is no trusted proxy.
+    /// Each proxy appends the address of its client. Only entries of trusted proxies count, so the client
+    /// is the last address that is no trusted proxy.
     pub fn of(request: &Request<'_>) -> Option<Self> {
         let peer = request.remote()?.ip();
         let none = TrustedProxies::default();
@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn only_trusted_proxies_tell_who_the_client_is() {
+    fn reads_forwarded_address_from_trusted_proxies_only() {
         let proxies = TrustedProxies::parse("10.0.0.0/8").unwrap();
         let client = |peer, forwarded| ClientAddress::behind(ip(peer), forwarded, &proxies);
         assert_eq!(client("203.0.113.9", "198.51.100.1"), ip("203.0.113.9"));
@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn networks_hold_addresses_in_each_spelling() {
+    fn networks_contain_addresses_in_each_spelling() {
         for (networks, held, other) in [
             ("10.0.0.0/8", "10.1.2.3", "11.0.0.1"),
             ("10.0.0.0/8, 192.0.2.1", "::ffff:192.0.2.1", "192.0.2.2"),

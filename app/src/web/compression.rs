@@ -1,4 +1,4 @@
-//! Smaller answers: gzip for those who take it, and nothing at all for those who have the page.
+//! Smaller responses: gzip where it is accepted, and 304 without a body for a cached page.
 
 use std::io::{Cursor, Write};
 
@@ -10,17 +10,16 @@ use rocket::{
 };
 use sha2::{Digest, Sha256};
 
-use super::assets::KnownTags;
+use super::assets::CachedTags;
 
-/// Smaller answers fit into a packet as they are. In bytes.
-const WORTH_IT: usize = 1_024;
+/// In bytes. Smaller responses fit into one packet anyway.
+const MIN_SIZE: usize = 1_024;
 
-/// Puts an entity tag on pages that browsers may keep, and compresses pages.
+/// Adds an entity tag to pages that browsers may cache, and compresses pages.
 ///
-/// Only answers with status 200 are compressed. Who can make a browser send chosen words, and sees
-/// how long the answers are, can guess a secret that stands beside those words (the attack BREACH).
-/// The pages hold no tokens, but a user's name and claims; and only error pages repeat what came
-/// with the request. They go out as they are.
+/// Only responses with status 200 are compressed. An attacker who chooses a part of the request and
+/// observes the size of the compressed response can guess secrets in it (BREACH). Pages contain a
+/// user's name and claims, and only error pages repeat parts of the request: they stay uncompressed.
 pub(crate) struct Compression;
 
 #[rocket::async_trait]
@@ -42,7 +41,7 @@ impl Fairing for Compression {
         if response.headers().get_one("Cache-Control").is_some_and(|value| value != "no-store") {
             // Weak: the same page with and without compression has the same tag.
             let etag = format!("W/\"{}\"", hash(&page));
-            let unchanged = KnownTags::of(request).include(&etag);
+            let unchanged = CachedTags::of(request).include(&etag);
             response.set_header(Header::new("ETag", etag));
             if unchanged {
                 response.set_status(Status::NotModified);
@@ -51,8 +50,8 @@ impl Fairing for Compression {
             }
         }
         response.adjoin_header(Header::new("Vary", "Accept-Encoding"));
-        // Twice as fast as the usual level, and a tenth larger.
-        let small = (page.len() >= WORTH_IT && takes_gzip(request))
+        // Twice as fast as the default level, and a tenth larger.
+        let small = (page.len() >= MIN_SIZE && takes_gzip(request))
             .then(|| gzip(&page, Level::fast()))
             .flatten();
         let body = match small {
@@ -72,14 +71,14 @@ pub(crate) fn hash(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// The bytes as gzip (RFC 1952); `None` when it cannot be made.
+/// The bytes compressed with gzip (RFC 1952); `None` when that fails.
 pub(crate) fn gzip(bytes: &[u8], level: Level) -> Option<Vec<u8>> {
     let mut encoder = GzEncoder::new(Vec::with_capacity(bytes.len() / 2), level);
     encoder.write_all(bytes).ok()?;
     encoder.finish().ok()
 }
 
-/// Whether the browser takes gzip: `Accept-Encoding` names it or `*`, and not with weight 0
+/// Whether the browser accepts gzip: `Accept-Encoding` names it or `*`, and not with weight 0
 /// (RFC 9110, section 12.5.3).
 pub(crate) fn takes_gzip(request: &Request<'_>) -> bool {
     gzip_is_accepted(request.headers().get("Accept-Encoding"))
@@ -91,10 +90,10 @@ fn gzip_is_accepted<'a>(lines: impl Iterator<Item = &'a str>) -> bool {
         let mut parts = coding.split(';').map(str::trim);
         let name = parts.next().unwrap_or_default().to_ascii_lowercase();
         let weight = parts.find_map(|part| part.strip_prefix("q=")?.parse::<f32>().ok());
-        let wanted = weight.is_none_or(|weight| weight > 0.0);
+        let accepted = weight.is_none_or(|weight| weight > 0.0);
         match name.as_str() {
-            "gzip" | "x-gzip" => return wanted,
-            "*" => any = wanted,
+            "gzip" | "x-gzip" => return accepted,
+            "*" => any = accepted,
             _ => {}
         }
     }
@@ -106,7 +105,7 @@ mod tests {
     use super::gzip_is_accepted;
 
     #[test]
-    fn gzip_is_for_those_who_take_it() {
+    fn reads_accept_encoding() {
         let accepted = |line: &str| gzip_is_accepted([line].into_iter());
         for line in ["gzip", "br, GZIP;q=0.5", "*", "deflate, *;q=0.1", "gzip;q=1.0, *;q=0"] {
             assert!(accepted(line), "{line}");

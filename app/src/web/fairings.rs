@@ -48,7 +48,7 @@ impl Fairing for ContentSecurityPolicy {
         let is_framed = request.uri().path() == FRONT_CHANNEL;
         let frames = if is_framed { pictures } else { "'none'" };
         if is_framed {
-            // It knows no single other origin that may (RFC 7034, section 2.1).
+            // It cannot allow a single other origin (RFC 7034, section 2.1).
             response.remove_header("X-Frame-Options");
         }
         let policy = format!(

@@ -43,7 +43,7 @@ fn live() -> Health {
 }
 
 /// Whether the process can serve visitors, for load balancers. The provider and the API are not
-/// asked: without them the site still has pages to show, and every instance would go at once.
+/// checked: the site serves pages without them, and all instances would become unready together.
 #[get("/health/ready")]
 async fn ready(readiness: &State<Readiness>) -> Health {
     let failing = readiness.failing().await;
@@ -55,7 +55,7 @@ async fn ready(readiness: &State<Readiness>) -> Health {
     }
 }
 
-/// Time for the checks together. Who asks waits a second, usually.
+/// Timeout of all checks together. Probes usually wait one second.
 const CHECK_TIMEOUT: Duration = Duration::from_millis(900);
 
 type Checking = Shared<BoxFuture<'static, Result<(), String>>>;
@@ -121,7 +121,7 @@ impl Store {
             return running.clone();
         }
         let check = (self.check)().shared();
-        // It ends also when nobody waits for it any more.
+        // It also ends when no request waits for it any longer.
         tokio::spawn(check.clone());
         *latest = Some(check.clone());
         check

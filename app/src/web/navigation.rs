@@ -1,6 +1,6 @@
 use rocket::{Request, http::MediaType};
 
-/// Whether a browser wants a page to show. Everything else gets a status and JSON: what asks for
+/// Whether a browser wants a page to show. Other requests get a status and JSON: those that accept
 /// JSON (`Accept`), and what is no navigation (`Sec-Fetch-Mode`; Fetch Metadata Request Headers,
 /// section 2.2). Either header suffices: a page's own script can open JSON as a navigation.
 pub fn is_page_navigation(request: &Request<'_>) -> bool {
@@ -22,7 +22,7 @@ mod tests {
     const BROWSER: &str = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
 
     #[test]
-    fn tells_page_navigations_from_other_requests() {
+    fn recognises_page_navigations() {
         let client = Client::untracked(rocket::custom(rocket::Config::debug_default())).unwrap();
         for (accept, mode, expected) in [
             (Some(BROWSER), Some("navigate"), true),

@@ -12,11 +12,11 @@ use crate::Ports;
 pub struct Reference(u32);
 
 impl Reference {
-    /// The reference of the request, made when first asked for.
+    /// The reference of the request, created on first use.
     pub fn of(request: &Request<'_>) -> Self {
         *request.local_cache(|| {
             let random = request.rocket().state::<Ports>().map(|ports| ports.randomness.bytes());
-            // Without chance there is still a page to be shown.
+            // Without random bytes the error page is still shown.
             let bytes = random.and_then(Result::ok).unwrap_or_default();
             Self(u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]))
         })

@@ -6,7 +6,7 @@ use rocket::{
     response::{self, Responder, Response},
 };
 
-/// `303 See Other`: the browser goes there with GET, whatever it came with (RFC 9110, section
+/// `303 See Other`: the browser follows with GET, whatever the method was (RFC 9110, section
 /// 15.4.4).
 #[derive(Debug)]
 pub struct SeeOther(String);

@@ -1,4 +1,4 @@
-//! Light or dark: as the visitor's system has it, unless the visitor chose.
+//! The light or dark theme: that of the visitor's system, unless the visitor chose one.
 
 use portico_domain::model::NextPage;
 use rocket::{
@@ -19,18 +19,18 @@ use crate::{About, sign_in::guards::SameOrigin};
 /// Not secret, and the script writes it as well.
 const COOKIE: &str = "portico_theme";
 
-/// What the visitor chose.
+/// The theme that the visitor chose.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Theme {
-    /// Dark text on a light ground.
+    /// Dark text on a light background.
     Light,
-    /// Light text on a dark ground.
+    /// Light text on a dark background.
     Dark,
 }
 
 impl Theme {
-    /// The choice that the request's cookie tells; `None` where the system decides.
+    /// The choice in the request's cookie; `None` where the system decides.
     #[must_use]
     pub fn of(cookies: &CookieJar<'_>) -> Option<Self> {
         match cookies.get(COOKIE)?.value() {
@@ -49,11 +49,11 @@ pub fn routes() -> Vec<Route> {
 
 #[derive(FromForm)]
 struct Choice {
-    theme: Wish,
+    theme: ThemeChoice,
 }
 
 #[derive(FromFormField)]
-enum Wish {
+enum ThemeChoice {
     Auto,
     Light,
     Dark,
@@ -72,14 +72,14 @@ fn choose(
         Cookie::build((COOKIE, value)).path("/").same_site(SameSite::Lax).secure(about.https)
     };
     match choice.theme {
-        Wish::Auto => cookies.remove(cookie("")),
-        Wish::Light => cookies.add(cookie("light").max_age(Duration::days(365))),
-        Wish::Dark => cookies.add(cookie("dark").max_age(Duration::days(365))),
+        ThemeChoice::Auto => cookies.remove(cookie("")),
+        ThemeChoice::Light => cookies.add(cookie("light").max_age(Duration::days(365))),
+        ThemeChoice::Dark => cookies.add(cookie("dark").max_age(Duration::days(365))),
     }
     SeeOther::to(back.0)
 }
 
-/// The page of this site that the form stood on; the home page where the browser does not tell.
+/// The page of this site that sent the form; the home page without a `Referer`.
 struct Back(String);
 
 #[rocket::async_trait]
@@ -87,7 +87,7 @@ impl<'r> FromRequest<'r> for Back {
     type Error = std::convert::Infallible;
 
     async fn from_request(request: &'r Request<'_>) -> Outcome<Self, Self::Error> {
-        // Only path and query are taken: whatever host the header names, the way leads here.
+        // Only path and query are used, so that the redirect stays on this site.
         let page = request.headers().get_one("Referer").and_then(|referrer| {
             let url = Url::parse(referrer).ok()?;
             let query = url.query().map(|query| format!("?{query}")).unwrap_or_default();

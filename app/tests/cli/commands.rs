@@ -40,11 +40,11 @@ fn reports_all_invalid_settings_together() {
         [("ROCKET_PORT", "eighty"), ("OIDC_CLIENT_SECRET", "hunter2"), ("AUTO_MIGRATE", "hunter2")];
     let output = run(&folder, &[], &settings);
     assert_eq!(output.status.code(), Some(1));
-    let told = text(&output.stderr);
+    let stderr = text(&output.stderr);
     for key in ["ROCKET_PORT", "OIDC_ISSUER_URL", "OIDC_CLIENT_ID", "AUTO_MIGRATE"] {
-        assert!(told.contains(key), "{key}: {told}");
+        assert!(stderr.contains(key), "{key}: {stderr}");
     }
-    assert!(!told.contains("hunter2"), "{told}");
+    assert!(!stderr.contains("hunter2"), "{stderr}");
 }
 
 #[test]
@@ -70,9 +70,9 @@ fn release_profile_requires_provider_and_names_its_settings() {
     let folder = folder();
     let output = run(&folder, &["serve"], &[("ROCKET_PROFILE", "release")]);
     assert_eq!(output.status.code(), Some(1));
-    let told = text(&output.stderr);
+    let stderr = text(&output.stderr);
     for key in ["AUTH0_DOMAIN", "OIDC_ISSUER_URL", "ROCKET_SECRET_KEY"] {
-        assert!(told.contains(key), "{key}: {told}");
+        assert!(stderr.contains(key), "{key}: {stderr}");
     }
 }
 
@@ -122,10 +122,10 @@ fn users_takes_any_subject() {
 
         let delete = ["users", "delete", issuer, subject];
         assert_eq!(run(&folder, &delete, &[]).status.code(), Some(0), "{subject}");
-        for gone in [show, delete] {
-            let output = run(&folder, &gone, &[]);
-            assert_eq!(output.status.code(), Some(1), "{gone:?}");
-            assert!(text(&output.stderr).contains("no user with that issuer"), "{gone:?}");
+        for repeated in [show, delete] {
+            let output = run(&folder, &repeated, &[]);
+            assert_eq!(output.status.code(), Some(1), "{repeated:?}");
+            assert!(text(&output.stderr).contains("no user with that issuer"), "{repeated:?}");
         }
     }
 }
@@ -185,7 +185,7 @@ fn check_succeeds_with_development_servers() {
     assert!(output.status.success(), "{}{}", text(&output.stdout), text(&output.stderr));
 }
 
-/// Accepts one connection and hands over the first line of its request.
+/// Accepts one connection and returns the first line of its request.
 fn first_request_line(listener: TcpListener) -> std::thread::JoinHandle<String> {
     std::thread::spawn(move || {
         let (stream, _) = listener.accept().unwrap();
@@ -198,10 +198,10 @@ fn first_request_line(listener: TcpListener) -> std::thread::JoinHandle<String> 
 #[test]
 fn uses_no_proxy_for_loopback() {
     let folder = folder();
-    let nobody = "http://127.0.0.1:1";
+    let unreachable = "http://127.0.0.1:1";
     let proxies = ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "all_proxy"];
     let mut settings = vec![("ROCKET_PROFILE", "debug")];
-    settings.extend(proxies.map(|name| (name, nobody)));
+    settings.extend(proxies.map(|name| (name, unreachable)));
     let output = run(&folder, &["check"], &settings);
     assert!(output.status.success(), "{}{}", text(&output.stdout), text(&output.stderr));
 }
@@ -211,7 +211,7 @@ fn uses_proxy_for_other_hosts() {
     let folder = folder();
     let proxy = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = format!("http://{}", proxy.local_addr().unwrap());
-    let asked = first_request_line(proxy);
+    let request_line = first_request_line(proxy);
     let settings = [
         ("ROCKET_PROFILE", "debug"),
         ("HTTP_PROXY", &*address),
@@ -220,6 +220,6 @@ fn uses_proxy_for_other_hosts() {
     ];
     let output = run(&folder, &["check"], &settings);
     assert_eq!(output.status.code(), Some(1), "{}", text(&output.stdout));
-    let line = asked.join().unwrap();
+    let line = request_line.join().unwrap();
     assert!(line.starts_with("GET http://id.example/.well-known/"), "{line}");
 }

@@ -13,32 +13,32 @@ fn run_unprivileged(folder: &TempDir, arguments: &[&str]) -> Output {
 #[cfg(target_os = "linux")]
 #[test]
 fn names_remedy_for_unwritable_file() {
-    let remedies = |told: &str, file: &str, key: &str| {
-        assert!(told.contains(&format!("{file}: ")) && told.contains(key), "{told}");
+    let assert_names = |stderr: &str, file: &str, key: &str| {
+        assert!(stderr.contains(&format!("{file}: ")) && stderr.contains(key), "{stderr}");
     };
     for command in [&[][..], &["check"], &["migrate"]] {
         let read_only = folder();
         set_mode(read_only.path(), 0o555);
-        let told = only_error(&run_unprivileged(&read_only, command));
-        remedies(&told, "DATABASE_URL: SQLite file portico.db", "set DATABASE_URL");
+        let stderr = only_error(&run_unprivileged(&read_only, command));
+        assert_names(&stderr, "DATABASE_URL: SQLite file portico.db", "set DATABASE_URL");
 
         let read_only = folder();
         assert!(run(&read_only, &["migrate"], &[]).status.success());
         set_mode(read_only.path(), 0o555);
-        let told = only_error(&run_unprivileged(&read_only, command));
-        remedies(&told, "DATABASE_URL: SQLite file portico.db", "set DATABASE_URL");
+        let stderr = only_error(&run_unprivileged(&read_only, command));
+        assert_names(&stderr, "DATABASE_URL: SQLite file portico.db", "set DATABASE_URL");
         set_mode(read_only.path(), 0o755);
 
         set_mode(&read_only.path().join("portico.db"), 0o444);
-        let told = only_error(&run_unprivileged(&read_only, command));
-        remedies(&told, "DATABASE_URL: SQLite file portico.db", "set DATABASE_URL");
+        let stderr = only_error(&run_unprivileged(&read_only, command));
+        assert_names(&stderr, "DATABASE_URL: SQLite file portico.db", "set DATABASE_URL");
     }
     let unreadable = folder();
     let key = unreadable.path().join("portico.key");
     std::fs::write(&key, "").unwrap();
     set_mode(&key, 0o000);
-    let told = only_error(&run_unprivileged(&unreadable, &[]));
-    remedies(&told, "portico.key", "ROCKET_SECRET_KEY");
+    let stderr = only_error(&run_unprivileged(&unreadable, &[]));
+    assert_names(&stderr, "portico.key", "ROCKET_SECRET_KEY");
 }
 
 #[test]
@@ -49,15 +49,15 @@ fn names_remedy_for_file_that_is_no_database() {
         std::fs::write(&file, content).unwrap();
         for command in [&[][..], &["check"], &["migrate"], &["users", "list"]] {
             let settings = [("ROCKET_PROFILE", "debug"), ("ROCKET_PORT", "0")];
-            let told = only_error(&run(&folder, command, &settings));
+            let stderr = only_error(&run(&folder, command, &settings));
             let expected = "DATABASE_URL: SQLite file portico.db: it is not a SQLite database";
-            assert!(told.contains(expected) && told.contains("move it away"), "{told}");
+            assert!(stderr.contains(expected) && stderr.contains("move it away"), "{stderr}");
         }
         assert_eq!(std::fs::read(&file).unwrap(), content);
     }
 }
 
-/// What the release profile demands.
+/// The settings that the release profile requires.
 const RELEASE: [(&str, &str); 4] = [
     ("ROCKET_PROFILE", "release"),
     ("ROCKET_SECRET_KEY", "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE="),
@@ -69,8 +69,8 @@ fn write(folder: &TempDir, file: &str, content: &str) {
     std::fs::write(folder.path().join(file), content).unwrap();
 }
 
-/// Runs the program in a folder below.
-fn run_below(above: &TempDir, arguments: &[&str], settings: &[(&str, &str)]) -> Output {
+/// Runs the program in a subfolder.
+fn run_in_subfolder(above: &TempDir, arguments: &[&str], settings: &[(&str, &str)]) -> Output {
     let below = above.path().join("below");
     std::fs::create_dir_all(&below).unwrap();
     portico(above, arguments, settings).current_dir(below).output().unwrap()
@@ -84,11 +84,11 @@ fn release_profile_reads_no_file_from_parent_folders() {
     ] {
         let above = folder();
         write(&above, file, content);
-        let output = run_below(&above, &["migrate"], &RELEASE);
+        let output = run_in_subfolder(&above, &["migrate"], &RELEASE);
         assert!(output.status.success(), "{file}: {}", text(&output.stderr));
 
         for output in [
-            run_below(&above, &["migrate"], &[("ROCKET_PROFILE", "debug")]),
+            run_in_subfolder(&above, &["migrate"], &[("ROCKET_PROFILE", "debug")]),
             run(&above, &["migrate"], &RELEASE),
         ] {
             assert_eq!(output.status.code(), Some(1), "{file}");
@@ -104,7 +104,7 @@ fn release_profile_set_in_working_directory_ignores_parent_folders() {
     std::fs::create_dir(above.path().join("below")).unwrap();
     let lines: String = RELEASE.iter().map(|(key, value)| format!("{key}={value}\n")).collect();
     write(&above, "below/.env", &lines);
-    let output = run_below(&above, &["migrate"], &[]);
+    let output = run_in_subfolder(&above, &["migrate"], &[]);
     assert!(output.status.success(), "{}", text(&output.stderr));
 }
 
@@ -114,10 +114,10 @@ fn file_in_parent_folder_does_not_set_profile() {
     write(&above, ".env", "ROCKET_PROFILE=release\n");
     std::fs::create_dir(above.path().join("below")).unwrap();
     write(&above, "below/Portico.toml", "rocket_profile = \"debug\"\n");
-    let output = run_below(&above, &["migrate"], &RELEASE[1..]);
+    let output = run_in_subfolder(&above, &["migrate"], &RELEASE[1..]);
     assert_eq!(output.status.code(), Some(1));
-    let told = text(&output.stderr);
-    assert!(told.contains("ROCKET_PROFILE (from ") && told.contains(".env"), "{told}");
+    let stderr = text(&output.stderr);
+    assert!(stderr.contains("ROCKET_PROFILE (from ") && stderr.contains(".env"), "{stderr}");
 }
 
 #[test]
@@ -127,8 +127,8 @@ fn ignores_rocket_toml() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
     let settings = [("ROCKET_PORT", &*port), ("ROCKET_PROFILE", "debug")];
-    let told = only_error(&run(&folder, &[], &settings));
-    assert!(told.contains(&format!("127.0.0.1:{port} is taken")), "{told}");
+    let stderr = only_error(&run(&folder, &[], &settings));
+    assert!(stderr.contains(&format!("127.0.0.1:{port} is taken")), "{stderr}");
 }
 
 #[test]
@@ -151,15 +151,15 @@ fn config_option_replaces_files_of_working_directory() {
             }
         }
         write(&elsewhere, name, bad);
-        let told = text(&run(&folder, &["check", "--config", &file], &RELEASE).stderr);
-        assert!(told.contains("SESSION_STORE (from ") && told.contains(name), "{told}");
-        assert_eq!(told.lines().count(), 2, "{told}");
+        let stderr = text(&run(&folder, &["check", "--config", &file], &RELEASE).stderr);
+        assert!(stderr.contains("SESSION_STORE (from ") && stderr.contains(name), "{stderr}");
+        assert_eq!(stderr.lines().count(), 2, "{stderr}");
     }
     let output = run(&folder, &["migrate", "--config", &file("missing.toml")], &RELEASE);
     assert_eq!(output.status.code(), Some(1));
-    let told = text(&output.stderr);
-    assert!(told.contains("missing.toml"), "{told}");
-    assert_eq!(told.lines().count(), 2, "{told}");
+    let stderr = text(&output.stderr);
+    assert!(stderr.contains("missing.toml"), "{stderr}");
+    assert_eq!(stderr.lines().count(), 2, "{stderr}");
 }
 
 #[cfg(target_os = "linux")]
@@ -174,7 +174,7 @@ fn warns_about_config_file_writable_by_others() {
         let path = folder.path().join(file);
         let arguments =
             if file == "x.env" { &["--config", file, "migrate"][..] } else { &["migrate"] };
-        // Development machines with a group for each user make files that the group can write.
+        // Where each user has a group of their own, files are often writable by the group.
         for (mode, settings, warned) in [
             (0o600, &RELEASE[..], false),
             (0o644, &RELEASE, false),
@@ -203,10 +203,10 @@ fn refuses_key_file_readable_by_others() {
     let key = folder.path().join("portico.key");
     for mode in [0o640, 0o604, 0o666] {
         set_mode(&key, mode);
-        let told = only_error(&run(&folder, &["check"], &debug));
+        let stderr = only_error(&run(&folder, &["check"], &debug));
         assert!(
-            told.contains("portico.key: other users can use it") && told.contains("chmod"),
-            "{told}"
+            stderr.contains("portico.key: other users can use it") && stderr.contains("chmod"),
+            "{stderr}"
         );
     }
     set_mode(&key, 0o400);

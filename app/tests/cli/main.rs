@@ -20,7 +20,7 @@ use portico_adapters::users::diesel_users;
 use portico_domain::model::{Profile, Subject};
 use tempfile::TempDir;
 
-/// The program in a folder of its own, with nothing set but what the test sets.
+/// The program in a folder of its own, with the settings of the test only.
 fn portico(folder: &TempDir, arguments: &[&str], settings: &[(&str, &str)]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_portico"));
     command.current_dir(folder).env_clear().args(arguments).envs(settings.iter().copied());
@@ -61,7 +61,7 @@ fn add_user(folder: &TempDir, subject: &str) {
     });
 }
 
-/// Ends the program with the test.
+/// Kills the program when the test ends.
 struct Running(Child);
 
 impl Drop for Running {
@@ -71,17 +71,17 @@ impl Drop for Running {
     }
 }
 
-/// A port that was free a moment ago.
+/// A port that was free just now.
 fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
-/// The status line of `GET /`. `None` while nobody listens on the port.
+/// The status line of `GET /`. `None` while no process listens on the port.
 fn get(port: u16) -> Option<String> {
     get_page(port, "/")
 }
 
-/// The status line of the page. `None` while nobody listens on the port, or without an answer.
+/// The status line of the page. `None` while no process listens on the port, or without a response.
 fn get_page(port: u16, path: &str) -> Option<String> {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
     let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
@@ -91,14 +91,14 @@ fn get_page(port: u16, path: &str) -> Option<String> {
     (!line.is_empty()).then_some(line)
 }
 
-/// Waits until the site answers; its status line.
+/// Waits until the site responds, and returns its status line.
 fn get_when_ready(port: u16) -> String {
-    let begun = Instant::now();
+    let start = Instant::now();
     loop {
         if let Some(line) = get(port) {
             return line;
         }
-        assert!(begun.elapsed() < Duration::from_secs(60), "nobody answers on port {port}");
+        assert!(start.elapsed() < Duration::from_secs(60), "no response on port {port}");
         std::thread::sleep(Duration::from_millis(20));
     }
 }
@@ -110,12 +110,12 @@ fn interrupt(child: &Child) {
     assert!(kill.unwrap().success());
 }
 
-/// The only line of what the command wrote to standard error, which ended with 1.
+/// The only line on standard error of a command that failed with exit code 1.
 fn only_error(output: &Output) -> String {
-    let told = text(&output.stderr);
-    assert_eq!(output.status.code(), Some(1), "{told}");
-    assert_eq!(told.lines().count(), 1, "{told}");
-    told
+    let stderr = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{stderr}");
+    assert_eq!(stderr.lines().count(), 1, "{stderr}");
+    stderr
 }
 
 fn is_empty(folder: &TempDir) -> bool {

@@ -2,7 +2,7 @@ use std::process::Stdio;
 
 use super::*;
 
-/// A pipe that nobody reads any more.
+/// A pipe whose reader is closed.
 fn closed_pipe() -> std::io::PipeWriter {
     std::io::pipe().unwrap().1
 }
@@ -15,11 +15,11 @@ fn output_commands_survive_closed_pipe() {
     for (arguments, code) in [
         (&["--help"][..], 0),
         (&["--version"], 0),
-        // What was asked for did not arrive.
+        // The output is the purpose of the command.
         (&["secret"], 1),
         (&["users", "list"], 1),
         (&show, 1),
-        // The work was done.
+        // The output only reports what was done.
         (&["migrate"], 0),
         (&["check"], 0),
     ] {
@@ -30,9 +30,12 @@ fn output_commands_survive_closed_pipe() {
             .unwrap()
             .wait_with_output()
             .unwrap();
-        let told = text(&output.stderr);
-        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {told}");
-        assert!(!told.contains("panicked") && !told.contains("portico: "), "{arguments:?}: {told}");
+        let stderr = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {stderr}");
+        assert!(
+            !stderr.contains("panicked") && !stderr.contains("portico: "),
+            "{arguments:?}: {stderr}"
+        );
     }
 }
 
@@ -48,12 +51,12 @@ fn keeps_exit_code_when_outputs_are_closed() {
             shell.arg("-c").arg(format!("exec \"$0\" \"$@\" {closed}"));
             shell.arg(env!("CARGO_BIN_EXE_portico")).args(arguments);
             let output = shell.output().unwrap();
-            let told = text(&output.stderr);
-            assert_eq!(output.status.code(), Some(code), "{arguments:?} {closed}: {told}");
-            assert!(!told.contains("panicked"), "{arguments:?} {closed}: {told}");
+            let stderr = text(&output.stderr);
+            assert_eq!(output.status.code(), Some(code), "{arguments:?} {closed}: {stderr}");
+            assert!(!stderr.contains("panicked"), "{arguments:?} {closed}: {stderr}");
         }
-        let mut unread = portico(&folder, arguments, &[]);
-        let status = unread.stdout(Stdio::null()).stderr(closed_pipe()).status().unwrap();
+        let mut command = portico(&folder, arguments, &[]);
+        let status = command.stdout(Stdio::null()).stderr(closed_pipe()).status().unwrap();
         assert_eq!(status.code(), Some(code), "{arguments:?}");
     }
 }
@@ -67,8 +70,8 @@ fn reports_error_of_standard_output() {
     let output = command.stdout(full).stderr(Stdio::piped()).spawn().unwrap().wait_with_output();
     let output = output.unwrap();
     assert_eq!(output.status.code(), Some(1));
-    let told = text(&output.stderr);
-    assert!(told.starts_with("portico: ") && told.lines().count() == 1, "{told}");
+    let stderr = text(&output.stderr);
+    assert!(stderr.starts_with("portico: ") && stderr.lines().count() == 1, "{stderr}");
 }
 
 #[cfg(unix)]

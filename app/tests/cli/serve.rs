@@ -41,8 +41,8 @@ fn first_run_logs_no_warning_and_stops_on_interrupt() {
     site.0.stderr.take().unwrap().read_to_string(&mut log).unwrap();
     assert_eq!(printed, format!("Portico is at http://127.0.0.1:{port}\n"));
     // Other programs may listen on the ports of the development provider and API.
-    let worrying = |line: &&str| !line.contains(" INFO ") && !line.contains("is taken: ");
-    assert_eq!(log.lines().find(worrying), None, "{log}");
+    let unexpected = |line: &&str| !line.contains(" INFO ") && !line.contains("is taken: ");
+    assert_eq!(log.lines().find(unexpected), None, "{log}");
     let accounts = "user@example.com or admin@example.com with the password portico";
     assert!(log.lines().any(|line| line.ends_with(accounts)), "{log}");
 }
@@ -53,9 +53,9 @@ fn reports_taken_port_and_creates_no_file() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
     let settings = [("ROCKET_PORT", &*port), ("ROCKET_PROFILE", "debug")];
-    let told = only_error(&run(&folder, &[], &settings));
-    assert!(told.contains(&format!("127.0.0.1:{port} is taken: ")), "{told}");
-    assert!(told.contains("set ROCKET_PORT"), "{told}");
+    let stderr = only_error(&run(&folder, &[], &settings));
+    assert!(stderr.contains(&format!("127.0.0.1:{port} is taken: ")), "{stderr}");
+    assert!(stderr.contains("set ROCKET_PORT"), "{stderr}");
     assert!(is_empty(&folder));
 }
 
@@ -64,8 +64,8 @@ fn reports_address_of_another_machine() {
     let folder = folder();
     // Reserved for documentation (RFC 5737).
     let settings = [("ROCKET_ADDRESS", "192.0.2.1"), ("ROCKET_PROFILE", "debug")];
-    let told = only_error(&run(&folder, &[], &settings));
-    assert!(told.contains("192.0.2.1:4040") && told.contains("ROCKET_ADDRESS"), "{told}");
+    let stderr = only_error(&run(&folder, &[], &settings));
+    assert!(stderr.contains("192.0.2.1:4040") && stderr.contains("ROCKET_ADDRESS"), "{stderr}");
 }
 
 #[test]
@@ -102,7 +102,7 @@ fn second_site_in_the_same_folder_takes_the_next_free_ports() {
     assert!([&first, &second].iter().any(|log| log.contains("port 6060 is taken: ")), "{second}");
 }
 
-/// The system refuses to let any file grow, as on a full disk.
+/// The system refuses to let any file grow, as a full disk would.
 #[cfg(target_os = "linux")]
 #[test]
 fn is_not_ready_but_answers_when_disk_is_full() {

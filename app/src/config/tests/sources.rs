@@ -51,8 +51,8 @@ fn names_malformed_line_of_env_file_without_its_text() {
         let env_file = format!("OIDC_CLIENT_ID=x\n\n{malformed}\n");
         let found = settings_of("", &env_file, &[]).unwrap_err();
         assert_eq!(found.0[0].key, ".env");
-        let told = found.to_string();
-        assert!(told.contains(".env, line 3)") && !told.contains("hunter2"), "{told}");
+        let text = found.to_string();
+        assert!(text.contains(".env, line 3)") && !text.contains("hunter2"), "{text}");
     }
 }
 
@@ -145,10 +145,10 @@ fn names_malformed_settings_of_rocket() {
         ("ROCKET_IP_HEADER", "hunter2"),
     ] {
         let found = Settings::from_pairs([(key, value)]).unwrap_err();
-        let told = found.to_string();
-        assert_eq!(found.0.len(), 1, "{told}");
-        assert!(told.contains(&format!("{key} (from the given values)")), "{told}");
-        assert!(!told.contains("hunter2"), "{told}");
+        let text = found.to_string();
+        assert_eq!(found.0.len(), 1, "{text}");
+        assert!(text.contains(&format!("{key} (from the given values)")), "{text}");
+        assert!(!text.contains("hunter2"), "{text}");
     }
     for (key, value) in [
         ("ROCKET_WORKERS", "3"),
@@ -179,9 +179,9 @@ fn warns_of_variables_that_resemble_settings() {
     );
 
     let environment = [("SESSION_STOER", "redis"), ("REDIS_URL", "redis://a.example")];
-    let told = settings_of("", "", &environment).unwrap_err().to_string();
-    assert!(told.starts_with("1 problem with the settings:\n  - REDIS_URL"), "{told}");
-    assert!(told.ends_with("\n  warning: SESSION_STOER (from the environment) is no setting: did you mean SESSION_STORE?"), "{told}");
+    let text = settings_of("", "", &environment).unwrap_err().to_string();
+    assert!(text.starts_with("1 problem with the settings:\n  - REDIS_URL"), "{text}");
+    assert!(text.ends_with("\n  warning: SESSION_STOER (from the environment) is no setting: did you mean SESSION_STORE?"), "{text}");
     let two = Settings::from_pairs([("ROCKET_PORT", "x"), ("AUTO_MIGRATE", "x")]).unwrap_err();
     assert!(two.to_string().starts_with("2 problems with the settings:\n"), "{two}");
 }

@@ -15,12 +15,12 @@ impl<'r> FromRequest<'r> for Device {
     type Error = Infallible;
 
     async fn from_request(request: &'r Request<'_>) -> Outcome<Self, Infallible> {
-        Outcome::Success(Self(in_words(request.headers().get_one("User-Agent"))))
+        Outcome::Success(Self(device_name(request.headers().get_one("User-Agent"))))
     }
 }
 
-/// The system by a word of the `User-Agent`; the first that fits. Those that name themselves
-/// beside another come before it: Android says `Linux` too, an iPhone `Mac OS X`.
+/// A token of the `User-Agent` and the name of the system. The first match counts: Android also sends
+/// `Linux`, and an iPhone `Mac OS X`, so they come first.
 const SYSTEMS: [(&str, &str); 7] = [
     ("iPhone", "iPhone"),
     ("iPad", "iPad"),
@@ -31,7 +31,7 @@ const SYSTEMS: [(&str, &str); 7] = [
     ("Linux", "Linux"),
 ];
 
-/// The browser, in the same way: Edge and Opera say `Chrome` too, and Chrome `Safari`.
+/// The same for browsers: Edge and Opera also send `Chrome`, and Chrome `Safari`.
 const BROWSERS: [(&str, &str); 9] = [
     ("Edg", "Edge"),
     ("OPR/", "Opera"),
@@ -44,11 +44,11 @@ const BROWSERS: [(&str, &str); 9] = [
     ("Safari/", "Safari"),
 ];
 
-/// Nothing of the text itself is repeated.
-fn in_words(user_agent: Option<&str>) -> String {
-    let text = user_agent.unwrap_or_default();
+/// Contains no text of the header, which can be forged.
+fn device_name(user_agent: Option<&str>) -> String {
+    let header = user_agent.unwrap_or_default();
     let named = |names: &[(&str, &'static str)]| {
-        names.iter().find(|(word, _)| text.contains(word)).map(|(_, name)| *name)
+        names.iter().find(|(word, _)| header.contains(word)).map(|(_, name)| *name)
     };
     let browser = named(&BROWSERS).unwrap_or("A browser");
     match named(&SYSTEMS) {
@@ -59,11 +59,11 @@ fn in_words(user_agent: Option<&str>) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::in_words;
+    use super::device_name;
 
     #[test]
-    fn browsers_and_systems_are_named() {
-        for (text, words) in [
+    fn names_browser_and_system() {
+        for (header, expected) in [
             (
                 "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0",
                 "Firefox on Linux",
@@ -103,17 +103,17 @@ mod tests {
             ("curl/8.9.1", "A browser"),
             ("Lynx/2.9 (Linux)", "A browser on Linux"),
         ] {
-            assert_eq!(in_words(Some(text)), words);
+            assert_eq!(device_name(Some(header)), expected);
         }
-        assert_eq!(in_words(None), "A browser");
+        assert_eq!(device_name(None), "A browser");
     }
 
     #[test]
-    fn hostile_words_are_not_repeated() {
+    fn repeats_no_text_of_user_agent() {
         let long = "Firefox/".repeat(100_000);
         for text in ["", "<script>alert(1)</script>", "\0\u{202e}", "Firefo", &long] {
-            let words = in_words(Some(text));
-            assert!(words == "A browser" || words == "Firefox", "{words}");
+            let name = device_name(Some(text));
+            assert!(name == "A browser" || name == "Firefox", "{name}");
         }
     }
 }

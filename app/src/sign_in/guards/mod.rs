@@ -1,10 +1,10 @@
-//! What a route may ask of the visitor: taking one of these as a parameter is all it needs.
+//! What a route may require of the visitor: it takes one of these as a parameter.
 //!
-//! - [`Visitor`]: perhaps signed in.
+//! - [`Visitor`]: logged in or not.
 //! - [`LoginRequired`]: logged-in users; other visitors are sent to `/login` and return.
-//! - [`FreshLogin`]: signed in a short while ago; others sign in anew and come back.
-//! - [`Permitted`]: signed in, with a permission; others get a page with status 403.
-//! - [`Device`]: what they came with, in words.
+//! - [`FreshLogin`]: users who logged in recently; others log in again and return.
+//! - [`Permitted`]: logged-in users with a permission; others get a page with status 403.
+//! - [`Device`]: the visitor's browser and operating system.
 //! - [`SameOrigin`]: a page of this site sent the request; for every POST that changes state.
 //! - [`UserNavigation`], [`NotPrefetched`]: for a GET that changes state.
 
