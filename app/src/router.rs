@@ -10,7 +10,7 @@ use crate::{
         assets::{self, Assets},
         fairings,
         health::{self, Readiness},
-        theme,
+        public_address, theme,
     },
 };
 
@@ -31,6 +31,7 @@ pub(crate) fn build(rocket: Figment, ports: Ports, about: About) -> Rocket<Build
         .mount("/", health::routes())
         .mount("/", assets::routes())
         .mount("/", theme::routes())
+        .mount("/", public_address::routes())
         .register("/", sign_in::catchers::all())
         .attach(Template::fairing())
         .attach(fairings::shield(about.https))

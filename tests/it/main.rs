@@ -25,6 +25,7 @@ mod outages;
 mod page_weight;
 mod provider_faults;
 mod provider_logout;
+mod public_address;
 mod readiness;
 mod refresh;
 mod repository;

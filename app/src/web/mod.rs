@@ -9,6 +9,7 @@ pub(crate) mod fairings;
 pub(crate) mod health;
 mod navigation;
 mod page;
+pub(crate) mod public_address;
 mod reference;
 mod responses;
 pub mod theme;
