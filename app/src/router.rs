@@ -10,7 +10,7 @@ use crate::{
         assets::{self, Assets},
         fairings,
         health::{self, Readiness},
-        public_address, theme,
+        notice, public_address, theme,
     },
 };
 
@@ -34,6 +34,7 @@ pub(crate) fn build(rocket: Figment, ports: Ports, about: About) -> Rocket<Build
         .mount("/", public_address::routes())
         .register("/", sign_in::catchers::all())
         .attach(Template::fairing())
+        .attach(notice::fairing())
         .attach(fairings::shield(about.https))
         .attach(fairings::ContentSecurityPolicy)
         .attach(Compression)

@@ -490,7 +490,7 @@ async fn accepts_any_query_on_return_from_logout() {
         "?state=%FF",
         "?error=server_error&error_description=%3Cb%3Ebecause",
     ] {
-        let stranger = site.person().get(&format!("/{query}")).await;
+        let stranger = site.person().visit(&format!("/{query}")).await;
         assert_eq!(stranger.status, StatusCode::OK, "{query}");
         assert!(stranger.link("Log In").is_some(), "{query}");
         assert!(!stranger.body.contains("because"), "{query}");

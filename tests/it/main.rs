@@ -21,6 +21,7 @@ mod hexagon;
 mod identity;
 mod instances;
 mod messages;
+mod notices;
 mod outages;
 mod page_weight;
 mod provider_faults;

@@ -56,7 +56,7 @@ async fn lists_sessions_and_ends_selected_one() {
     let page = laptop.click(&laptop.get("/profile").await, "Where you are signed in").await;
     assert_eq!(page.url.path(), "/sessions");
     assert_eq!(
-        page.select("main h2"),
+        page.select(".row h2"),
         ["Firefox on Linux This device", "Safari on iPhone"],
         "{}",
         page.body
@@ -65,7 +65,9 @@ async fn lists_sessions_and_ends_selected_one() {
 
     let page = laptop.submit(&page, "End the session of Safari on iPhone", &[]).await;
     assert_eq!((page.hops[0].status, page.url.path()), (StatusCode::SEE_OTHER, "/sessions"));
-    assert_eq!(page.select("main h2"), ["Firefox on Linux This device"]);
+    assert_eq!(page.select(".row h2"), ["Firefox on Linux This device"]);
+    assert_eq!(page.select("[role=status]"), ["The session has ended."]);
+    assert!(laptop.get("/sessions").await.select("[role=status]").is_empty(), "said once");
     assert!(page.attribute("form[action^='/sessions']", "action").is_none(), "none is left to end");
     assert!(!is_signed_in(&phone).await);
     assert!(is_signed_in(&laptop).await);
@@ -144,10 +146,12 @@ async fn cookie_sessions_show_current_session_only_and_end_others() {
     let laptop = signed_in(&site, FIREFOX, USER).await;
     let phone = signed_in(&site, SAFARI, USER).await;
     let page = laptop.get("/sessions").await;
-    assert_eq!(page.select("main h2"), ["Firefox on Linux This device"]);
+    assert_eq!(page.select(".row h2"), ["Firefox on Linux This device"]);
     assert!(page.text().contains("it can show you only the one that you are using"));
 
-    laptop.submit(&page, "Sign out everywhere else", &[]).await;
+    assert!(page.text().contains("can log in again without a password"), "{}", page.text());
+    let page = laptop.submit(&page, "Sign out everywhere else", &[]).await;
+    assert_eq!(page.select("[role=status]"), ["All your other sessions have ended."]);
     let begun = Instant::now();
     while is_signed_in(&phone).await {
         assert!(begun.elapsed() < Duration::from_secs(5), "still signed in");

@@ -5,11 +5,11 @@ use serde::Serialize;
 use super::guards::{SameOrigin, Stores, UserNavigation, Visitor};
 use crate::{
     Ports,
-    web::{Failure, Page, SeeOther, View},
+    web::{Failure, Notice, Page, SeeOther, View, WithNotice},
 };
 
 pub(super) fn routes() -> Vec<Route> {
-    routes![log_out, log_out_by_address, log_out_head]
+    routes![log_out, log_out_by_address, log_out_head, returned]
 }
 
 /// Asks whether to log out.
@@ -36,6 +36,7 @@ impl View for LoggedOutView {
 #[derive(Responder)]
 enum Answer<'r> {
     Go(SeeOther),
+    AtProvider(WithNotice),
     Confirm(Page<'r, LogOutConfirmView>),
     LocalOnly(Page<'r, LoggedOutView>),
 }
@@ -77,6 +78,14 @@ fn log_out_head(visitor: Visitor<'_>) -> Answer<'_> {
     if visitor.session.is_some() { confirm(visitor) } else { home() }
 }
 
+/// The way back from the provider's log-out (OpenID Connect RP-Initiated Logout, section 3). Nothing
+/// depends on the `state`: it only has to leave the address.
+#[get("/?<state>")]
+fn returned(state: &str) -> SeeOther {
+    let _any = state;
+    SeeOther::to("/")
+}
+
 fn confirm(visitor: Visitor<'_>) -> Answer<'_> {
     Answer::Confirm(Page::new(visitor, LogOutConfirmView {}))
 }
@@ -90,7 +99,9 @@ async fn end<'r>(ports: &Ports, stores: Stores<'r>) -> Result<Answer<'r>, Failur
         |what, todo| Answer::LocalOnly(Page::new(Visitor::default(), LoggedOutView { what, todo }));
     match ports.log_out().run(&*stores.session, &*stores.attempts).await {
         Ok(LogOutOutcome::NotLoggedIn) => Ok(home()),
-        Ok(LogOutOutcome::AtProvider(url)) => Ok(Answer::Go(SeeOther::to(url))),
+        Ok(LogOutOutcome::AtProvider(url)) => {
+            Ok(Answer::AtProvider(WithNotice(SeeOther::to(url), Notice::LoggedOut)))
+        }
         Ok(LogOutOutcome::LocalOnly) => Ok(here_only(
             "You are signed out of this site. The service that you signed in with has no way to log out that this site could send you to.",
             "On a shared computer, close the browser or sign out there as well.",

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     Ports,
-    web::{Failure, Page, SeeOther},
+    web::{Failure, Notice, Page, SeeOther, WithNotice},
 };
 
 pub(super) fn routes() -> Vec<Route> {
@@ -35,12 +35,12 @@ async fn end_one(
     _own: SameOrigin,
     chosen: Form<Chosen>,
     ports: &State<Ports>,
-) -> Result<SeeOther, Failure> {
+) -> Result<WithNotice, Failure> {
     // An invalid name is treated like a session that ended already.
     if let Ok(id) = chosen.id.parse() {
         ports.manage_sessions().end_one(&user, id).await.map_err(unavailable)?;
     }
-    Ok(back())
+    Ok(back_with(Notice::SessionEnded))
 }
 
 #[post("/sessions/end-others")]
@@ -48,13 +48,13 @@ async fn end_others(
     user: LoginRequired<'_>,
     _own: SameOrigin,
     ports: &State<Ports>,
-) -> Result<SeeOther, Failure> {
+) -> Result<WithNotice, Failure> {
     ports.manage_sessions().end_others(&user).await.map_err(unavailable)?;
-    Ok(back())
+    Ok(back_with(Notice::OtherSessionsEnded))
 }
 
-fn back() -> SeeOther {
-    SeeOther::to(uri!(sessions))
+fn back_with(notice: Notice) -> WithNotice {
+    WithNotice(SeeOther::to(uri!(sessions)), notice)
 }
 
 fn unavailable(cause: SessionsUnavailable) -> Failure {

@@ -6,7 +6,7 @@ use rocket::{
 use rocket_dyn_templates::{Template, context};
 use serde::Serialize;
 
-use super::{assets::Assets, theme::Theme};
+use super::{Notice, assets::Assets, theme::Theme};
 use crate::{About, sign_in::guards::Visitor};
 
 /// Larger than any page: Rocket's default of 4,096 bytes would cost two writes for most of them.
@@ -47,24 +47,30 @@ impl<'r, V: View> Responder<'r, 'static> for Page<'r, V> {
             return Err(Status::InternalServerError);
         };
         let session = self.visitor.session;
+        let notice = Notice::of(request);
         let layout = context! {
             path: request.uri().path().as_str(),
             theme: Theme::of(request.cookies()),
             signed_in: session.is_some(),
             name: session.map(|session| session.identity.display_name()),
+            notice: notice.and_then(|notice| notice.text(session.is_some())),
             development: about.development,
             css: assets.css(),
             js: assets.js(),
             icon: assets.icon(),
         };
         let page = Template::render(V::TEMPLATE, context! { layout, page: self.view });
-        Response::build_from(page.respond_to(request)?)
+        let mut response = Response::build_from(page.respond_to(request)?);
+        if notice.is_some() {
+            response.header_adjoin(Notice::removal(request));
+        }
+        response
             .status(self.status)
             .max_chunk_size(CHUNK)
             // Pages of a user are not cached, so that Back after log-out does not show them.
             .header(Header::new(
                 "Cache-Control",
-                if Visitor::known_to(request).session.is_some() {
+                if notice.is_some() || Visitor::known_to(request).session.is_some() {
                     "no-store"
                 } else {
                     "no-cache, private"

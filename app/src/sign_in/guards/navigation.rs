@@ -6,7 +6,7 @@ use rocket::{
 
 /// Whether the browser fetches a page in advance (`Sec-Purpose`; Fetch, section 3.10, and the older
 /// `Purpose` and `X-Moz`).
-fn is_prefetch(request: &Request<'_>) -> bool {
+pub(crate) fn is_prefetch(request: &Request<'_>) -> bool {
     ["Sec-Purpose", "Purpose", "X-Moz"].iter().any(|name| {
         request.headers().get(name).any(|value| value.to_ascii_lowercase().contains("prefetch"))
     })
