@@ -1,8 +1,8 @@
 //! Looks for the programs that some tests start, and says by `cfg` which are there, so that the
 //! others show up as ignored, with the package to install.
 //!
-//! `PORTICO_TEST_REQUIRE=postgres,pgbouncer,redis,browser` sets the `cfg` of a missing one all the same: its
-//! tests then run, and fail.
+//! `PORTICO_TEST_REQUIRE=postgres,pgbouncer,redis,browser,axe,keycloak` sets the `cfg` of a missing one
+//! all the same: its tests then run, and fail.
 
 #![allow(clippy::print_stdout, reason = "this is how a build script speaks to cargo")]
 
@@ -19,6 +19,9 @@ const NEEDS: [(&str, &[&[&str]]); 4] = [
     ("redis", &[tools::REDIS]),
     ("browser", &[tools::BROWSER, tools::DRIVER]),
 ];
+
+/// The identity providers that `tests/foreign/install` installs, and the programs that run them.
+const FOREIGN: [(&str, &[&str]); 1] = [("keycloak", tools::JAVA)];
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
@@ -47,6 +50,14 @@ fn main() {
         || required.split(',').any(|word| word.trim() == "axe")
     {
         println!("cargo::rustc-cfg=axe");
+    }
+    println!("cargo::rerun-if-changed={}", tools::FOREIGN);
+    for (name, runtime) in FOREIGN {
+        println!("cargo::rustc-check-cfg=cfg({name})");
+        let present = tools::foreign(name).is_some() && tools::find(runtime).is_some();
+        if present || required.split(',').any(|word| word.trim() == name) {
+            println!("cargo::rustc-cfg={name}");
+        }
     }
     // Installing a program changes its folder. A file that does not exist cannot be watched:
     // cargo would take it for changed, and build again each time.

@@ -16,6 +16,7 @@ mod dependencies;
 mod documentation;
 mod entry;
 mod flows;
+mod foreign;
 mod fuzzing;
 mod hexagon;
 mod identity;

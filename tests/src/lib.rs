@@ -2,16 +2,17 @@
 //!
 //! - [`http_browser`], [`page`]: a fast browser without scripts; the first choice.
 //! - [`browser`]: headless Chromium, for scripts, layout and accessibility.
+//! - [`foreign`]: identity providers of other vendors.
 //! - [`pgbouncer`]: PgBouncer in transaction mode before a PostgreSQL server.
 //! - [`postgres`], [`redis`]: temporary servers.
 //! - [`relay`]: forwards TCP connections and can stop forwarding without closing them.
 //! - [`site`]: Portico with the development servers.
 //! - [`stub_server`]: an HTTP server that responds as a test specifies.
 //! - [`free_port`]: a port for a server that cannot choose one.
-//! - [`tools`]: finds the machine's PostgreSQL, Redis and Chromium.
+//! - [`tools`]: finds the machine's PostgreSQL, Redis, Chromium and Java.
 //!
 //! The build script sets a `cfg` for each tool that the machine has (`postgres`, `redis`,
-//! `browser`):
+//! `browser`, `keycloak`):
 //!
 //! ```ignore
 //! #[tokio::test]
@@ -29,6 +30,7 @@
 pub use portico_test_http::{http_browser, page, stub_server};
 
 pub mod browser;
+pub mod foreign;
 pub mod free_port;
 pub mod pgbouncer;
 pub mod postgres;

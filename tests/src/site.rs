@@ -30,6 +30,8 @@ pub type Change = Box<dyn FnOnce(&mut Ports) + Send>;
 /// What is particular about a site under test.
 #[derive(Default)]
 pub struct SiteOptions {
+    /// The site's port, where something must know it before the site starts; `None`: a free one.
+    pub port: Option<u16>,
     /// Settings over the usual ones.
     pub settings: Vec<(&'static str, String)>,
     /// Routes beside the site's own.
@@ -64,7 +66,7 @@ impl Site {
         // First, or Rocket puts its own log in place.
         portico::logging::start(Some("off"));
         let folder = tempfile::tempdir().unwrap();
-        let port = free_port();
+        let port = particular.port.unwrap_or_else(free_port);
         let url = Url::parse(&format!("http://127.0.0.1:{port}/")).unwrap();
         let servers = servers_for(&url).await;
         let settings = settings(port, folder.path(), &servers, &particular.settings);

@@ -1,7 +1,10 @@
 // Shared by the harness and its build script, so that a test is ignored exactly when the
 // program it would start is missing. Without `//!`: a build script includes this file as well.
 
-use std::{env, path::PathBuf};
+use std::{
+    env,
+    path::{Path, PathBuf},
+};
 
 /// The names under which systems install Chromium, or a browser that its driver knows as well.
 pub const BROWSER: &[&str] = &["chromium", "chromium-browser", "google-chrome"];
@@ -18,6 +21,21 @@ pub const POSTGRES: &[&str] = &["postgres"];
 
 /// A pooler of PostgreSQL connections.
 pub const PGBOUNCER: &[&str] = &["pgbouncer"];
+/// Runs Keycloak.
+pub const JAVA: &[&str] = &["java"];
+
+/// The folder, in that of this crate, where `tests/foreign/install` writes a file for each identity
+/// provider.
+pub const FOREIGN: &str = "foreign/installed";
+
+/// Where `tests/foreign/install` put an identity provider; `None` where it did not, or where the
+/// folder was removed since.
+#[must_use]
+pub fn foreign(name: &str) -> Option<PathBuf> {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(FOREIGN).join(name);
+    let folder = PathBuf::from(std::fs::read_to_string(file).ok()?.trim_end());
+    folder.is_dir().then_some(folder)
+}
 
 /// The first program among `names` that is on the `PATH`, or where Debian keeps PostgreSQL's
 /// servers (newest version first); `None` when none is there.

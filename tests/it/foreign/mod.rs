@@ -1,0 +1,5 @@
+//! Portico with identity providers of other vendors.
+
+mod api;
+mod keycloak;
+mod keycloak_contract;
