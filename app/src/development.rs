@@ -60,6 +60,7 @@ pub(crate) async fn start(settings: &Settings) -> Result<Connected, AssembleErro
         registration: Registration {
             vendor: Vendor::Any,
             issuer: servers.issuer().to_owned(),
+            discovery_url: None,
             client_id: id,
             client_secret: Some(ClientSecret::new(secret)),
             client_key: None,

@@ -24,7 +24,7 @@ impl Connected {
     pub(super) async fn of(settings: &Settings) -> Result<Self, AssembleError> {
         match &settings.provider {
             Provider::Registered(registration) => Ok(Self {
-                registration: registration.clone(),
+                registration: Registration::clone(registration),
                 audience: settings.audience.clone(),
                 api_url: settings.api_server_url.clone(),
                 #[cfg(feature = "development")]
@@ -47,12 +47,20 @@ pub(super) fn open_identity(
     http: HttpClient,
     clock: Arc<dyn Clock>,
 ) -> Result<Arc<dyn IdentityProvider>, AssembleError> {
-    let Registration { vendor, issuer, client_id, client_secret, client_key, client_auth_method } =
-        provider.registration.clone();
+    let Registration {
+        vendor,
+        issuer,
+        discovery_url,
+        client_id,
+        client_secret,
+        client_key,
+        client_auth_method,
+    } = provider.registration.clone();
     let required = settings.entry_rules.required_claims.iter();
     let settings = OidcSettings {
         vendor,
         issuer,
+        discovery_url,
         client_id,
         client_secret,
         client_key,

@@ -30,14 +30,16 @@ pub(super) fn read(read: &mut Reader, debug_profile: bool) -> Vec<&'static str> 
     note("DATABASE_URL", database::is_plaintext, "sslmode=require");
     note("REDIS_URL", |address| is_remote(address, "redis"), "rediss://");
     note("API_SERVER_URL", |address| is_remote(address, "http"), "https://");
+    note("OIDC_DISCOVERY_URL", |address| is_remote(address, "http"), "https://");
     found
 }
 
 /// Whether an address with this scheme names a host that is not this machine. An address may name
 /// several, separated by commas.
 fn is_remote(address: &str, scheme: &str) -> bool {
-    let Some(rest) = address.strip_prefix(scheme).and_then(|rest| rest.strip_prefix("://")) else {
-        return false;
+    let rest = match address.split_once("://") {
+        Some((found, rest)) if found.eq_ignore_ascii_case(scheme) => rest,
+        _ => return false,
     };
     let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
     let hosts = authority.rsplit('@').next().unwrap_or_default();
@@ -97,6 +99,8 @@ mod tests {
             (vec![("API_SERVER_URL", "http://api.example/v1")], "API_SERVER_URL"),
             (vec![("API_SERVER_URL", "http://[fd00::1]:6060")], "API_SERVER_URL"),
             (vec![("API_SERVER_URL", "http://localhost.example")], "API_SERVER_URL"),
+            (vec![("API_SERVER_URL", "HTTP://api.example")], "API_SERVER_URL"),
+            (vec![("OIDC_DISCOVERY_URL", "http://keycloak:8080/metadata")], "OIDC_DISCOVERY_URL"),
         ] {
             assert_eq!(only_problem(&pairs).key, key, "{pairs:?}");
         }
@@ -109,15 +113,16 @@ mod tests {
             REDIS,
             ("REDIS_URL", "redis://cache.example"),
             ("API_SERVER_URL", "http://api.example"),
+            ("OIDC_DISCOVERY_URL", "http://keycloak:8080/metadata"),
         ];
-        assert_eq!(release(&plain).unwrap_err().0.len(), 3);
+        assert_eq!(release(&plain).unwrap_err().0.len(), 4);
         let denied = [&plain[..], &[("ALLOW_PLAINTEXT", "false")]].concat();
-        assert_eq!(release(&denied).unwrap_err().0.len(), 3);
+        assert_eq!(release(&denied).unwrap_err().0.len(), 4);
         let allowed = [&plain[..], &[("ALLOW_PLAINTEXT", "true")]].concat();
-        let keys = ["DATABASE_URL", "REDIS_URL", "API_SERVER_URL"];
+        let keys = ["DATABASE_URL", "REDIS_URL", "API_SERVER_URL", "OIDC_DISCOVERY_URL"];
         assert_eq!(release(&allowed).unwrap().plaintext, keys);
         // The debug profile only warns.
-        let debug = [&plain[..], &[("ROCKET_PROFILE", "debug")]].concat();
+        let debug = [&plain[..], &RELEASE[2..], &[("ROCKET_PROFILE", "debug")]].concat();
         assert_eq!(Settings::from_pairs(debug).unwrap().plaintext, keys);
         assert_eq!(only_problem(&[("ALLOW_PLAINTEXT", "perhaps")]).key, "ALLOW_PLAINTEXT");
     }
@@ -139,6 +144,7 @@ mod tests {
         }
         for address in ["https://api.example", "http://localhost:6060", "http://127.9.9.9"] {
             assert!(release(&[("API_SERVER_URL", address)]).is_ok(), "{address}");
+            assert!(release(&[("OIDC_DISCOVERY_URL", address)]).is_ok(), "{address}");
         }
     }
 }

@@ -14,7 +14,7 @@ use super::{reader::Reader, web_address};
 #[derive(Clone, Debug)]
 pub enum Provider {
     /// At the provider of the `AUTH0_…` or `OIDC_…` settings.
-    Registered(Registration),
+    Registered(Box<Registration>),
     /// At the development provider: neither family is set.
     Development,
 }
@@ -26,6 +26,8 @@ pub struct Registration {
     pub vendor: Vendor,
     /// The provider's issuer: `OIDC_ISSUER_URL`, or made of `AUTH0_DOMAIN`.
     pub issuer: String,
+    /// `OIDC_DISCOVERY_URL`: where the metadata are read, if not under the issuer.
+    pub discovery_url: Option<Url>,
     /// `OIDC_CLIENT_ID` or `AUTH0_CLIENT_ID`.
     pub client_id: String,
     /// `OIDC_CLIENT_SECRET` or `AUTH0_CLIENT_SECRET`; `None` for a client with a key, and for a
@@ -40,7 +42,13 @@ pub struct Registration {
 /// The provider and the audience; `None` where a problem was noted.
 pub(super) fn read(read: &mut Reader, debug_profile: bool) -> (Option<Provider>, Option<String>) {
     let auth0 = ["AUTH0_DOMAIN", "AUTH0_CLIENT_ID", "AUTH0_CLIENT_SECRET"];
-    let oidc = ["OIDC_ISSUER_URL", "OIDC_CLIENT_ID", "OIDC_CLIENT_SECRET", "OIDC_CLIENT_KEY_FILE"];
+    let oidc = [
+        "OIDC_ISSUER_URL",
+        "OIDC_DISCOVERY_URL",
+        "OIDC_CLIENT_ID",
+        "OIDC_CLIENT_SECRET",
+        "OIDC_CLIENT_KEY_FILE",
+    ];
     let has = |read: &Reader, keys: &[&str]| keys.iter().any(|key| read.text(key).is_some());
     let (has_auth0, has_oidc) = (has(read, &auth0), has(read, &oidc));
     let auth0_audience = read.text("AUTH0_AUDIENCE");
@@ -65,14 +73,15 @@ pub(super) fn read(read: &mut Reader, debug_profile: bool) -> (Option<Provider>,
                 read.required("AUTH0_CLIENT_SECRET", "the application's client secret", some_text);
             let provider =
                 domain.zip(client_id).zip(secret).map(|((domain, client_id), secret)| {
-                    Provider::Registered(Registration {
+                    Provider::Registered(Box::new(Registration {
                         vendor: Vendor::Auth0,
                         issuer: auth0::issuer(&domain),
+                        discovery_url: None,
                         client_id,
                         client_secret: Some(ClientSecret::new(secret)),
                         client_key: None,
                         client_auth_method: None,
-                    })
+                    }))
                 });
             (provider, auth0_audience)
         }
@@ -81,6 +90,12 @@ pub(super) fn read(read: &mut Reader, debug_profile: bool) -> (Option<Provider>,
             let issuer = read.required("OIDC_ISSUER_URL", expected, |text| {
                 issuer_address(text, debug_profile).map(|_| text.to_owned())
             });
+            let discovery_url = read.parsed(
+                "OIDC_DISCOVERY_URL",
+                "the https:// or http:// address of the provider's metadata, with \
+                 /.well-known/openid-configuration",
+                |text| web_address(text).filter(|url| url.fragment().is_none()),
+            );
             let client_id =
                 read.required("OIDC_CLIENT_ID", "the client id at the provider", some_text);
             let client_secret = read.text("OIDC_CLIENT_SECRET").map(ClientSecret::new);
@@ -88,14 +103,15 @@ pub(super) fn read(read: &mut Reader, debug_profile: bool) -> (Option<Provider>,
             let client_auth_method =
                 client_auth_method(read, client_secret.is_some(), client_key.is_some());
             let provider = issuer.zip(client_id).map(|(issuer, client_id)| {
-                Provider::Registered(Registration {
+                Provider::Registered(Box::new(Registration {
                     vendor: Vendor::Any,
                     issuer,
+                    discovery_url,
                     client_id,
                     client_secret,
                     client_key,
                     client_auth_method,
-                })
+                }))
             });
             (provider, oidc_audience)
         }

@@ -7,13 +7,14 @@ use figment::{Figment, value::Value};
 use super::{entry::MAPPING, files, sources::Text, unknown};
 
 /// Every key but Rocket's own, as the environment spells it.
-pub const KEYS: [&str; 35] = [
+pub const KEYS: [&str; 36] = [
     "AUTH0_DOMAIN",
     "AUTH0_CLIENT_ID",
     "AUTH0_CLIENT_SECRET",
     "AUTH0_AUDIENCE",
     "API_SERVER_URL",
     "OIDC_ISSUER_URL",
+    "OIDC_DISCOVERY_URL",
     "OIDC_CLIENT_ID",
     "OIDC_CLIENT_SECRET",
     "OIDC_CLIENT_KEY_FILE",

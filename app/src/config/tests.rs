@@ -195,6 +195,19 @@ fn release_profile_requires_https_issuer_except_on_loopback() {
 }
 
 #[test]
+fn reads_discovery_url_of_other_providers_only() {
+    const KEY: &str = "OIDC_DISCOVERY_URL";
+    let url = "http://127.0.0.1:8080/realms/a/.well-known/openid-configuration?p=b";
+    let settings = Settings::from_pairs(with(&[&OIDC, &[(KEY, url)]])).unwrap();
+    let Provider::Registered(registration) = settings.provider else { panic!() };
+    assert_eq!(registration.discovery_url.as_ref().map(Url::as_str), Some(url));
+    for refused in ["keycloak:8080", "http:keycloak", "ftp://keycloak", "http://keycloak/#a"] {
+        assert_eq!(keys(&with(&[&OIDC, &[(KEY, refused)]])), [KEY], "{refused}");
+    }
+    assert_eq!(keys(&[(KEY, url)]), ["OIDC_ISSUER_URL", "OIDC_CLIENT_ID"]);
+}
+
+#[test]
 fn reads_trusted_proxies() {
     let networks = "10.0.0.0/8, 192.168.1.1,::1";
     let settings = Settings::from_pairs([("TRUSTED_PROXIES", networks)]).unwrap();

@@ -64,6 +64,7 @@ pub(crate) fn clock_at_now() -> Arc<ManualClock> {
 pub(crate) fn settings(issuer: &str) -> OidcSettings {
     OidcSettings {
         issuer: issuer.into(),
+        discovery_url: None,
         client_id: CLIENT_ID.into(),
         client_secret: Some(ClientSecret::new(SECRET.into())),
         client_key: None,

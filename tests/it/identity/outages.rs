@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use chrono::TimeDelta;
-use portico_adapters::{http::Limits, system::SystemClock};
+use portico_adapters::{http::Limits, identity::oidc::OidcSettings, system::SystemClock};
 use portico_contracts::fakes::ManualClock;
 use portico_contracts::fixtures;
 use portico_development::Fault;
@@ -14,7 +14,11 @@ use portico_domain::{
 use serde_json::json;
 use tokio::time::{sleep, timeout};
 
-use super::{Outside, assert_refused, attempt, clock_at_now, provider, script::Script, settings};
+use super::{
+    Outside, assert_refused, attempt, clock_at_now, provider,
+    script::{Script, Scripted},
+    settings,
+};
 
 #[tokio::test]
 async fn recovers_from_invalid_metadata() {
@@ -55,6 +59,56 @@ async fn ignores_final_slash_of_issuer_without_path() {
         assert_eq!(outcome.is_ok(), found, "{written:?}: {outcome:?}");
         assert!(outcome.is_ok_and(|identity| identity.subject.issuer == issuer) || !found);
     }
+}
+
+/// An issuer that this machine does not reach.
+const OUTER: &str = "https://login.example";
+
+#[tokio::test]
+async fn reads_metadata_at_discovery_url_and_uses_their_endpoints() {
+    let claims = json!({ "iss": OUTER });
+    let metadata = json!({
+        "issuer": OUTER,
+        "authorization_endpoint": "https://login.example/authorize",
+        "end_session_endpoint": "https://login.example/out",
+    });
+    let scripted = Script { metadata, claims, ..Script::default() }.start().await;
+    let oidc = scripted.provider_with(at_inner_address(&scripted, OUTER));
+    let url = oidc.authorization_url(&attempt("a"), Screen::LogIn).await.unwrap();
+    assert!(url.starts_with("https://login.example/authorize?"), "{url}");
+    assert_eq!(scripted.redeem(&oidc).await.unwrap().subject.issuer, OUTER);
+
+    for other in ["https://login.example/realm", "https://LOGIN.example", "http://login.example"] {
+        let oidc = scripted.provider_with(at_inner_address(&scripted, other));
+        let refused = oidc.check().await.unwrap_err();
+        assert!(refused.0.contains("names another issuer"), "{other}: {refused}");
+    }
+}
+
+#[tokio::test]
+async fn only_own_requests_go_to_inner_address_without_tls() {
+    let public = "https://login.example/authorize";
+    for (metadata, name) in [
+        (json!({ "issuer": OUTER }), "authorization_endpoint"),
+        (
+            json!({
+                "issuer": OUTER,
+                "authorization_endpoint": public,
+                "token_endpoint": "http://other.example/token",
+            }),
+            "token_endpoint",
+        ),
+    ] {
+        let scripted = Script { metadata, ..Script::default() }.start().await;
+        let oidc = scripted.provider_with(at_inner_address(&scripted, OUTER));
+        let refused = oidc.check().await.unwrap_err();
+        assert!(refused.0.contains(&format!("{name} is not https")), "{refused}");
+    }
+}
+
+fn at_inner_address(scripted: &Scripted, issuer: &str) -> OidcSettings {
+    let inner = format!("{}/.well-known/openid-configuration", scripted.issuer());
+    OidcSettings { discovery_url: Some(inner.parse().unwrap()), ..settings(issuer) }
 }
 
 #[tokio::test]

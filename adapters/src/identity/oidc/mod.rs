@@ -69,11 +69,9 @@ impl OidcProvider {
         clock: Arc<dyn Clock>,
     ) -> Result<Self, InvalidSetting> {
         settings.validate()?;
-        let issuer = settings.issuer.clone();
-        let algorithm = settings.id_token_algorithm.clone();
-        let discovery = Discovery::new(issuer, algorithm, http.clone(), Arc::clone(&clock));
-        let discovery = Arc::new(discovery);
         let settings = Arc::new(settings);
+        let discovery = Discovery::new(Arc::clone(&settings), http.clone(), Arc::clone(&clock));
+        let discovery = Arc::new(discovery);
         let (revocations, client_auth) = (Revocations::default(), Arc::default());
         Ok(Self { settings, http, clock, discovery, revocations, client_auth })
     }

@@ -10,6 +10,10 @@ pub struct OidcSettings {
     /// The provider: an absolute URL without query, under which its metadata are found (OpenID
     /// Connect Discovery, section 4). A slash at the end of a bare host makes no difference.
     pub issuer: String,
+    /// Where the metadata are read, if the provider's address within the network is not its issuer.
+    /// `None`: under the issuer. The metadata must name the issuer in any case. With an `https`
+    /// issuer, the endpoints that this site requests itself may be `http` at this address only.
+    pub discovery_url: Option<Url>,
     /// Identifies this site at the provider (RFC 6749, section 2.2).
     pub client_id: String,
     /// `None` for a client with a key, and for a public client, which has PKCE only.
@@ -117,6 +121,16 @@ pub struct InvalidSetting {
 }
 
 impl OidcSettings {
+    /// Where the metadata are read (OpenID Connect Discovery, section 4).
+    pub(super) fn metadata_url(&self) -> String {
+        match &self.discovery_url {
+            Some(url) => url.to_string(),
+            None => {
+                format!("{}/.well-known/openid-configuration", self.issuer.trim_end_matches('/'))
+            }
+        }
+    }
+
     pub(super) fn validate(&self) -> Result<(), InvalidSetting> {
         let invalid = |setting, why: &str| Err(InvalidSetting { setting, why: why.into() });
         match http_url(&self.issuer) {

@@ -8,7 +8,7 @@ use crate::{
     http::HttpClient,
     identity::oidc::{
         error::{ProviderError, get_json_object, quoted},
-        settings::http_url,
+        settings::{OidcSettings, http_url},
     },
 };
 
@@ -25,6 +25,15 @@ pub(in crate::identity::oidc) const ALLOWED_ALGORITHMS: [Algorithm; 10] = [
     Algorithm::EcdsaP384Sha384,
     Algorithm::EcdsaP521Sha512,
     Algorithm::EdDsa,
+];
+
+/// The endpoints that this site requests itself.
+const INNER_ENDPOINTS: [&str; 5] = [
+    "token_endpoint",
+    "jwks_uri",
+    "userinfo_endpoint",
+    "revocation_endpoint",
+    "pushed_authorization_request_endpoint",
 ];
 
 /// An asymmetric signature algorithm (RFC 7518, section 3.1; RFC 8037).
@@ -75,35 +84,38 @@ pub(in crate::identity::oidc) struct Metadata {
 }
 
 impl Metadata {
-    /// Fetches the metadata of the issuer (section 4).
+    /// Fetches the metadata of the issuer (section 4), from the address that the settings name.
     pub(super) async fn fetch(
         http: &HttpClient,
-        issuer: &str,
-        algorithm: Option<SigningAlgorithm>,
+        settings: &OidcSettings,
     ) -> Result<Self, ProviderError> {
-        let url = format!("{}/.well-known/openid-configuration", issuer.trim_end_matches('/'));
+        let url = settings.metadata_url();
         let endpoint = format!("discovery at {}", quoted(&url));
         let url = http_url(&url).ok_or_else(|| ProviderError::invalid(&endpoint, "no URL"))?;
         let document = get_json_object(http, &endpoint, &url).await?;
-        Self::parse(issuer, &document, algorithm)
-            .map_err(|cause| ProviderError::invalid(&endpoint, cause))
+        Self::parse(settings, &document).map_err(|cause| ProviderError::invalid(&endpoint, cause))
     }
 
-    fn parse(
-        expected_issuer: &str,
-        document: &Map<String, Value>,
-        algorithm: Option<SigningAlgorithm>,
-    ) -> Result<Self, String> {
+    fn parse(settings: &OidcSettings, document: &Map<String, Value>) -> Result<Self, String> {
         let text = |name: &str| document.get(name).and_then(Value::as_str);
         let issuer = text("issuer").ok_or("it has no issuer")?.to_owned();
-        if !is_same_issuer(expected_issuer, &issuer) {
+        if !is_same_issuer(&settings.issuer, &issuer) {
             return Err(format!("it names another issuer: {}", quoted(&issuer)));
         }
         let secure = issuer.starts_with("https:");
+        // Requests of this site may go to the provider's inner address, those of browsers may not.
+        let may_be_inner = |name: &str| INNER_ENDPOINTS.contains(&name);
+        let is_inner = |url: &Url| {
+            settings.discovery_url.as_ref().is_some_and(|inner| inner.origin() == url.origin())
+        };
         let endpoint = |name: &str| match text(name) {
             None => Ok(None),
             Some(url) => match http_url(url) {
-                Some(url) if secure && url.scheme() != "https" => {
+                Some(url)
+                    if secure
+                        && url.scheme() != "https"
+                        && !(may_be_inner(name) && is_inner(&url)) =>
+                {
                     Err(format!("{name} is not https although the issuer is"))
                 }
                 Some(url) => Ok(Some(url)),
@@ -126,8 +138,8 @@ impl Metadata {
         let rs256 = Algorithm::RsaSsaPkcs1V15Sha256;
         let listed = list("id_token_signing_alg_values_supported")
             .map_or_else(|| vec![rs256.clone()], |all| allowed(all));
-        let id_token_algorithms = match algorithm {
-            Some(SigningAlgorithm(set)) => vec![set],
+        let id_token_algorithms = match &settings.id_token_algorithm {
+            Some(SigningAlgorithm(set)) => vec![set.clone()],
             None if listed.contains(&rs256) => vec![rs256],
             None => listed.clone(),
         };

@@ -19,7 +19,10 @@ pub(super) use self::{
     keys::VerificationKey,
     metadata::{ALLOWED_ALGORITHMS, Metadata},
 };
-use super::error::{ProviderError, get_json_object};
+use super::{
+    error::{ProviderError, get_json_object},
+    settings::OidcSettings,
+};
 use crate::http::HttpClient;
 
 /// Age at which metadata and keys are fetched again, in the background.
@@ -53,8 +56,7 @@ pub(super) struct ProviderDocuments {
 
 /// Fetches and caches the provider's metadata and keys.
 pub(super) struct Discovery {
-    issuer: String,
-    algorithm: Option<SigningAlgorithm>,
+    settings: Arc<OidcSettings>,
     http: HttpClient,
     clock: Arc<dyn Clock>,
     cache: RwLock<Option<Arc<ProviderDocuments>>>,
@@ -74,14 +76,13 @@ struct FetchState {
 
 impl Discovery {
     pub(super) fn new(
-        issuer: String,
-        algorithm: Option<SigningAlgorithm>,
+        settings: Arc<OidcSettings>,
         http: HttpClient,
         clock: Arc<dyn Clock>,
     ) -> Self {
         let (cache, fetch_state) = (RwLock::default(), Mutex::default());
         let (waiting, warned) = (Semaphore::new(MAX_WAITING), std::sync::Mutex::default());
-        Self { issuer, algorithm, http, clock, cache, fetch_state, waiting, warned }
+        Self { settings, http, clock, cache, fetch_state, waiting, warned }
     }
 
     /// The cached documents, of any age; `None` before the first success.
@@ -195,8 +196,7 @@ impl Discovery {
     }
 
     async fn fetch_documents(&self) -> Result<ProviderDocuments, ProviderError> {
-        let algorithm = self.algorithm.clone();
-        let metadata = Metadata::fetch(&self.http, &self.issuer, algorithm).await?;
+        let metadata = Metadata::fetch(&self.http, &self.settings).await?;
         for cause in &metadata.malformed {
             self.warn_once(format!("malformed metadata of the identity provider ignored: {cause}"));
         }

@@ -81,6 +81,7 @@ mod tests {
     fn provider() -> OidcProvider {
         let settings = OidcSettings {
             issuer: "http://127.0.0.1:1".into(),
+            discovery_url: None,
             client_id: "portico".into(),
             client_secret: None,
             client_key: None,
