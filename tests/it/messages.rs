@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use http::StatusCode;
 use portico_adapters::{
     http::{HttpClient, Limits},
     identity::oidc::OidcSettings,
-    messages::HttpMessages,
+    messages::{HttpMessages, LocalMessages},
     system::SystemClock,
     tls,
 };
@@ -15,23 +16,27 @@ use portico_contracts::{
     messages::{self, TestApi},
 };
 use portico_domain::{
-    model::{AccessToken, Screen},
+    model::{Permissions, Reader, Screen},
     ports::IdentityProvider,
 };
-use portico_tests::http_browser::HttpBrowser;
+use portico_tests::{
+    http_browser::HttpBrowser,
+    site::{Change, Site, SiteOptions},
+};
 use url::Url;
 
 use crate::identity::{AUDIENCE, Outside, attempt, provider};
 
-/// The access token of an account at the development provider.
-async fn access_token(outside: &Outside, email: &str) -> AccessToken {
+/// An account at the development provider. The API sees the access token alone.
+async fn reader(outside: &Outside, email: &str) -> Reader {
     let settings = OidcSettings { audience: Some(AUDIENCE.into()), ..outside.settings() };
     let oidc = provider(settings, Limits::default(), Arc::new(SystemClock));
     let attempt = attempt("login");
     let url = oidc.authorization_url(&attempt, Screen::LogIn).await.unwrap();
     let person = HttpBrowser::new(Url::parse(outside.servers.issuer()).unwrap());
     let response = outside.sign_in(&person, &url, email).await;
-    oidc.redeem(&response, &attempt).await.unwrap().tokens.access_token
+    let access_token = oidc.redeem(&response, &attempt).await.unwrap().tokens.access_token;
+    Reader { access_token, permissions: Permissions::default() }
 }
 
 async fn over_http() -> (TestApi, Api) {
@@ -40,8 +45,9 @@ async fn over_http() -> (TestApi, Api) {
     let messages = HttpMessages::new(&outside.servers.api_url(), http).unwrap();
     let adapter = TestApi {
         messages: Arc::new(messages),
-        token: access_token(&outside, "admin@example.com").await,
-        limited_token: Some(access_token(&outside, "user@example.com").await),
+        reader: reader(&outside, "admin@example.com").await,
+        limited_reader: reader(&outside, "user@example.com").await,
+        verifies_tokens: true,
     };
     (adapter, Api(outside))
 }
@@ -65,4 +71,21 @@ message_api_contract!(over_http());
 async fn reports_outage_without_refusing() {
     let (adapter, mut api) = over_http().await;
     messages::reports_outage_without_refusing(adapter, &mut api).await;
+}
+
+#[tokio::test]
+async fn site_without_api_shows_admin_message_with_permission_only() {
+    let change: Change = Box::new(|ports| ports.messages = Arc::new(LocalMessages));
+    let site =
+        Site::start_with(SiteOptions { ports: Some(change), ..SiteOptions::default() }).await;
+    let (user, _) = site.signed_in("user@example.com").await;
+    let refused = user.get("/admin").await;
+    assert_eq!(refused.status, StatusCode::FORBIDDEN, "{}", refused.text());
+    assert!(refused.text().contains("Permission denied"), "{}", refused.text());
+    assert_eq!(user.get("/protected").await.status, StatusCode::OK);
+
+    let (admin, _) = site.signed_in("admin@example.com").await;
+    let message = admin.get("/admin").await;
+    assert_eq!(message.status, StatusCode::OK);
+    assert!(message.text().contains("This is an admin message."), "{}", message.text());
 }

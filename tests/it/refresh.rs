@@ -14,8 +14,8 @@ use http::StatusCode;
 use portico_development::Fault;
 use portico_domain::{
     model::{
-        AccessToken, AuthorizationResponse, Identity, LoginAttempt, LogoutToken, Message,
-        RefreshToken, RefreshedTokens, Screen, Session, State, Topic,
+        AuthorizationResponse, Identity, LoginAttempt, LogoutToken, Message, Reader, RefreshToken,
+        RefreshedTokens, Screen, Session, State, Topic,
     },
     ports::{
         Clock, IdentityProvider, LogoutTokenError, MessageApi, MessageError, ProviderUnavailable,
@@ -98,18 +98,14 @@ struct Picky {
 
 #[async_trait]
 impl MessageApi for Picky {
-    async fn read(
-        &self,
-        topic: Topic,
-        token: Option<AccessToken>,
-    ) -> Result<Message, MessageError> {
+    async fn read(&self, topic: Topic, reader: Option<Reader>) -> Result<Message, MessageError> {
         if !self.refused.swap(true, Ordering::SeqCst) || self.always {
             return Err(MessageError::Refused {
                 reason: RefusalReason::Unauthenticated,
                 text: "Bad credentials".into(),
             });
         }
-        self.api.read(topic, token).await
+        self.api.read(topic, reader).await
     }
 
     async fn check(&self) -> Result<(), MessageError> {

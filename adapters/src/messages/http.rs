@@ -1,7 +1,7 @@
 use async_trait::async_trait;
 use http::{Request, Response, StatusCode, header};
 use portico_domain::{
-    model::{AccessToken, Message, Topic},
+    model::{Message, Reader, Topic},
     ports::{MessageApi, MessageError, RefusalReason},
 };
 use serde_json::Value;
@@ -37,14 +37,10 @@ impl HttpMessages {
 
 #[async_trait]
 impl MessageApi for HttpMessages {
-    async fn read(
-        &self,
-        topic: Topic,
-        token: Option<AccessToken>,
-    ) -> Result<Message, MessageError> {
+    async fn read(&self, topic: Topic, reader: Option<Reader>) -> Result<Message, MessageError> {
         let url = format!("{}/api/messages/{}", self.base_url, topic.as_str());
         let mut request = Request::get(url).header(header::ACCEPT, "application/json");
-        if let Some(token) = token {
+        if let Some(Reader { access_token: token, .. }) = reader {
             // RFC 6750, section 2.1.
             request = request.header(header::AUTHORIZATION, format!("Bearer {}", token.expose()));
         }
@@ -99,6 +95,8 @@ mod tests {
         net::TcpListener,
     };
 
+    use portico_domain::model::{AccessToken, Permissions};
+
     use super::*;
     use crate::{http::Limits, tls};
 
@@ -138,9 +136,11 @@ mod tests {
 
     #[tokio::test]
     async fn sends_access_token_where_there_is_one() {
-        for (token, expected) in [(Some(AccessToken::new("a.b.c")), true), (None, false)] {
+        let permissions = Permissions::default();
+        let reader = Reader { access_token: AccessToken::new("a.b.c"), permissions };
+        for (reader, expected) in [(Some(reader), true), (None, false)] {
             let (api, request) = start_api(response("200 OK", r#"{"text":"hello"}"#)).await;
-            api.read(Topic::Protected, token).await.unwrap();
+            api.read(Topic::Protected, reader).await.unwrap();
             let request = request.await.unwrap().to_lowercase();
             assert!(request.starts_with("get /api/messages/protected http/1.1"), "{request}");
             assert_eq!(request.contains("authorization: bearer a.b.c"), expected, "{request}");

@@ -1,5 +1,7 @@
 //! The messages of the API.
 
+use super::{AccessToken, Permission, Permissions};
+
 /// A message, ready to be shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Message {
@@ -18,7 +20,24 @@ pub enum Topic {
     Admin,
 }
 
+/// The user who reads a message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reader {
+    /// What an API on a server decides by.
+    pub access_token: AccessToken,
+    /// What the user may do, as of the log-in or the latest refresh: for messages of the site itself.
+    pub permissions: Permissions,
+}
+
 impl Topic {
+    /// The permission that a reader needs; `None` where none is needed.
+    pub fn permission(self) -> Option<Permission> {
+        match self {
+            Self::Public | Self::Protected => None,
+            Self::Admin => Some(Permission::new("read:admin-messages")),
+        }
+    }
+
     /// The last segment of the API's path, `/api/messages/…`.
     pub fn as_str(self) -> &'static str {
         match self {

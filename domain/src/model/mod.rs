@@ -22,7 +22,7 @@ pub use entry_rules::{EmailDomain, EntryRefusal, EntryRules, RequiredClaim};
 pub use login_attempt::{AuthorizationResponse, Callback, LoginAttempt, ProviderRefusal, Screen};
 pub use login_loop::LoginLoopGuard;
 pub use logout_token::{LogoutTarget, LogoutToken};
-pub use message::{Message, Topic};
+pub use message::{Message, Reader, Topic};
 pub use next_page::NextPage;
 pub use permission::{ClaimSource, Grant, Permission, Permissions, SITE_PERMISSIONS};
 pub use permission_rules::{PermissionDecision, PermissionRules, StatedClaims};

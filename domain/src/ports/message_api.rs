@@ -1,18 +1,18 @@
 use async_trait::async_trait;
 
-use crate::model::{AccessToken, Message, Topic};
+use crate::model::{Message, Reader, Topic};
 
 /// The API that holds the messages.
 #[cfg_attr(feature = "testing", mockall::automock)]
 #[async_trait]
 pub trait MessageApi: Send + Sync {
-    /// Reads the message, with the visitor's access token where there is one (RFC 6750, section
-    /// 2.1).
+    /// Reads the message for a user, or for a visitor without a session (`None`). An API on a server
+    /// decides by the access token (RFC 6750, section 2.1), one in this process by the permissions:
+    /// a user who lacks [`Topic::permission`] is refused with [`RefusalReason::PermissionDenied`].
     ///
     /// # Errors
     /// A [`MessageError`] for each way in which there is no message.
-    async fn read(&self, topic: Topic, token: Option<AccessToken>)
-    -> Result<Message, MessageError>;
+    async fn read(&self, topic: Topic, reader: Option<Reader>) -> Result<Message, MessageError>;
 
     /// Checks that the API answers.
     ///

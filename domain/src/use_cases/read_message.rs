@@ -1,6 +1,6 @@
 use super::{RefreshSession, RefreshSessionError};
 use crate::{
-    model::{EntryRefusal, EntryRules, Message, Session, Topic},
+    model::{EntryRefusal, EntryRules, Message, Reader, Session, Topic},
     ports::{
         Clock, IdentityProvider, MessageApi, MessageError, RefreshError, RefusalReason,
         SaveSessionError, SessionStore,
@@ -89,7 +89,9 @@ impl ReadMessage<'_> {
     }
 
     async fn read(&self, session: &Session, topic: Topic) -> Result<Message, MessageError> {
-        self.api.read(topic, Some(session.tokens().access_token.clone())).await
+        let access_token = session.tokens().access_token.clone();
+        let permissions = session.identity.permissions.clone();
+        self.api.read(topic, Some(Reader { access_token, permissions })).await
     }
 
     async fn refresh(

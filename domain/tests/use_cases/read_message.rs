@@ -6,7 +6,7 @@ use portico_contracts::{
     fixtures,
 };
 use portico_domain::{
-    model::{AccessToken, EntryRules, Message, RefreshedTokens, Session, Tokens, Topic},
+    model::{AccessToken, EntryRules, Message, Reader, RefreshedTokens, Session, Tokens, Topic},
     ports::{
         MessageError, MockIdentityProvider, MockMessageApi, MockSessionStore, RefreshError,
         RefusalReason, SaveSessionError, SessionStore,
@@ -51,8 +51,8 @@ fn unauthenticated() -> MessageError {
 /// Accepts only this access token.
 fn api_accepting(accepted: &'static str) -> MockMessageApi {
     let mut api = MockMessageApi::new();
-    api.expect_read().returning(move |_, token| match token {
-        Some(token) if token.expose() == accepted => Ok(message()),
+    api.expect_read().returning(move |_, reader| match reader {
+        Some(reader) if reader.access_token.expose() == accepted => Ok(message()),
         _ => Err(unauthenticated()),
     });
     api
@@ -117,12 +117,17 @@ async fn run(
 #[case::logged_in(Some(fixtures::session()))]
 #[case::not_logged_in(None)]
 #[tokio::test]
-async fn sends_access_token_of_logged_in_visitor(#[case] visitor: Option<Session>) {
-    let token = visitor.as_ref().map(|session| session.tokens().access_token.clone());
+async fn reads_with_access_token_and_permissions_of_logged_in_visitor(
+    #[case] visitor: Option<Session>,
+) {
+    let reader = visitor.as_ref().map(|session| Reader {
+        access_token: session.tokens().access_token.clone(),
+        permissions: session.identity.permissions.clone(),
+    });
     let mut api = MockMessageApi::new();
     api.expect_read()
         .once()
-        .withf(move |topic, given| *topic == Topic::Protected && *given == token)
+        .withf(move |topic, given| *topic == Topic::Protected && *given == reader)
         .returning(|_, _| Ok(message()));
     let (identity, sessions) = (MockIdentityProvider::new(), MockSessionStore::new());
     let (result, _) =
@@ -185,7 +190,9 @@ async fn renews_token_first_that_is_about_to_expire() {
     let mut api = MockMessageApi::new();
     api.expect_read()
         .once()
-        .withf(|_, token| *token == Some(AccessToken::new("newer")))
+        .withf(|_, reader| {
+            reader.as_ref().is_some_and(|it| it.access_token == AccessToken::new("newer"))
+        })
         .returning(|_, _| Ok(message()));
     let (result, failures, browser) = run(&api, &provider(Ok(())), &session(), DUE).await;
     assert_eq!(result, Ok(message()));

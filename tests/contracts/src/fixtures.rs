@@ -3,8 +3,8 @@
 use chrono::{DateTime, Utc};
 use portico_domain::model::{
     AccessToken, AuthorizationParameters, ClaimSource, Claims, CodeVerifier, Grant, IdToken,
-    Identity, LoginAttempt, NextPage, Nonce, Permission, Permissions, Session, SessionId, State,
-    Subject, Tokens, User,
+    Identity, LoginAttempt, NextPage, Nonce, Permission, Permissions, Reader, Session, SessionId,
+    State, Subject, Tokens, Topic, User,
 };
 use serde_json::json;
 
@@ -76,4 +76,16 @@ pub fn attempt(state: &str, next: &str) -> LoginAttempt {
         requested: AuthorizationParameters::default(),
         started_at: DateTime::UNIX_EPOCH,
     }
+}
+
+/// A user with this access token who may read the admin message, or may not.
+pub fn reader(access_token: &str, is_admin: bool) -> Reader {
+    let grant = Grant {
+        source: ClaimSource::IdToken,
+        claim: "permissions".into(),
+        permissions: Topic::Admin.permission().into_iter().collect(),
+    };
+    let grants = if is_admin { vec![grant] } else { Vec::new() };
+    let permissions = Permissions::new(grants, Vec::new());
+    Reader { access_token: AccessToken::new(access_token), permissions }
 }

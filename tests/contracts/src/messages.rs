@@ -5,19 +5,20 @@ use std::{sync::Arc, time::Instant};
 use crate::{OUTAGE_TIMEOUT, Server};
 use futures_util::future::join_all;
 use portico_domain::{
-    model::{AccessToken, Topic},
+    model::{AccessToken, Reader, Topic},
     ports::{MessageApi, MessageError, RefusalReason},
 };
 
-/// An API, with access tokens of two users.
+/// An API, and two users.
 pub struct TestApi {
     /// The adapter.
     pub messages: Arc<dyn MessageApi>,
-    /// Of a user who may read every message.
-    pub token: AccessToken,
-    /// Of a user who may not read the admin message. `None` where the API checks no token and
-    /// leaves that to the site.
-    pub limited_token: Option<AccessToken>,
+    /// A user who may read every message.
+    pub reader: Reader,
+    /// A user who may not read the admin message.
+    pub limited_reader: Reader,
+    /// `false` where the API decides by the permissions alone.
+    pub verifies_tokens: bool,
 }
 
 /// Makes a test of each clause. Takes a future of `(TestApi, T)`: a [`TestApi`], and a value to keep
@@ -45,10 +46,10 @@ macro_rules! message_api_contract {
 /// The names of the clauses.
 pub const CLAUSES: &[&str] = message_api_contract!(@clauses contract_names []);
 
-/// The public message is returned with a token and without one, and is not empty.
+/// The public message is returned to a user and without one, and is not empty.
 pub async fn public_message_needs_no_token(api: TestApi) {
-    for token in [None, Some(api.token)] {
-        let message = api.messages.read(Topic::Public, token).await.unwrap();
+    for reader in [None, Some(api.reader)] {
+        let message = api.messages.read(Topic::Public, reader).await.unwrap();
         assert!(!message.text.is_empty());
     }
 }
@@ -62,7 +63,7 @@ pub async fn other_messages_need_a_token(api: TestApi) {
             panic!("{refused:?}")
         };
         assert!(!text.is_empty());
-        let message = api.messages.read(topic, Some(api.token.clone())).await.unwrap();
+        let message = api.messages.read(topic, Some(api.reader.clone())).await.unwrap();
         assert!(!message.text.is_empty());
     }
 }
@@ -70,9 +71,9 @@ pub async fn other_messages_need_a_token(api: TestApi) {
 /// A token without the permission is refused as such (RFC 6750, section 3.1), not as
 /// unauthenticated, which would cause a refresh.
 pub async fn refuses_missing_permission(api: TestApi) {
-    let Some(limited_token) = api.limited_token else { return };
-    assert!(api.messages.read(Topic::Protected, Some(limited_token.clone())).await.is_ok());
-    let refused = api.messages.read(Topic::Admin, Some(limited_token)).await;
+    let limited = api.limited_reader;
+    assert!(api.messages.read(Topic::Protected, Some(limited.clone())).await.is_ok());
+    let refused = api.messages.read(Topic::Admin, Some(limited)).await;
     assert!(
         matches!(
             refused,
@@ -88,21 +89,21 @@ pub async fn refuses_hostile_token_without_showing_it(api: TestApi) {
     let long = "x".repeat(10_000);
     for made_up in ["made-up", "a.b.c", "\u{1f989}\u{202e}", "nul\0nul", "\r\nX: y", "'\"\\", &long]
     {
-        let token = Some(AccessToken::new(made_up));
-        match api.messages.read(Topic::Protected, token).await {
-            Ok(_) => assert!(api.limited_token.is_none(), "{made_up:?} was accepted"),
+        let reader = Reader { access_token: AccessToken::new(made_up), ..api.reader.clone() };
+        match api.messages.read(Topic::Protected, Some(reader)).await {
+            Ok(_) => assert!(!api.verifies_tokens, "{made_up:?} was accepted"),
             Err(error) => {
                 let text = format!("{error} {error:?}");
                 assert!(!text.contains(made_up), "{text}");
             }
         }
     }
-    assert!(api.messages.read(Topic::Protected, Some(api.token)).await.is_ok());
+    assert!(api.messages.read(Topic::Protected, Some(api.reader)).await.is_ok());
 }
 
 /// Twenty simultaneous requests all succeed.
 pub async fn answers_simultaneous_requests(api: TestApi) {
-    let reads = (0..20).map(|_| api.messages.read(Topic::Protected, Some(api.token.clone())));
+    let reads = (0..20).map(|_| api.messages.read(Topic::Protected, Some(api.reader.clone())));
     for answer in join_all(reads).await {
         answer.unwrap();
     }
@@ -116,7 +117,7 @@ pub async fn check_succeeds(api: TestApi) {
 /// While the API is down, each call reports the outage in time and none reports a refusal.
 /// Afterwards everything works. For an adapter with a server behind it.
 pub async fn reports_outage_without_refusing(api: TestApi, server: &mut dyn Server) {
-    let read = |topic| api.messages.read(topic, Some(api.token.clone()));
+    let read = |topic| api.messages.read(topic, Some(api.reader.clone()));
     read(Topic::Protected).await.unwrap();
     server.stop().await;
     let start = Instant::now();

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use super::{fails, refuses_broken_adapters};
 use crate::{fakes::InMemoryMessages, messages::TestApi};
 use portico_domain::{
-    model::{AccessToken, Message, Topic},
+    model::{Message, Reader, Topic},
     ports::{MessageApi, MessageError, RefusalReason},
 };
 
@@ -31,10 +31,9 @@ struct BrokenMessages {
 }
 
 fn api(fault: Fault, inner: Arc<InMemoryMessages>) -> TestApi {
-    let (token, limited_token) =
-        (InMemoryMessages::token(), Some(InMemoryMessages::limited_token()));
+    let (reader, limited_reader) = (InMemoryMessages::reader(), InMemoryMessages::limited_reader());
     let messages = Arc::new(BrokenMessages { fault, inner, in_flight: AtomicUsize::new(0) });
-    TestApi { messages, token, limited_token }
+    TestApi { messages, reader, limited_reader, verifies_tokens: true }
 }
 
 fn broken(fault: Fault) -> TestApi {
@@ -43,28 +42,24 @@ fn broken(fault: Fault) -> TestApi {
 
 #[async_trait]
 impl MessageApi for BrokenMessages {
-    async fn read(
-        &self,
-        topic: Topic,
-        token: Option<AccessToken>,
-    ) -> Result<Message, MessageError> {
+    async fn read(&self, topic: Topic, reader: Option<Reader>) -> Result<Message, MessageError> {
         let reason = RefusalReason::Unauthenticated;
         let refused = |text: &str| MessageError::Refused { reason, text: text.into() };
         let is_busy = self.in_flight.fetch_add(1, Ordering::SeqCst) > 0;
         tokio::task::yield_now().await;
         self.in_flight.fetch_sub(1, Ordering::SeqCst);
-        let quoted = token.as_ref().map(|token| token.expose().to_owned());
-        let token = match (self.fault, token) {
+        let quoted = reader.as_ref().map(|reader| reader.access_token.expose().to_owned());
+        let reader = match (self.fault, reader) {
             (Fault::RefusesSimultaneousRequests, _) if is_busy => {
                 return Err(MessageError::Timeout);
             }
             (Fault::RequiresTokenForPublicMessage, None) => {
                 return Err(refused("Requires authentication"));
             }
-            (Fault::RequiresNoToken, None) => Some(InMemoryMessages::token()),
-            (_, token) => token,
+            (Fault::RequiresNoToken, None) => Some(InMemoryMessages::reader()),
+            (_, reader) => reader,
         };
-        self.inner.read(topic, token).await.map_err(|error| match (self.fault, &error) {
+        self.inner.read(topic, reader).await.map_err(|error| match (self.fault, &error) {
             (Fault::ShowsTokens, _) => refused(&quoted.unwrap_or_default()),
             (Fault::ReportsMissingPermissionAsUnauthenticated, _)
             | (Fault::ReportsOutageAsRefusal, MessageError::Failed(_)) => refused("Unavailable"),

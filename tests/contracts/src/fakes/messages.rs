@@ -5,9 +5,9 @@ use std::sync::{
 
 use async_trait::async_trait;
 
-use crate::Server;
+use crate::{Server, fixtures};
 use portico_domain::{
-    model::{AccessToken, Message, Topic},
+    model::{Message, Reader, Topic},
     ports::{MessageApi, MessageError, RefusalReason},
 };
 
@@ -16,14 +16,14 @@ use portico_domain::{
 pub struct InMemoryMessages(AtomicBool);
 
 impl InMemoryMessages {
-    /// Gives access to every message.
-    pub fn token() -> AccessToken {
-        AccessToken::new("full-access")
+    /// May read every message.
+    pub fn reader() -> Reader {
+        fixtures::reader("full-access", true)
     }
 
-    /// Gives access to all but the admin message.
-    pub fn limited_token() -> AccessToken {
-        AccessToken::new("limited-access")
+    /// May read all but the admin message.
+    pub fn limited_reader() -> Reader {
+        fixtures::reader("limited-access", false)
     }
 }
 
@@ -40,21 +40,17 @@ impl Server for Arc<InMemoryMessages> {
 
 #[async_trait]
 impl MessageApi for InMemoryMessages {
-    async fn read(
-        &self,
-        topic: Topic,
-        token: Option<AccessToken>,
-    ) -> Result<Message, MessageError> {
+    async fn read(&self, topic: Topic, reader: Option<Reader>) -> Result<Message, MessageError> {
         if self.0.load(Ordering::SeqCst) {
             return Err(MessageError::Failed("stopped by the test".into()));
         }
         let refused = |reason, text: &str| MessageError::Refused { reason, text: text.into() };
-        let is = |other: AccessToken| token.as_ref() == Some(&other);
+        let is = |other: Reader| reader.as_ref() == Some(&other);
         match topic {
             Topic::Public => {}
-            _ if is(Self::token()) => {}
-            Topic::Protected if is(Self::limited_token()) => {}
-            Topic::Admin if is(Self::limited_token()) => {
+            _ if is(Self::reader()) => {}
+            Topic::Protected if is(Self::limited_reader()) => {}
+            Topic::Admin if is(Self::limited_reader()) => {
                 return Err(refused(RefusalReason::PermissionDenied, "Permission denied"));
             }
             _ => return Err(refused(RefusalReason::Unauthenticated, "Requires authentication")),
@@ -72,9 +68,9 @@ mod tests {
     };
 
     fn fresh(messages: Arc<dyn MessageApi>) -> TestApi {
-        let (token, limited_token) =
-            (InMemoryMessages::token(), Some(InMemoryMessages::limited_token()));
-        TestApi { messages, token, limited_token }
+        let reader = InMemoryMessages::reader();
+        let limited_reader = InMemoryMessages::limited_reader();
+        TestApi { messages, reader, limited_reader, verifies_tokens: true }
     }
 
     async fn messages() -> (TestApi, ()) {
