@@ -53,6 +53,7 @@ fn full(name: &str, word: &str) -> Value {
         "profile" => json!({
             "picture": word, "initials": word, "name": word, "email": word,
             "email_verified": true, "claims": [{ "class": "", "text": word }],
+            "userinfo": [{ "class": "k", "text": word }],
             "record": { "first_seen": { "datetime": word, "text": word },
                 "last_login": { "datetime": word, "text": word }, "logins": 2 },
         }),
@@ -87,6 +88,7 @@ fn bare(name: &str) -> Value {
         "message",
         "record",
         "refusal",
+        "userinfo",
         "detail",
         "reference",
         "action",

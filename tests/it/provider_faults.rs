@@ -363,3 +363,21 @@ async fn provider_refuses_faults_from_another_site() {
     assert_eq!(post("/misbehave", None).await, StatusCode::UNPROCESSABLE_ENTITY);
     site.signed_in(USER).await;
 }
+
+/// A claim that only userinfo states is no claim of the ID token.
+#[tokio::test]
+async fn profile_shows_claims_by_source() {
+    let site = site_that_asks_userinfo().await;
+    let (_, profile) = site.signed_in(USER).await;
+    assert_eq!(profile.select(".snippet h2"), ["Decoded ID token"], "nothing was added");
+
+    site.servers.faults().set(Fault::UserinfoSigned(r#"{"department":"Legal"}"#));
+    let (_, profile) = site.signed_in(USER).await;
+    assert_eq!(profile.select(".snippet h2"), ["Decoded ID token", "Further claims of userinfo"]);
+    let [id_token, userinfo] = &profile.select(".snippet code")[..] else {
+        panic!("{}", profile.text())
+    };
+    assert!(id_token.contains("\"sub\"") && !id_token.contains("department"), "{id_token}");
+    assert!(userinfo.contains("\"department\": \"Legal\""), "{userinfo}");
+    assert!(!userinfo.contains("\"email\""), "the ID token states it: {userinfo}");
+}

@@ -32,7 +32,10 @@ pub(super) struct ProfileView {
     email: Option<String>,
     email_verified: Option<bool>,
     record: Option<RecordView>,
+    /// What the ID token states.
     claims: Vec<CodePart>,
+    /// What userinfo alone states; `None` where that is nothing.
+    userinfo: Option<Vec<CodePart>>,
 }
 
 /// The user's record.
@@ -58,8 +61,10 @@ impl ProfileView {
             last_login: user.last_login.into(),
             logins: user.logins,
         });
-        let claims = code::json(&session.identity.claims.to_map());
-        Self { picture, initials, name, email, email_verified, record, claims }
+        let (id_token, userinfo) = session.identity.claims.by_source();
+        let claims = code::json(&id_token);
+        let userinfo = (!userinfo.is_empty()).then(|| code::json(&userinfo));
+        Self { picture, initials, name, email, email_verified, record, claims, userinfo }
     }
 }
 

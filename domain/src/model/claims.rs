@@ -6,7 +6,9 @@ use serde_json::{Map, Value};
 /// The claims of a verified ID token with those of the userinfo endpoint merged over them
 /// (OpenID Connect Core, sections 2 and 5.3.2).
 ///
-/// Stored as JSON text: pages that do not show them need not parse them.
+/// Stored as JSON text: pages that do not show them need not parse them. The text is an object; where
+/// userinfo stated something that the ID token does not, an array of two: what the ID token states
+/// and what userinfo does, each claim in one of them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Claims(String);
 
@@ -16,9 +18,31 @@ impl Claims {
         Self(serde_json::to_string(claims).unwrap_or_else(|_| "{}".into()))
     }
 
+    /// The claims of `all`, each by its source: the ID token where `id_token` states it with the same
+    /// value, else userinfo.
+    pub fn from_sources(id_token: &Map<String, Value>, all: &Map<String, Value>) -> Self {
+        let (stated, added): (Map<_, _>, Map<_, _>) =
+            all.clone().into_iter().partition(|(name, value)| id_token.get(name) == Some(value));
+        if added.is_empty() {
+            return Self::new(&stated);
+        }
+        Self(serde_json::to_string(&[stated, added]).unwrap_or_else(|_| "{}".into()))
+    }
+
     /// The claims as a JSON object.
     pub fn to_map(&self) -> Map<String, Value> {
-        serde_json::from_str(&self.0).unwrap_or_default()
+        let (mut claims, userinfo) = self.by_source();
+        claims.extend(userinfo);
+        claims
+    }
+
+    /// The claims of the ID token, and those that userinfo alone stated.
+    pub fn by_source(&self) -> (Map<String, Value>, Map<String, Value>) {
+        match serde_json::from_str(&self.0) {
+            Ok(Value::Object(claims)) => (claims, Map::new()),
+            Ok(sources @ Value::Array(_)) => serde_json::from_value(sources).unwrap_or_default(),
+            _ => Default::default(),
+        }
     }
 }
 
@@ -71,6 +95,29 @@ mod tests {
 
     fn profile(claims: Value) -> Profile {
         Profile::from_claims(claims.as_object().unwrap())
+    }
+
+    fn object(value: Value) -> Map<String, Value> {
+        value.as_object().unwrap().clone()
+    }
+
+    #[test]
+    fn each_claim_has_one_source() {
+        let id_token = object(json!({"sub": "1", "name": "Ann", "gone": true}));
+        let all = object(json!({"sub": "1", "name": "Anna", "email": "a@b.example"}));
+        let claims = Claims::from_sources(&id_token, &all);
+        assert_eq!(claims.to_map(), all);
+        let (stated, added) = claims.by_source();
+        assert_eq!(stated, object(json!({"sub": "1"})));
+        assert_eq!(added, object(json!({"name": "Anna", "email": "a@b.example"})));
+    }
+
+    #[test]
+    fn claims_of_id_token_alone_take_no_more_room() {
+        let all = object(json!({"sub": "1", "list": [1, 2]}));
+        let claims = Claims::from_sources(&all, &all);
+        assert_eq!(claims, Claims::new(&all));
+        assert_eq!(claims.by_source(), (all, Map::new()));
     }
 
     #[test]

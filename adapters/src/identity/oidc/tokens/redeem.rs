@@ -72,7 +72,7 @@ pub(in crate::identity::oidc) async fn redeem(
     };
     Ok(Identity {
         subject: Subject::new(metadata.issuer.clone(), subject),
-        claims: Claims::new(&claims),
+        claims: Claims::from_sources(&id_token, &claims),
         permissions,
         provider_session_id,
         tokens,

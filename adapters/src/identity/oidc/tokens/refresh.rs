@@ -123,7 +123,9 @@ fn current_claims(
 ) -> Option<Claims> {
     let earlier = session.identity.claims.to_map();
     let mut claims = earlier.clone();
+    let (mut stated, _) = session.identity.claims.by_source();
     if let Some(id_token) = id_token {
+        stated = update_claims(stated, id_token.clone());
         if !matches!(userinfo, UserinfoAnswer::Failed) {
             required.iter().for_each(|path| path.remove_from(&mut claims));
         }
@@ -133,5 +135,5 @@ fn current_claims(
     if let UserinfoAnswer::Claims(userinfo) = userinfo {
         claims = update_claims(claims, userinfo);
     }
-    (has_answered || claims != earlier).then(|| Claims::new(&claims))
+    (has_answered || claims != earlier).then(|| Claims::from_sources(&stated, &claims))
 }
