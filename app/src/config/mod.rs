@@ -5,6 +5,7 @@ mod client;
 mod entry;
 mod env_file;
 mod files;
+mod issuer;
 mod plaintext;
 mod provider;
 mod reader;

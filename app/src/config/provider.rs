@@ -3,12 +3,16 @@
 use std::path::Path;
 
 use portico_adapters::identity::{
-    ClientSecret, auth0,
+    ClientSecret,
     oidc::{ClientAuthMethod, ClientKey, ResponseMode, Vendor},
 };
 use url::{Host, Url};
 
-use super::{reader::Reader, web_address};
+use super::{
+    issuer::{self, auth0_issuer},
+    reader::Reader,
+    web_address,
+};
 
 /// Where users log in.
 #[derive(Clone, Debug)]
@@ -59,23 +63,21 @@ pub(super) fn read(read: &mut Reader, debug_profile: bool) -> (Option<Provider>,
             (None, None)
         }
         (true, false) => {
-            let domain = read.required(
+            let issuer = issuer(
+                read,
                 "AUTH0_DOMAIN",
                 "the tenant's domain, such as example.eu.auth0.com",
-                |text| {
-                    let issuer = auth0::issuer(text);
-                    issuer_address(&issuer, debug_profile).map(|_| text.to_owned())
-                },
+                |text| auth0_issuer(text).and_then(|issuer| safe(issuer, debug_profile)),
             );
             let client_id =
                 read.required("AUTH0_CLIENT_ID", "the application's client id", some_text);
             let secret =
                 read.required("AUTH0_CLIENT_SECRET", "the application's client secret", some_text);
             let provider =
-                domain.zip(client_id).zip(secret).map(|((domain, client_id), secret)| {
+                issuer.zip(client_id).zip(secret).map(|((issuer, client_id), secret)| {
                     Provider::Registered(Box::new(Registration {
                         vendor: Vendor::Auth0,
-                        issuer: auth0::issuer(&domain),
+                        issuer,
                         discovery_url: None,
                         client_id,
                         client_secret: Some(ClientSecret::new(secret)),
@@ -86,10 +88,12 @@ pub(super) fn read(read: &mut Reader, debug_profile: bool) -> (Option<Provider>,
             (provider, auth0_audience)
         }
         (false, true) => {
-            let expected = "the provider's issuer: an https:// address, or http:// on loopback";
-            let issuer = read.required("OIDC_ISSUER_URL", expected, |text| {
-                issuer_address(text, debug_profile).map(|_| text.to_owned())
-            });
+            let issuer = issuer(
+                read,
+                "OIDC_ISSUER_URL",
+                "the provider's issuer: an https:// address, or http:// on loopback",
+                |text| issuer::issuer(text).and_then(|issuer| safe(issuer, debug_profile)),
+            );
             let discovery_url = read.parsed(
                 "OIDC_DISCOVERY_URL",
                 "the https:// or http:// address of the provider's metadata, with \
@@ -180,11 +184,27 @@ fn some_text(text: &str) -> Option<String> {
     Some(text.to_owned())
 }
 
+/// The issuer that a setting names. `parse` says what is expected where the text names none.
+fn issuer(
+    read: &mut Reader,
+    key: &str,
+    expected: &str,
+    parse: impl FnOnce(&str) -> Result<String, String>,
+) -> Option<String> {
+    let Some(text) = read.text(key) else {
+        read.missing(key, expected);
+        return None;
+    };
+    parse(&text).map_err(|expected| read.refuse(key, &expected)).ok()
+}
+
 /// Tokens travel to the issuer: outside of the `debug` profile over TLS or not at all.
-fn issuer_address(text: &str, debug_profile: bool) -> Option<Url> {
-    web_address(text)
-        .filter(|url| url.query().is_none() && url.fragment().is_none())
-        .filter(|url| url.scheme() == "https" || debug_profile || is_loopback(url))
+fn safe(issuer: String, debug_profile: bool) -> Result<String, String> {
+    let is_safe = |url: &Url| url.scheme() == "https" || debug_profile || is_loopback(url);
+    match Url::parse(&issuer) {
+        Ok(url) if is_safe(&url) => Ok(issuer),
+        _ => Err("an https:// address, or http:// on loopback".into()),
+    }
 }
 
 fn is_loopback(url: &Url) -> bool {
