@@ -18,7 +18,10 @@ use ring::digest::{SHA256, digest};
 use serde_json::json;
 use url::Url;
 
-use super::{AUDIENCE, CLIENT_ID, Outside, attempt, provider, script::Script};
+use super::{
+    AUDIENCE, CLIENT_ID, Outside, attempt, provider,
+    script::{Script, signing_key},
+};
 
 fn query(url: &str) -> BTreeMap<String, String> {
     let url = Url::parse(url).unwrap();
@@ -145,6 +148,33 @@ async fn logout_url_omits_long_id_token() {
     assert!(!query.contains_key("id_token_hint"));
     assert_eq!(query["client_id"], CLIENT_ID);
     assert_eq!(query["logout_hint"], identity.subject.subject);
+}
+
+#[tokio::test]
+async fn logout_url_omits_id_token_whose_key_is_no_longer_published() {
+    let scripted = Script {
+        metadata: json!({ "end_session_endpoint": "https://bye.example/out" }),
+        ..Script::default()
+    };
+    let token = |kid| {
+        signing_key("ES256", kid).sign(&json!({ "alg": "ES256", "kid": kid }), &json!({})).unwrap()
+    };
+    let (published, withdrawn, nameless) = (token(Some("one")), token(Some("old")), token(None));
+    let scripted = scripted.start().await;
+    let oidc = scripted.provider();
+    oidc.check().await.unwrap();
+    for (token, is_sent) in [(published, true), (withdrawn, false), (nameless, true)] {
+        let mut identity = fixtures::identity();
+        identity.tokens.id_token = Some(IdToken::new(&token));
+        let url = oidc.end_session_url(&identity, &State::new("s")).await;
+        let query = query(&url.unwrap().unwrap());
+        assert_eq!(query.get("id_token_hint"), is_sent.then_some(&token));
+        let subject = &identity.subject.subject;
+        assert_eq!(query.get("logout_hint"), (!is_sent).then_some(subject));
+        assert_eq!(query["client_id"], CLIENT_ID);
+    }
+    // The cached keys decide: log-out waits for no request.
+    assert_eq!(scripted.requested("/jwks").len(), 1);
 }
 
 #[tokio::test]

@@ -161,7 +161,8 @@ impl IdentityProvider for OidcProvider {
         identity: &Identity,
         state: &State,
     ) -> Result<Option<String>, ProviderUnavailable> {
-        let metadata = &self.discovery.documents().await?.metadata;
+        let documents = self.discovery.documents().await?;
+        let metadata = &documents.metadata;
         let client_id = &self.settings.client_id;
         let return_to = &self.settings.post_logout_redirect_uri;
         let Some(mut url) = metadata.end_session_endpoint.clone() else {
@@ -174,10 +175,14 @@ impl IdentityProvider for OidcProvider {
         // OpenID Connect RP-Initiated Logout, section 2.
         let mut query = url.query_pairs_mut();
         match &identity.tokens.id_token {
-            Some(hint) if hint.expose().len() <= MAX_ID_TOKEN_HINT => {
+            Some(hint)
+                if hint.expose().len() <= MAX_ID_TOKEN_HINT
+                    && verify::is_key_published(hint.expose(), &documents.keys) =>
+            {
                 query.append_pair("id_token_hint", hint.expose());
             }
-            // Providers and proxies refuse long addresses.
+            // Providers and proxies refuse long addresses, and some providers refuse a token whose key
+            // they publish no more.
             Some(_) => {
                 query.append_pair("logout_hint", &identity.subject.subject);
             }

@@ -57,6 +57,15 @@ struct JoseHeader {
     crit: Option<Value>,
 }
 
+/// Whether the token's `kid` is one of these keys'. True where the token names none: nothing is known
+/// then. Verifies nothing.
+pub(in crate::identity::oidc) fn is_key_published(token: &str, keys: &[VerificationKey]) -> bool {
+    let header = CompactJws::decode(token)
+        .and_then(|jws| serde_json::from_slice::<Map<String, Value>>(&jws.header).ok());
+    let kid = header.as_ref().and_then(|header| header.get("kid")?.as_str());
+    kid.is_none_or(|kid| keys.iter().any(|key| key.key_id().is_some_and(|id| id.as_str() == kid)))
+}
+
 /// Verifies the signature and returns the claims.
 ///
 /// `types` are the values of `typ` that are accepted, in lower case and without `application/`; a

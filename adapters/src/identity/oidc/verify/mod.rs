@@ -16,7 +16,7 @@ use portico_domain::ports::{LogoutTokenError, ProviderUnavailable, RedeemError, 
 pub(super) use self::{
     access_token::verify as access_token,
     id_token::ExpectedIdToken,
-    jws::unverified_claims,
+    jws::{is_key_published, unverified_claims},
     logout_token::verify as logout_token,
     userinfo::{
         UserinfoError, merge as merge_userinfo, verify as signed_userinfo,
