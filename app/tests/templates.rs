@@ -41,7 +41,7 @@ impl Renderer {
 
 fn layout(signed_in: bool, word: &str) -> Value {
     json!({
-        "path": "/other", "theme": null, "signed_in": signed_in, "name": word, "development": true,
+        "path": "/other", "theme": null, "signed_in": signed_in, "unknown": false, "name": word, "development": true,
         "notice": word,
         "css": "/static/a.css", "js": "/static/a.js", "icon": "/static/a.svg", "reference": word,
     })

@@ -194,6 +194,14 @@ impl LoginAttemptStores for NoSessions {
     }
 }
 
+/// The visitor may be logged in or not.
+fn claims_nothing_about_visitor(page: &Page) {
+    for link in ["Log In", "Sign Up", "Sessions"] {
+        assert!(page.link(link).is_none(), "{link} on {}: {}", page.url, page.text());
+    }
+    assert!(!page.select("header button").contains(&"Log Out".to_owned()), "{}", page.url);
+}
+
 #[tokio::test]
 async fn session_store_outage_is_a_503_and_no_redirect_to_login() {
     let change: Change = Box::new(|ports| {
@@ -204,11 +212,19 @@ async fn session_store_outage_is_a_503_and_no_redirect_to_login() {
     let site = Site::start_with(SiteOptions { ports, ..SiteOptions::default() }).await;
     let person = site.person();
     for address in
-        ["/", "/profile", "/public", "/protected", "/login", "/logout", "/callback?state=x&code=y"]
+        ["/profile", "/protected", "/admin", "/login", "/logout", "/callback?state=x&code=y"]
     {
         let page = person.get(address).await;
         assert_eq!(page.status, StatusCode::SERVICE_UNAVAILABLE, "{address}");
         assert!(page.text().contains("Reference"), "{address}: {}", page.text());
+        claims_nothing_about_visitor(&page);
+        let home = person.click(&page, "Home page").await;
+        assert_eq!(home.status, StatusCode::OK, "{address}");
+    }
+    for address in ["/", "/docs", "/public"] {
+        let page = person.get(address).await;
+        assert_eq!(page.status, StatusCode::OK, "{address}");
+        claims_nothing_about_visitor(&page);
     }
     let json = person.get_json("/profile").await;
     assert_eq!(json.status, StatusCode::SERVICE_UNAVAILABLE);

@@ -166,5 +166,6 @@ pub(super) fn unavailable(cause: impl std::fmt::Display) -> Failure {
         "Try again in a moment.",
     )
     .with_action("Try again", uri!(login))
+    .session_unknown()
     .caused_by(cause)
 }

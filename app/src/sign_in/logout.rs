@@ -65,17 +65,17 @@ async fn log_out_by_address<'r>(
     stores: Stores<'r>,
     ports: &State<Ports>,
 ) -> Result<Answer<'r>, Failure> {
-    match (visitor.session, navigation) {
-        (None, _) => Ok(home()),
-        (Some(_), Some(_)) => end(ports, stores).await,
-        (Some(_), None) => Ok(confirm(visitor)),
+    match navigation {
+        _ if is_logged_out(visitor) => Ok(home()),
+        Some(_) => end(ports, stores).await,
+        None => Ok(confirm(visitor)),
     }
 }
 
 /// HEAD must not change anything (RFC 9110, section 9.2.1).
 #[head("/logout")]
 fn log_out_head(visitor: Visitor<'_>) -> Answer<'_> {
-    if visitor.session.is_some() { confirm(visitor) } else { home() }
+    if is_logged_out(visitor) { home() } else { confirm(visitor) }
 }
 
 /// The way back from the provider's log-out (OpenID Connect RP-Initiated Logout, section 3). Nothing
@@ -84,6 +84,10 @@ fn log_out_head(visitor: Visitor<'_>) -> Answer<'_> {
 fn returned(state: &str) -> SeeOther {
     let _any = state;
     SeeOther::to("/")
+}
+
+fn is_logged_out(visitor: Visitor<'_>) -> bool {
+    visitor.session.is_none() && !visitor.is_unknown
 }
 
 fn confirm(visitor: Visitor<'_>) -> Answer<'_> {
@@ -119,6 +123,7 @@ async fn end<'r>(ports: &Ports, stores: Stores<'r>) -> Result<Answer<'r>, Failur
             "This site cannot end your session at the moment.",
             "Try again in a moment.",
         )
+        .session_unknown()
         .caused_by(cause)),
     }
 }

@@ -22,7 +22,15 @@ pub struct Failure {
     detail: Option<String>,
     action: Option<Action>,
     cause: Option<String>,
-    logged_out: bool,
+    visitor: Shown,
+}
+
+/// As whom the page shows the visitor.
+#[derive(Clone, Copy, Debug)]
+enum Shown {
+    AsLoaded,
+    LoggedOut,
+    Unknown,
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -62,7 +70,7 @@ impl Failure {
             detail: None,
             action: None,
             cause: None,
-            logged_out: false,
+            visitor: Shown::AsLoaded,
         }
     }
 
@@ -81,7 +89,13 @@ impl Failure {
     /// Shows the visitor as signed out, where a guard still found a session.
     #[must_use]
     pub fn logged_out(self) -> Self {
-        Self { logged_out: true, ..self }
+        Self { visitor: Shown::LoggedOut, ..self }
+    }
+
+    /// Shows neither that the visitor is logged in nor that not: the session store is out of reach.
+    #[must_use]
+    pub fn session_unknown(self) -> Self {
+        Self { visitor: Shown::Unknown, ..self }
     }
 
     /// Adds the cause, for the log only. The page shows the reference of the log entry.
@@ -115,8 +129,11 @@ impl<'r> Responder<'r, 'static> for Failure {
                 reference,
                 action: self.action,
             };
-            let visitor =
-                if self.logged_out { Visitor::default() } else { Visitor::known_to(request) };
+            let visitor = match self.visitor {
+                Shown::AsLoaded => Visitor::known_to(request),
+                Shown::LoggedOut => Visitor::default(),
+                Shown::Unknown => Visitor::unknown(),
+            };
             Page::new(visitor, view).with_status(status).respond_to(request)?
         } else {
             let body =

@@ -51,11 +51,11 @@ impl Notice {
         }
     }
 
-    /// What the page says to a visitor who is `signed_in` or not; `None` where that is not true any
-    /// more.
-    pub(super) fn text(self, signed_in: bool) -> Option<&'static str> {
+    /// What the page says to a visitor who may be logged in or not; `None` where that is not
+    /// certainly true any more.
+    pub(super) fn text(self, may_be_logged_in: bool) -> Option<&'static str> {
         match self {
-            Self::LoggedOut if signed_in => None,
+            Self::LoggedOut if may_be_logged_in => None,
             Self::LoggedOut => Some("You are logged out."),
             Self::SessionEnded => Some("The session has ended."),
             Self::OtherSessionsEnded => Some("All your other sessions have ended."),

@@ -47,13 +47,15 @@ impl<'r, V: View> Responder<'r, 'static> for Page<'r, V> {
             return Err(Status::InternalServerError);
         };
         let session = self.visitor.session;
+        let unknown = self.visitor.is_unknown;
         let notice = Notice::of(request);
         let layout = context! {
             path: request.uri().path().as_str(),
             theme: Theme::of(request.cookies()),
             signed_in: session.is_some(),
+            unknown,
             name: session.map(|session| session.identity.display_name()),
-            notice: notice.and_then(|notice| notice.text(session.is_some())),
+            notice: notice.and_then(|notice| notice.text(session.is_some() || unknown)),
             development: about.development,
             css: assets.css(),
             js: assets.js(),

@@ -45,7 +45,7 @@ impl Wanted {
 
 impl<'r, const SECONDS: u32> From<FreshLogin<'r, SECONDS>> for Visitor<'r> {
     fn from(user: FreshLogin<'r, SECONDS>) -> Self {
-        Self { session: Some(user.0) }
+        Self::logged_in(user.0)
     }
 }
 

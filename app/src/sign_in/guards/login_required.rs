@@ -24,7 +24,7 @@ impl Deref for LoginRequired<'_> {
 
 impl<'r> From<LoginRequired<'r>> for Visitor<'r> {
     fn from(user: LoginRequired<'r>) -> Self {
-        Self { session: Some(user.0) }
+        Self::logged_in(user.0)
     }
 }
 
@@ -35,6 +35,7 @@ impl<'r> FromRequest<'r> for LoginRequired<'r> {
     async fn from_request(request: &'r Request<'_>) -> Outcome<Self, ()> {
         Visitor::from_request(request).await.and_then(|visitor| match visitor.session {
             Some(session) => Outcome::Success(Self(session)),
+            None if visitor.is_unknown => Outcome::Error((Status::ServiceUnavailable, ())),
             None => Outcome::Error((Status::Unauthorized, ())),
         })
     }

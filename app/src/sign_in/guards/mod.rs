@@ -1,6 +1,6 @@
 //! What a route may require of the visitor: it takes one of these as a parameter.
 //!
-//! - [`Visitor`]: logged in or not.
+//! - [`Visitor`]: logged in or not, or unknown while the session store is out of reach.
 //! - [`LoginRequired`]: logged-in users; other visitors are sent to `/login` and return.
 //! - [`FreshLogin`]: users who logged in recently; others log in again and return.
 //! - [`Permitted`]: logged-in users with a permission; others get a page with status 403.

@@ -44,7 +44,7 @@ impl<N> Deref for Permitted<'_, N> {
 
 impl<'r, N> From<Permitted<'r, N>> for Visitor<'r> {
     fn from(user: Permitted<'r, N>) -> Self {
-        Self { session: Some(user.0) }
+        Self::logged_in(user.0)
     }
 }
 

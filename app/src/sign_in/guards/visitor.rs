@@ -14,19 +14,22 @@ use crate::{Ports, web::Reference};
 ///
 /// All guards of a request share one lookup of the session. What goes to the session store itself
 /// may read the session again: a route that takes [`Stores`], as the message pages do to refresh a
-/// token, and the catcher for 401. A store that is out of reach fails the request with 503: a
-/// visitor whose session cannot be read must not be treated as logged out.
+/// token, and the catcher for 401. While the session store is out of reach, the visitor is unknown:
+/// pages for everybody are shown, and the guards that need a session fail with 503. Such a visitor
+/// must not be treated as logged out.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Visitor<'r> {
-    /// `None` where the visitor is not logged in.
+    /// `None` where the visitor is not logged in, or unknown.
     pub session: Option<&'r Session>,
+    /// Whether the session store is out of reach, so that the visitor may be logged in.
+    pub is_unknown: bool,
 }
 
 /// The result of the lookup, cached with the request.
 type Loaded = Result<Option<Session>, SessionsUnavailable>;
 
 impl<'r> Visitor<'r> {
-    /// The visitor of the request. `None` when the session store is out of reach or the site has none.
+    /// The visitor of the request. `None` when the site has no session store.
     pub async fn of(request: &'r Request<'_>) -> Option<Self> {
         let ports = Ports::of(request)?;
         let loaded: &Loaded = request
@@ -41,13 +44,30 @@ impl<'r> Visitor<'r> {
                 loaded
             })
             .await;
-        loaded.as_ref().ok().map(|session| Self { session: session.as_ref() })
+        Some(Self::new(loaded))
     }
 
     /// The result of an earlier guard of this request; without a session where no guard looked it up.
     pub fn known_to(request: &'r Request<'_>) -> Self {
         let loaded: &Loaded = request.local_cache(|| Ok(None));
-        Self { session: loaded.as_ref().ok().and_then(Option::as_ref) }
+        Self::new(loaded)
+    }
+
+    /// The visitor with this session.
+    pub fn logged_in(session: &'r Session) -> Self {
+        Self { session: Some(session), is_unknown: false }
+    }
+
+    /// A visitor of whom nothing is known, because the session store is out of reach.
+    pub fn unknown() -> Self {
+        Self { session: None, is_unknown: true }
+    }
+
+    fn new(loaded: &'r Loaded) -> Self {
+        loaded.as_ref().map_or_else(
+            |_| Self::unknown(),
+            |session| Self { session: session.as_ref(), is_unknown: false },
+        )
     }
 }
 
