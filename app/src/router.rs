@@ -1,12 +1,11 @@
 use std::path::{Path, PathBuf};
 
 use rocket::{Build, Rocket, figment::Figment};
-use rocket_dyn_templates::Template;
 
 use crate::{
     About, Ports, sign_in, site,
     web::{
-        Compression,
+        Compression, Templates,
         assets::{self, Assets},
         fairings,
         health::{self, Readiness},
@@ -14,9 +13,14 @@ use crate::{
     },
 };
 
-/// The Rocket of a site: its routes, catchers and headers over the given ports. `rocket` holds
+/// The Rocket of a site: its templates, routes, catchers and headers over the given ports. `rocket` holds
 /// Rocket's own settings with the secret key.
-pub(crate) fn build(rocket: Figment, ports: Ports, about: About) -> Rocket<Build> {
+pub(crate) fn build(
+    rocket: Figment,
+    templates: Templates,
+    ports: Ports,
+    about: About,
+) -> Rocket<Build> {
     let rocket = rocket
         // Rocket's log names requests with their query, and that can hold a code: ours does not.
         .merge(("log_level", "off"))
@@ -25,7 +29,7 @@ pub(crate) fn build(rocket: Figment, ports: Ports, about: About) -> Rocket<Build
         .merge(("ident", "Portico"));
     let assets = Assets::new();
     let readiness = Readiness::new(&ports);
-    rocket::custom(rocket)
+    let rocket = rocket::custom(rocket)
         .mount("/", site::routes())
         .mount("/", sign_in::routes())
         .mount("/", health::routes())
@@ -33,16 +37,17 @@ pub(crate) fn build(rocket: Figment, ports: Ports, about: About) -> Rocket<Build
         .mount("/", theme::routes())
         .mount("/", public_address::routes())
         .register("/", sign_in::catchers::all())
-        .attach(Template::fairing())
         .attach(notice::fairing())
         .attach(fairings::shield(about.https))
-        .attach(fairings::ContentSecurityPolicy)
-        .attach(Compression)
+        .attach(fairings::ContentSecurityPolicy::new(&about))
+        .attach(Compression::default())
         .attach(fairings::AccessLog)
         .manage(assets)
+        .manage(site::Records::default())
         .manage(ports)
         .manage(readiness)
-        .manage(about)
+        .manage(about);
+    templates.attach_to(rocket)
 }
 
 /// `templates` where the program was started, else where it was built.

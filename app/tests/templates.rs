@@ -4,6 +4,7 @@
 
 use std::path::{Path, PathBuf};
 
+use portico::web::Templates;
 use rocket::figment::Figment;
 use rocket::local::blocking::Client;
 use rocket_dyn_templates::Template;
@@ -34,8 +35,14 @@ impl Renderer {
 
     fn render(&self, name: &'static str, layout: &Value, page: &Value) -> String {
         let context = json!({ "layout": layout, "page": page });
-        Template::show(self.0.rocket(), name, context)
-            .unwrap_or_else(|| panic!("{name} does not render"))
+        let embedded = Templates::embedded().unwrap().show(name, &context).unwrap();
+        let page = Template::show(self.0.rocket(), name, context)
+            .unwrap_or_else(|| panic!("{name} does not render"));
+        assert_eq!(
+            embedded, page,
+            "the embedded template {name} differs from the one in the folder"
+        );
+        page
     }
 }
 

@@ -29,6 +29,7 @@ use crate::{
     About, Ports,
     config::{Provider, SecretKey, Settings, Store},
     router, secret_key,
+    web::Templates,
 };
 
 /// A site, ready to be launched, and what stands behind it.
@@ -168,6 +169,18 @@ impl Assembly {
         }
     }
 
+    /// The templates in `template_dir`, or in the debug profile those of the source tree; else the
+    /// embedded ones.
+    fn templates(&self) -> Templates {
+        let from_folder =
+            self.settings.debug_profile || self.settings.rocket.contains("template_dir");
+        match Templates::embedded() {
+            Ok(embedded) if !from_folder => embedded,
+            // A test renders each embedded template, so that none can be malformed.
+            _ => Templates::Folder,
+        }
+    }
+
     /// Makes the site's Rocket.
     pub fn site(&self) -> Rocket<Build> {
         let key = self.secret_key.expose();
@@ -180,7 +193,7 @@ impl Assembly {
             origin: origin(&self.settings.address_of("/")).unwrap_or_default(),
             trusted_proxies: self.settings.trusted_proxies.clone(),
         };
-        router::build(rocket, self.ports.clone(), about)
+        router::build(rocket, self.templates(), self.ports.clone(), about)
     }
 }
 

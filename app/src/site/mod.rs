@@ -8,6 +8,8 @@ mod profile;
 
 use rocket::{Route, routes};
 
+pub(crate) use self::profile::Records;
+
 /// The pages' routes, to be mounted at `/`.
 #[must_use]
 pub fn routes() -> Vec<Route> {

@@ -1,4 +1,10 @@
-use portico_domain::model::{Profile, Session, User};
+use std::{
+    collections::HashMap,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use portico_domain::model::{Profile, Session, SessionId, User};
 use rocket::{State, get};
 use serde::Serialize;
 
@@ -14,13 +20,51 @@ use crate::{
 pub(super) async fn profile<'r>(
     user: LoginRequired<'r>,
     ports: &State<Ports>,
+    records: &State<Records>,
 ) -> Page<'r, ProfileView> {
     // The session has everything but the dates: without the record the page is still useful.
-    let record = ports.users.find(user.subject()).await.unwrap_or_else(|cause| {
-        log::warn!("failed to read user for the profile page: {cause}");
-        None
-    });
+    let record = records.of(&user, ports).await;
     Page::new(user, ProfileView::new(&user, record))
+}
+
+/// The records of users whose profile was shown in the last seconds, by session.
+///
+/// A new log-in has a new session, so that the dates of its page are current; in another session they
+/// are at most [`Records::MAX_AGE`] old.
+#[derive(Default)]
+pub(crate) struct Records(Mutex<HashMap<SessionId, (DateTime<Utc>, User)>>);
+
+impl Records {
+    const MAX_AGE: TimeDelta = TimeDelta::seconds(5);
+    const MAX_RECORDS: usize = 10_000;
+
+    /// `None` where the user has no record, or where it cannot be read.
+    async fn of(&self, session: &Session, ports: &Ports) -> Option<User> {
+        let now = ports.clock.now();
+        let is_recent =
+            |read: &DateTime<Utc>| (TimeDelta::zero()..Self::MAX_AGE).contains(&(now - *read));
+        if let Some((read, user)) = self.locked().get(&session.id)
+            && is_recent(read)
+        {
+            return Some(user.clone());
+        }
+        let found = ports.users.find(session.subject()).await.unwrap_or_else(|cause| {
+            log::warn!("failed to read user for the profile page: {cause}");
+            None
+        })?;
+        let mut records = self.locked();
+        if records.len() >= Self::MAX_RECORDS {
+            records.retain(|_, (read, _)| is_recent(read));
+        }
+        if records.len() < Self::MAX_RECORDS {
+            records.insert(session.id, (now, found.clone()));
+        }
+        Some(found)
+    }
+
+    fn locked(&self) -> MutexGuard<'_, HashMap<SessionId, (DateTime<Utc>, User)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// The user's profile.

@@ -1,6 +1,10 @@
 //! Smaller responses: gzip where it is accepted, and 304 without a body for a cached page.
 
-use std::io::{Cursor, Write};
+use std::{
+    collections::HashMap,
+    io::{Cursor, Write},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
+};
 
 use flate2::{Compression as Level, write::GzEncoder};
 use rocket::{
@@ -20,7 +24,47 @@ const MIN_SIZE: usize = 1_024;
 /// Only responses with status 200 are compressed. An attacker who chooses a part of the request and
 /// observes the size of the compressed response can guess secrets in it (BREACH). Pages contain a
 /// user's name and claims, and only error pages repeat parts of the request: they stay uncompressed.
-pub(crate) struct Compression;
+#[derive(Default)]
+pub(crate) struct Compression {
+    recent: Mutex<Recent>,
+}
+
+/// What was computed for the pages that were sent last, by their content: no visitor gets anything
+/// that was computed for another content.
+#[derive(Default)]
+struct Recent {
+    /// What was used since `older` was.
+    newer: HashMap<Vec<u8>, Arc<Computed>>,
+    older: HashMap<Vec<u8>, Arc<Computed>>,
+    /// The sum of the sizes of the pages in `newer`, in bytes.
+    size: usize,
+}
+
+/// The entity tag and the compressed form of a page; each is computed when it is first needed.
+#[derive(Default)]
+struct Computed {
+    etag: OnceLock<String>,
+    gzip: OnceLock<Option<Vec<u8>>>,
+}
+
+impl Recent {
+    /// The limit of `size`. Two generations and the compressed forms make less than three times that.
+    const MAX_SIZE: usize = 2 * 1024 * 1024;
+
+    fn of(&mut self, page: &[u8]) -> Arc<Computed> {
+        if let Some(computed) = self.newer.get(page) {
+            return computed.clone();
+        }
+        let computed = self.older.remove(page).unwrap_or_default();
+        if self.size + page.len() > Self::MAX_SIZE {
+            self.older = std::mem::take(&mut self.newer);
+            self.size = 0;
+        }
+        self.size += page.len();
+        self.newer.insert(page.to_owned(), computed.clone());
+        computed
+    }
+}
 
 #[rocket::async_trait]
 impl Fairing for Compression {
@@ -38,11 +82,12 @@ impl Fairing for Compression {
             response.set_status(Status::InternalServerError);
             return;
         };
+        let computed = self.recent.lock().unwrap_or_else(PoisonError::into_inner).of(&page);
         if response.headers().get_one("Cache-Control").is_some_and(|value| value != "no-store") {
             // Weak: the same page with and without compression has the same tag.
-            let etag = format!("W/\"{}\"", hash(&page));
-            let unchanged = CachedTags::of(request).include(&etag);
-            response.set_header(Header::new("ETag", etag));
+            let etag = computed.etag.get_or_init(|| format!("W/\"{}\"", hash(&page)));
+            let unchanged = CachedTags::of(request).include(etag);
+            response.set_header(Header::new("ETag", etag.clone()));
             if unchanged {
                 response.set_status(Status::NotModified);
                 response.remove_header("Content-Type");
@@ -51,13 +96,12 @@ impl Fairing for Compression {
         }
         response.adjoin_header(Header::new("Vary", "Accept-Encoding"));
         // Twice as fast as the default level, and a tenth larger.
-        let small = (page.len() >= MIN_SIZE && takes_gzip(request))
-            .then(|| gzip(&page, Level::fast()))
-            .flatten();
-        let body = match small {
-            Some(small) => {
+        let is_worth_it = page.len() >= MIN_SIZE && takes_gzip(request);
+        let compressed = || computed.gzip.get_or_init(|| gzip(&page, Level::fast())).clone();
+        let body = match is_worth_it.then(compressed).flatten() {
+            Some(compressed) => {
                 response.set_header(Header::new("Content-Encoding", "gzip"));
-                small
+                compressed
             }
             None => page,
         };
@@ -102,7 +146,7 @@ fn gzip_is_accepted<'a>(lines: impl Iterator<Item = &'a str>) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::gzip_is_accepted;
+    use super::*;
 
     #[test]
     fn reads_accept_encoding() {
@@ -114,5 +158,23 @@ mod tests {
             assert!(!accepted(line), "{line}");
         }
         assert!(gzip_is_accepted(["br", "gzip"].into_iter()), "more than one header");
+    }
+
+    #[test]
+    fn remembers_computed_forms_by_content_within_a_limit() {
+        let mut recent = Recent::default();
+        let page = |number: usize| format!("{number:01000}").into_bytes();
+        for number in 0..10_000 {
+            let computed = recent.of(&page(number));
+            assert!(computed.etag.get().is_none(), "another page's tag for {number}");
+            computed.etag.get_or_init(|| number.to_string());
+            // A page that is shown again and again stays.
+            let first = recent.of(&page(0));
+            assert_eq!(first.etag.get().map(String::as_str), Some("0"));
+            let sizes = recent.newer.keys().chain(recent.older.keys()).map(Vec::len);
+            assert!(
+                recent.size <= Recent::MAX_SIZE && sizes.sum::<usize>() <= 2 * Recent::MAX_SIZE
+            );
+        }
     }
 }

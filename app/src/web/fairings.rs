@@ -28,7 +28,28 @@ pub(crate) fn shield(https: bool) -> Shield {
 }
 
 /// The Content-Security-Policy of every response.
-pub(crate) struct ContentSecurityPolicy;
+pub(crate) struct ContentSecurityPolicy {
+    pages: String,
+    framed: String,
+}
+
+impl ContentSecurityPolicy {
+    /// The policies of the site.
+    pub(crate) fn new(about: &About) -> Self {
+        // Chromium applies `form-action` to every redirect that follows a form, and the log-out
+        // form leads to the provider, which may pass the log-out on to providers behind it.
+        let forms = if about.https { "https:" } else { "https: http:" };
+        let provider = &about.provider_origin;
+        let policy = |frames: &str| {
+            format!(
+                "default-src 'none'; script-src 'self'; style-src 'self'; \
+                 img-src 'self' https: {provider}; form-action 'self' {forms}; base-uri 'none'; \
+                 frame-ancestors {frames}"
+            )
+        };
+        Self { pages: policy("'none'"), framed: policy(provider) }
+    }
+}
 
 #[rocket::async_trait]
 impl Fairing for ContentSecurityPolicy {
@@ -37,25 +58,14 @@ impl Fairing for ContentSecurityPolicy {
     }
 
     async fn on_response<'r>(&self, request: &'r Request<'_>, response: &mut Response<'r>) {
-        let Some(about) = request.rocket().state::<About>() else {
-            return;
-        };
-        // Chromium applies `form-action` to every redirect that follows a form, and the log-out
-        // form leads to the provider, which may pass the log-out on to providers behind it.
-        let forms = if about.https { "https:" } else { "https: http:" };
-        let pictures = &about.provider_origin;
         // Only the address for front-channel log-out may be framed, by the provider's log-out page.
         let is_framed = request.uri().path() == FRONT_CHANNEL;
-        let frames = if is_framed { pictures } else { "'none'" };
         if is_framed {
             // It cannot allow a single other origin (RFC 7034, section 2.1).
             response.remove_header("X-Frame-Options");
         }
-        let policy = format!(
-            "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' https: {pictures}; \
-             form-action 'self' {forms}; base-uri 'none'; frame-ancestors {frames}"
-        );
-        response.set_header(Header::new("Content-Security-Policy", policy));
+        let policy = if is_framed { &self.framed } else { &self.pages };
+        response.set_header(Header::new("Content-Security-Policy", policy.clone()));
         response.set_header(Header::new("Cross-Origin-Opener-Policy", "same-origin"));
     }
 }

@@ -13,6 +13,7 @@ mod page;
 pub(crate) mod public_address;
 mod reference;
 mod responses;
+mod templates;
 pub mod theme;
 mod timestamp;
 
@@ -23,4 +24,5 @@ pub use notice::{Notice, WithNotice};
 pub use page::{Page, View};
 pub use reference::Reference;
 pub use responses::{NoBody, SeeOther};
+pub use templates::Templates;
 pub use timestamp::Timestamp;

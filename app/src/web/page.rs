@@ -1,12 +1,11 @@
 use rocket::{
     Request,
     http::{Header, Status},
-    response::{self, Responder, Response},
+    response::{self, Responder, Response, content::RawHtml},
 };
-use rocket_dyn_templates::{Template, context};
 use serde::Serialize;
 
-use super::{Notice, assets::Assets, theme::Theme};
+use super::{Notice, assets::Assets, templates::Templates, theme::Theme};
 use crate::{About, sign_in::guards::Visitor};
 
 /// Larger than any page: Rocket's default of 4,096 bytes would cost two writes for most of them.
@@ -40,6 +39,28 @@ impl<'r, V: View> Page<'r, V> {
     }
 }
 
+/// What the layout shows, on each page.
+#[derive(Serialize)]
+struct Layout<'a> {
+    path: &'a str,
+    theme: Option<Theme>,
+    signed_in: bool,
+    /// Whether it is not known who the visitor is.
+    unknown: bool,
+    name: Option<&'a str>,
+    notice: Option<&'static str>,
+    development: bool,
+    css: &'a str,
+    js: &'a str,
+    icon: &'a str,
+}
+
+#[derive(Serialize)]
+struct Context<'a, V> {
+    layout: Layout<'a>,
+    page: V,
+}
+
 impl<'r, V: View> Responder<'r, 'static> for Page<'r, V> {
     fn respond_to(self, request: &'r Request<'_>) -> response::Result<'static> {
         let state = request.rocket();
@@ -48,21 +69,23 @@ impl<'r, V: View> Responder<'r, 'static> for Page<'r, V> {
         };
         let session = self.visitor.session;
         let unknown = self.visitor.is_unknown;
+        let name = session.map(|session| session.identity.display_name());
         let notice = Notice::of(request);
-        let layout = context! {
+        let layout = Layout {
             path: request.uri().path().as_str(),
             theme: Theme::of(request.cookies()),
             signed_in: session.is_some(),
             unknown,
-            name: session.map(|session| session.identity.display_name()),
+            name: name.as_deref(),
             notice: notice.and_then(|notice| notice.text(session.is_some() || unknown)),
             development: about.development,
             css: assets.css(),
             js: assets.js(),
             icon: assets.icon(),
         };
-        let page = Template::render(V::TEMPLATE, context! { layout, page: self.view });
-        let mut response = Response::build_from(page.respond_to(request)?);
+        let context = Context { layout, page: self.view };
+        let page = Templates::render(request, V::TEMPLATE, context)?;
+        let mut response = Response::build_from(RawHtml(page).respond_to(request)?);
         if notice.is_some() {
             response.header_adjoin(Notice::removal(request));
         }

@@ -1,0 +1,36 @@
+//! Lists the page templates, so that the program can embed them.
+
+use std::{
+    env, fs,
+    io::{self, Write},
+    path::{Path, PathBuf},
+};
+
+const EXTENSION: &str = ".html.j2";
+
+fn main() -> io::Result<()> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../templates").canonicalize()?;
+    println!("cargo::rerun-if-changed={}", folder.display());
+    let output = env::var_os("OUT_DIR").map(PathBuf::from).unwrap_or_default();
+    let mut list = fs::File::create(output.join("templates.rs"))?;
+    writeln!(list, "&[")?;
+    for subfolder in ["", "partials"] {
+        let mut files: Vec<_> =
+            fs::read_dir(folder.join(subfolder))?.collect::<io::Result<Vec<_>>>()?;
+        files.sort_by_key(fs::DirEntry::file_name);
+        for file in files {
+            let name = file.file_name();
+            let Some(stem) = name.to_str().and_then(|name| name.strip_suffix(EXTENSION)) else {
+                continue;
+            };
+            let name = Path::new(subfolder).join(stem);
+            writeln!(
+                list,
+                "    ({:?}, include_str!({:?})),",
+                name.display().to_string(),
+                file.path()
+            )?;
+        }
+    }
+    writeln!(list, "]")
+}
