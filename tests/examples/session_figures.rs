@@ -104,8 +104,8 @@ async fn main() {
 
     let server = Redis::start();
     let (redis_clock, redis_random) = (clock.clone(), random.clone());
-    let store =
-        ServerSideSessions::in_redis(settings(), &server.url(), None, redis_clock, redis_random);
+    let address = server.url().parse().unwrap();
+    let store = ServerSideSessions::in_redis(settings(), &address, None, redis_clock, redis_random);
     let store = Arc::new(store.unwrap());
     measure("Redis, 10,000 sessions", &browser(store.clone(), store.replay_guard()).await).await;
 

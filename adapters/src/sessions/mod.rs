@@ -23,7 +23,7 @@ pub use self::{
     cookie::CookieSessions,
     cookies::CookieSettings,
     keys::{InvalidKey, KeyMaterial},
-    server_side::ServerSideSessions,
+    server_side::{InvalidRedisAddress, RedisAddress, ServerSideSessions},
 };
 
 /// Makes the session store of the visitor behind one request.

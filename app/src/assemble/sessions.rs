@@ -57,10 +57,10 @@ pub(super) fn open_sessions(
         Store::Database => {
             ServerSideSessions::in_database(cookies.clone(), database, clock.clone(), randomness)
         }
-        Store::Redis(url) => {
+        Store::Redis(address) => {
             let roots = settings.ssl_cert_file.as_deref();
             let (cookies, clock) = (cookies.clone(), clock.clone());
-            ServerSideSessions::in_redis(cookies, url.expose(), roots, clock, randomness)
+            ServerSideSessions::in_redis(cookies, address, roots, clock, randomness)
                 .map_err(AssembleError::Redis)?
         }
     };

@@ -29,7 +29,7 @@ use files::Files;
 pub use provider::{Provider, Registration};
 use reader::Reader;
 pub use reader::{KEYS, Problem, Problems};
-pub use sessions::{RedisUrl, Store};
+pub use sessions::Store;
 use sources::Environment;
 
 use crate::web::client_address::TrustedProxies;

@@ -28,7 +28,10 @@ pub(super) fn read(read: &mut Reader, debug_profile: bool) -> Vec<&'static str> 
         }
     };
     note("DATABASE_URL", database::is_plaintext, "sslmode=require");
-    note("REDIS_URL", |address| is_remote(address, "redis"), "rediss://");
+    let redis = |address: &str| {
+        ["redis", "redis+sentinel"].iter().any(|scheme| is_remote(address, scheme))
+    };
+    note("REDIS_URL", redis, "rediss:// or rediss+sentinel://");
     note("API_SERVER_URL", |address| is_remote(address, "http"), "https://");
     note("OIDC_DISCOVERY_URL", |address| is_remote(address, "http"), "https://");
     found
@@ -96,6 +99,9 @@ mod tests {
         for (pairs, key) in [
             (vec![REDIS, ("REDIS_URL", "redis://cache.example")], "REDIS_URL"),
             (vec![REDIS, ("REDIS_URL", "redis://jo:p@ss@10.0.0.1:6379/1")], "REDIS_URL"),
+            (vec![REDIS, ("REDIS_URL", "redis://127.0.0.1,cache.example:7001")], "REDIS_URL"),
+            (vec![REDIS, ("REDIS_URL", "redis+sentinel://:p@a.example/main")], "REDIS_URL"),
+            (vec![REDIS, ("REDIS_URL", "redis+sentinel://[::1],10.0.0.1/main")], "REDIS_URL"),
             (vec![("API_SERVER_URL", "http://api.example/v1")], "API_SERVER_URL"),
             (vec![("API_SERVER_URL", "http://[fd00::1]:6060")], "API_SERVER_URL"),
             (vec![("API_SERVER_URL", "http://localhost.example")], "API_SERVER_URL"),
@@ -139,7 +145,15 @@ mod tests {
         ] {
             assert!(release(&[("DATABASE_URL", address)]).is_ok(), "{address}");
         }
-        for address in ["rediss://cache.example", "redis://127.0.0.1:6380/2", "redis://u:p@[::1]"] {
+        for address in [
+            "rediss://cache.example",
+            "rediss://cache.example,cache2.example",
+            "rediss+sentinel://cache.example/main",
+            "redis://127.0.0.1:6380/2",
+            "redis://u:p@[::1]",
+            "redis://127.0.0.1:7001,localhost:7002",
+            "redis+sentinel://127.0.0.1:5000,[::1]:5000/main",
+        ] {
             assert!(release(&[REDIS, ("REDIS_URL", address)]).is_ok(), "{address}");
         }
         for address in ["https://api.example", "http://localhost:6060", "http://127.9.9.9"] {

@@ -1,10 +1,8 @@
 //! Where sessions are stored, for how long, and with which keys.
 
-use std::fmt;
-
 use chrono::TimeDelta;
+use portico_adapters::sessions::RedisAddress;
 use portico_domain::model::Lifetimes;
-use url::Url;
 
 use super::{SecretKey, reader::Reader};
 
@@ -16,41 +14,16 @@ pub enum Store {
     /// In the database of `DATABASE_URL`.
     Database,
     /// In Redis.
-    Redis(RedisUrl),
-}
-
-/// `REDIS_URL`; may hold a password, so that `Debug` hides it.
-#[derive(Clone)]
-pub struct RedisUrl(String);
-
-impl fmt::Debug for RedisUrl {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("redis://…")
-    }
-}
-
-impl RedisUrl {
-    fn parse(text: &str) -> Option<Self> {
-        let url = Url::parse(text).ok()?;
-        let database = url.path().trim_start_matches('/');
-        let is_redis = matches!(url.scheme(), "redis" | "rediss") && url.has_host();
-        let numbered = database.is_empty() || database.parse::<u32>().is_ok();
-        (is_redis && numbered).then(|| Self(text.to_owned()))
-    }
-
-    /// The address itself, with its password.
-    pub fn expose(&self) -> &str {
-        &self.0
-    }
+    Redis(Box<RedisAddress>),
 }
 
 /// `SESSION_STORE` and `REDIS_URL`, which belong together. A cookie store where a problem was noted.
 pub(super) fn store(read: &mut Reader) -> Store {
-    let address = "redis://… or rediss://…";
+    let address = "redis://…, rediss://… or redis+sentinel://…";
     let kind = read.text("SESSION_STORE").unwrap_or_else(|| "cookie".into());
     if kind == "redis" {
-        let url = read.required("REDIS_URL", address, RedisUrl::parse);
-        return url.map_or(Store::Cookie, Store::Redis);
+        let url = read.required("REDIS_URL", address, |text| text.parse().ok());
+        return url.map_or(Store::Cookie, |url| Store::Redis(Box::new(url)));
     }
     if read.text("REDIS_URL").is_some() {
         read.missing("REDIS_URL", "SESSION_STORE=redis with it");

@@ -110,8 +110,8 @@ impl Shared {
                 ServerSideSessions::in_database(settings.clone(), &database, clock, randomness)
             }
             Kind::Redis => {
-                let (url, clock) = (&self.redis_url, clock.clone());
-                ServerSideSessions::in_redis(settings.clone(), url, None, clock, randomness)
+                let (address, clock) = (self.redis_url.parse().unwrap(), clock.clone());
+                ServerSideSessions::in_redis(settings.clone(), &address, None, clock, randomness)
                     .unwrap()
             }
         };

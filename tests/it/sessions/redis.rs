@@ -35,7 +35,8 @@ fn open(
     clock: Arc<dyn Clock>,
 ) -> Result<Arc<ServerSideSessions>, SessionsUnavailable> {
     let (settings, randomness) = (settings(lifetimes), Arc::new(SystemRandomness));
-    ServerSideSessions::in_redis(settings, url, None, clock, randomness).map(Arc::new)
+    let address = url.parse().unwrap();
+    ServerSideSessions::in_redis(settings, &address, None, clock, randomness).map(Arc::new)
 }
 
 fn stopped_clock() -> Arc<dyn Clock> {
@@ -83,10 +84,4 @@ async fn errors_contain_no_password() {
     let error =
         open(&wrong, LIFETIMES, stopped_clock()).unwrap().check().await.unwrap_err().to_string();
     assert!(!error.contains("hunter"), "{error}");
-    for url in
-        ["redis://:hunter2@[::1", "http://:hunter2@127.0.0.1", "rediss://:hunter2@a/#insecure"]
-    {
-        let error = open(url, LIFETIMES, stopped_clock()).err().unwrap().to_string();
-        assert!(!error.contains("hunter"), "{url}: {error}");
-    }
 }

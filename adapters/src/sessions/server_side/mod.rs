@@ -23,6 +23,7 @@ use rocket::Request;
 use sha2::{Digest, Sha256};
 
 pub(super) use self::backend::{Index, SessionBackend, SessionRecord};
+pub use self::redis::{InvalidRedisAddress, RedisAddress};
 use self::{redis::RedisBackend, seal::Seal};
 use super::{
     Hash, SessionStores,
@@ -72,21 +73,20 @@ impl ServerSideSessions {
         Self::over(settings, tables(database), clock, randomness)
     }
 
-    /// Sessions in Redis, or a server with the same protocol: `redis://…`, or `rediss://…` for TLS,
-    /// with user and password where needed. With TLS the server must present a certificate that
-    /// the system's roots or `extra_roots` vouch for. Needs a Tokio runtime, and does not wait for
-    /// the server.
+    /// Sessions in Redis, or a server with the same protocol. With TLS the server must present a
+    /// certificate that the system's roots or `extra_roots` vouch for. Needs a Tokio runtime, and
+    /// does not wait for the server.
     ///
     /// # Errors
     /// [`SessionsUnavailable`] for an address that cannot be used. The text never contains it.
     pub fn in_redis(
         settings: CookieSettings,
-        url: &str,
+        address: &RedisAddress,
         extra_roots: Option<&Path>,
         clock: Arc<dyn Clock>,
         randomness: Arc<dyn Randomness>,
     ) -> Result<Self, SessionsUnavailable> {
-        let backend = RedisBackend::open(url, extra_roots, settings.lifetimes.absolute)?;
+        let backend = RedisBackend::open(address, extra_roots, settings.lifetimes.absolute)?;
         Ok(Self::over(settings, Arc::new(backend), clock, randomness))
     }
 

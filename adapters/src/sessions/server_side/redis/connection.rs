@@ -1,15 +1,19 @@
 use std::time::Duration;
 
 use redis::{
-    AsyncConnectionConfig, Client, ErrorKind, FromRedisValue, Pipeline, RedisError, RedisResult,
+    AsyncConnectionConfig, Cmd, ErrorKind, FromRedisValue, RedisError, RedisResult,
+    ServerErrorKind,
     aio::MultiplexedConnection,
+    cluster_async::ClusterConnection,
     io::tcp::{TcpSettings, socket2::TcpKeepalive},
 };
 use tokio::{sync::Mutex, time::timeout};
 
+use super::address::Target;
+
 /// Time for an answer on an open connection. A connection that needs more is considered dead: a
 /// firewall that forgot it drops its packets without a reset.
-const LIVENESS_TIMEOUT: Duration = Duration::from_secs(1);
+pub(super) const LIVENESS_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Time to open a connection, and time for the answer on it.
 const TIMEOUT: Duration = Duration::from_secs(3);
@@ -18,32 +22,37 @@ const TIMEOUT: Duration = Duration::from_secs(3);
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
 /// One connection, which all requests share. It is opened when first needed, and replaced within the
-/// request that finds it dead.
+/// request that finds it dead. With a cluster it stands for one connection to each node.
 pub(super) struct Connection {
-    client: Client,
     current: Mutex<Current>,
 }
 
-#[derive(Default)]
 struct Current {
-    connection: Option<MultiplexedConnection>,
+    target: Target,
+    open: Option<Open>,
     /// Counts the connections, so that a late failure of an old one does not close its successor.
     number: u64,
 }
 
+#[derive(Clone)]
+enum Open {
+    Server(MultiplexedConnection),
+    Cluster(ClusterConnection),
+}
+
 impl Connection {
     /// Does not wait for the server.
-    pub(super) fn new(client: Client) -> Self {
-        Self { client, current: Mutex::default() }
+    pub(super) fn new(target: Target) -> Self {
+        Self { current: Mutex::new(Current { target, open: None, number: 0 }) }
     }
 
-    /// Runs the commands; once more on a new connection where the current one is broken or silent.
-    /// The commands may have been executed although their answer was lost.
-    pub(super) async fn query<T: FromRedisValue>(&self, pipeline: &Pipeline) -> RedisResult<T> {
-        let (mut connection, number, is_new) = self.current().await?;
+    /// Runs the command; once more on a new connection where the current one is broken or silent, or
+    /// leads to a server that is no longer the master. The command may have been executed although
+    /// its answer was lost.
+    pub(super) async fn query<T: FromRedisValue>(&self, command: &Cmd) -> RedisResult<T> {
+        let (open, number, is_new) = self.current().await?;
         let limit = if is_new { TIMEOUT } else { LIVENESS_TIMEOUT };
-        let answer = within(limit, pipeline.query_async(&mut connection)).await;
-        match answer {
+        match within(limit, open.query(command)).await {
             Err(error) if is_broken(&error) => {
                 self.discard(number).await;
                 if is_new {
@@ -53,8 +62,8 @@ impl Connection {
             answer => return answer,
         }
         log::warn!("redis: the connection is broken or silent, trying a new one");
-        let (mut connection, number, _) = self.current().await?;
-        let answer = within(TIMEOUT, pipeline.query_async(&mut connection)).await;
+        let (open, number, _) = self.current().await?;
+        let answer = within(TIMEOUT, open.query(command)).await;
         if answer.as_ref().is_err_and(is_broken) {
             self.discard(number).await;
         }
@@ -63,21 +72,16 @@ impl Connection {
 
     /// The current connection, its number, and whether it was opened just now. Requests that come
     /// while one is being opened wait for it, no longer than opening may take.
-    async fn current(&self) -> RedisResult<(MultiplexedConnection, u64, bool)> {
+    async fn current(&self) -> RedisResult<(Open, u64, bool)> {
         within(TIMEOUT, async {
             let mut current = self.current.lock().await;
-            if let Some(connection) = &current.connection {
-                return Ok((connection.clone(), current.number, false));
+            if let Some(open) = &current.open {
+                return Ok((open.clone(), current.number, false));
             }
-            // The limits of this module apply instead.
-            let config = AsyncConnectionConfig::new()
-                .set_connection_timeout(None)
-                .set_response_timeout(None);
-            let connection =
-                self.client.get_multiplexed_async_connection_with_config(&config).await?;
+            let open = current.target.connect().await?;
             current.number += 1;
-            current.connection = Some(connection.clone());
-            Ok((connection, current.number, true))
+            current.open = Some(open.clone());
+            Ok((open, current.number, true))
         })
         .await
     }
@@ -85,7 +89,33 @@ impl Connection {
     async fn discard(&self, number: u64) {
         let mut current = self.current.lock().await;
         if current.number == number {
-            current.connection = None;
+            current.open = None;
+        }
+    }
+}
+
+impl Target {
+    async fn connect(&mut self) -> RedisResult<Open> {
+        // The limits of this module apply instead.
+        let config =
+            AsyncConnectionConfig::new().set_connection_timeout(None).set_response_timeout(None);
+        Ok(match self {
+            Self::Server(client) => {
+                Open::Server(client.get_multiplexed_async_connection_with_config(&config).await?)
+            }
+            Self::Sentinel(client) => {
+                Open::Server(client.get_async_connection_with_config(&config).await?)
+            }
+            Self::Cluster(client) => Open::Cluster(client.get_async_connection().await?),
+        })
+    }
+}
+
+impl Open {
+    async fn query<T: FromRedisValue>(self, command: &Cmd) -> RedisResult<T> {
+        match self {
+            Self::Server(mut connection) => command.query_async(&mut connection).await,
+            Self::Cluster(mut connection) => command.query_async(&mut connection).await,
         }
     }
 }
@@ -99,8 +129,12 @@ pub(super) fn tcp_settings() -> TcpSettings {
     settings
 }
 
+/// `READONLY` comes from a server that was the master when the connection was opened.
 fn is_broken(error: &RedisError) -> bool {
-    error.is_io_error() || error.is_connection_dropped() || error.is_unrecoverable_error()
+    error.is_io_error()
+        || error.is_connection_dropped()
+        || error.is_unrecoverable_error()
+        || error.kind() == ErrorKind::Server(ServerErrorKind::ReadOnly)
 }
 
 async fn within<T>(
