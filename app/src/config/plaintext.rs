@@ -28,9 +28,8 @@ pub(super) fn read(read: &mut Reader, debug_profile: bool) -> Vec<&'static str> 
         }
     };
     note("DATABASE_URL", database::is_plaintext, "sslmode=require");
-    let redis = |address: &str| {
-        ["redis", "redis+sentinel"].iter().any(|scheme| is_remote(address, scheme))
-    };
+    let redis =
+        |address: &str| ["redis", "redis+sentinel"].iter().any(|scheme| is_remote(address, scheme));
     note("REDIS_URL", redis, "rediss:// or rediss+sentinel://");
     note("API_SERVER_URL", |address| is_remote(address, "http"), "https://");
     note("OIDC_DISCOVERY_URL", |address| is_remote(address, "http"), "https://");

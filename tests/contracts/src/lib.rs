@@ -77,6 +77,18 @@ macro_rules! contract_tests {
     };
 }
 
+/// Calls one clause after the other.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! contract_calls {
+    ([$adapter:expr] $contract:ident: $($clause:ident)+) => {
+        $({
+            let (adapter, _keep_alive) = $adapter.await;
+            ::std::boxed::Box::pin($crate::$contract::$clause(adapter)).await;
+        })+
+    };
+}
+
 /// The names of the clauses.
 #[doc(hidden)]
 #[macro_export]

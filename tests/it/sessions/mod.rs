@@ -6,6 +6,7 @@ mod keys;
 mod pgbouncer;
 mod read_only;
 mod redis;
+mod replicated_redis;
 mod server_side;
 
 use std::{sync::Arc, time::Duration};

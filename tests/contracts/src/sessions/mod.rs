@@ -68,6 +68,9 @@ type TestSite = Arc<dyn Site>;
 /// last as long as [`LIFETIMES`] say, and a value to keep alive during the test; then attributes
 /// for all tests, if any.
 ///
+/// With `@in_one_test` before the future it calls one clause after the other instead, for a server
+/// that takes long to start.
+///
 /// [`Site`]: crate::sessions::Site
 /// [`LIFETIMES`]: crate::sessions::LIFETIMES
 #[macro_export]
@@ -112,6 +115,9 @@ macro_rules! session_store_contract {
             replay_guard_accepts_value_once
             check_succeeds
         }
+    };
+    (@in_one_test $adapter:expr) => {
+        $crate::session_store_contract!(@clauses contract_calls [$adapter]);
     };
     ($($arguments:tt)+) => {
         $crate::session_store_contract!(@clauses contract_tests [$($arguments)+]);

@@ -1,5 +1,9 @@
-//! A Redis server to throw away.
+//! Redis servers to throw away: one, a cluster, and a master with Sentinels.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test whose server is missing fails")]
+
+mod cluster;
+mod node;
+mod sentinel;
 
 use std::{
     io::{BufRead, BufReader, Write},
@@ -12,6 +16,7 @@ use async_trait::async_trait;
 use portico_contracts::{ReadOnly, Server};
 use tempfile::TempDir;
 
+pub use self::{cluster::RedisCluster, sentinel::RedisWithSentinels};
 use crate::{free_port::free_port, tools};
 
 /// How long the server may take to start.

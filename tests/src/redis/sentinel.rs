@@ -1,0 +1,72 @@
+//! Redis with Sentinels to throw away.
+
+use super::node::{Node, until};
+
+const SENTINELS: usize = 3;
+
+/// The name under which the Sentinels know the master.
+const SERVICE: &str = "portico";
+
+const CONFIGURATION: &str = "save ''\nrepl-diskless-sync-delay 0\n";
+
+/// A master with a replica, and three Sentinels that watch them, on loopback. They keep nothing on
+/// disk but their configuration.
+pub struct RedisWithSentinels {
+    master: Node,
+    _replica: Node,
+    sentinels: Vec<Node>,
+}
+
+impl RedisWithSentinels {
+    /// Starts the servers, and waits until the Sentinels know each other and the replica.
+    ///
+    /// # Panics
+    /// When the program is missing, or the servers are not ready in time.
+    pub fn start() -> Self {
+        let master = Node::start(CONFIGURATION);
+        let replicaof = format!("{CONFIGURATION}replicaof 127.0.0.1 {}\n", master.port());
+        let replica = Node::start(&replicaof);
+        until("the replica follows its master", || {
+            replica.ask(&["INFO", "replication"]).contains("master_link_status:up")
+        });
+        // Short, so that a failover takes a few seconds.
+        let configuration = format!(
+            "sentinel monitor {SERVICE} 127.0.0.1 {} 2\n\
+             sentinel down-after-milliseconds {SERVICE} 2000\n\
+             sentinel failover-timeout {SERVICE} 5000\n",
+            master.port()
+        );
+        let sentinels: Vec<Node> = (0..SENTINELS).map(|_| Node::start(&configuration)).collect();
+        for sentinel in &sentinels {
+            until("the Sentinels know each other and the replica", || {
+                sentinel.ask(&["INFO", "sentinel"]).contains("status=ok,")
+                    && sentinel.ask(&["INFO", "sentinel"]).contains("slaves=1,sentinels=3")
+            });
+        }
+        Self { master, _replica: replica, sentinels }
+    }
+
+    /// The address of the service.
+    #[must_use]
+    pub fn url(&self) -> String {
+        let hosts = self.sentinels.iter().map(|node| format!("127.0.0.1:{}", node.port()));
+        format!("redis+sentinel://{}/{SERVICE}", hosts.collect::<Vec<_>>().join(","))
+    }
+
+    /// Deletes all keys.
+    ///
+    /// # Panics
+    /// When the master is down.
+    pub fn clear(&self) {
+        self.master.ask(&["FLUSHALL"]);
+    }
+
+    /// Kills the master, once the replica has all writes up to now.
+    ///
+    /// # Panics
+    /// When the replica lags behind for seconds.
+    pub fn kill_master(&mut self) {
+        self.master.replicate();
+        self.master.kill();
+    }
+}
