@@ -29,6 +29,7 @@ mod provider_faults;
 mod provider_logout;
 mod public_address;
 mod readiness;
+mod redis_failover;
 mod refresh;
 mod repository;
 mod sessions;
