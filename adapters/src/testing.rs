@@ -243,15 +243,16 @@ impl SessionStore for Browser {
     ) -> Result<Option<Session>, SaveSessionError> {
         // The renewal lives only as long as this call: the request is made in this task, and the
         // two meet in channels.
-        let (ask, mut asked) = tokio::sync::mpsc::channel::<Session>(1);
+        let (sender, mut receiver) = tokio::sync::mpsc::channel::<Session>(1);
         let (answer, answers) = tokio::sync::mpsc::channel::<Renewal>(1);
-        let forwarded = ForwardedRenewal { ask, answers: tokio::sync::Mutex::new(answers) };
+        let forwarded =
+            ForwardedRenewal { requests: sender, answers: tokio::sync::Mutex::new(answers) };
         let stale = stale.clone();
         let request = self.request(|visitor| {
             Box::pin(async move { visitor.session.refresh(&stale, &forwarded).await })
         });
         let renewals = async {
-            while let Some(session) = asked.recv().await {
+            while let Some(session) = receiver.recv().await {
                 let _ = answer.send(renewal.renew(&session).await).await;
             }
         };
@@ -265,14 +266,14 @@ impl SessionStore for Browser {
 
 /// Sends the session to the task that has the renewal, and receives the result.
 struct ForwardedRenewal {
-    ask: tokio::sync::mpsc::Sender<Session>,
+    requests: tokio::sync::mpsc::Sender<Session>,
     answers: tokio::sync::Mutex<tokio::sync::mpsc::Receiver<Renewal>>,
 }
 
 #[async_trait]
 impl TokenRenewal for ForwardedRenewal {
     async fn renew(&self, session: &Session) -> Renewal {
-        self.ask.send(session.clone()).await.unwrap();
+        self.requests.send(session.clone()).await.unwrap();
         self.answers.lock().await.recv().await.unwrap()
     }
 }

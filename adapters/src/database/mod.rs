@@ -1,4 +1,4 @@
-//! Connections to the database: SQLite or PostgreSQL, through Diesel. What is kept in it is defined
+//! Connections to the database: SQLite or PostgreSQL, through Diesel. Its content is defined
 //! by `users` and `sessions`.
 
 mod postgres;

@@ -145,8 +145,8 @@ fn migrate(connection: &mut Blocking) -> diesel::migration::Result<()> {
     if exists.get_result(connection)? {
         let applied: Vec<String> =
             sql::<Text>("select version from __diesel_schema_migrations").load(connection)?;
-        let known: Vec<Box<dyn Migration<Pg>>> = MIGRATIONS.migrations()?;
-        if known.iter().all(|it| applied.contains(&it.name().version().to_string())) {
+        let embedded: Vec<Box<dyn Migration<Pg>>> = MIGRATIONS.migrations()?;
+        if embedded.iter().all(|it| applied.contains(&it.name().version().to_string())) {
             return Ok(());
         }
     }
@@ -166,8 +166,8 @@ impl LastSilence {
         diesel::result::Error::BrokenTransactionManager
     }
 
-    fn is_after(&self, moment: Instant) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).is_some_and(|last| last > moment)
+    fn is_after(&self, time: Instant) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).is_some_and(|last| last > time)
     }
 }
 
@@ -211,7 +211,7 @@ impl Server {
         // Diesel prepares the statements that set the connection up. In one transaction a pooler
         // sends them to one server process.
         tokio::select! {
-            begun = client.batch_execute("begin") => begun.map_err(bad)?,
+            begin = client.batch_execute("begin") => begin.map_err(bad)?,
             ended = &mut connection => {
                 ended.map_err(bad)?;
                 return Err(ConnectionError::BadConnection("the connection was closed".into()));
@@ -248,10 +248,10 @@ fn with_known_sslmode(url: &str) -> String {
     let Some((address, parameters)) = url.split_once('?') else {
         return url.into();
     };
-    let known = |parameter| match parameter {
+    let parse = |parameter| match parameter {
         "sslmode=verify-ca" | "sslmode=verify-full" => "sslmode=require",
         other => other,
     };
-    let parameters: Vec<_> = parameters.split('&').map(known).collect();
+    let parameters: Vec<_> = parameters.split('&').map(parse).collect();
     format!("{address}?{}", parameters.join("&"))
 }

@@ -126,7 +126,7 @@ impl Sqlite {
 }
 
 /// The address of the file for SQLite, which must not create it anew after it was deleted: it would
-/// be empty, and readable by everybody.
+/// be empty, and readable by every user.
 fn address(path: &str) -> String {
     if path == IN_MEMORY {
         return path.into();
@@ -136,13 +136,13 @@ fn address(path: &str) -> String {
 }
 
 /// SQLite does not wait for its busy timeout when two processes turn on the write-ahead log of a new
-/// file at once: the second one has to try again.
+/// file simultaneously: the second one has to retry.
 fn set_up(connection: &mut Blocking) -> diesel::QueryResult<()> {
-    let begun = Instant::now();
+    let start = Instant::now();
     loop {
         match connection.batch_execute(SETUP) {
             Err(error)
-                if error.to_string().contains("locked") && begun.elapsed() < SETUP_TIMEOUT =>
+                if error.to_string().contains("locked") && start.elapsed() < SETUP_TIMEOUT =>
             {
                 std::thread::sleep(Duration::from_millis(5));
             }
@@ -162,7 +162,7 @@ fn migrate(connection: &mut Blocking) -> Result<(), DatabaseUnavailable> {
         .map_err(unavailable)
 }
 
-/// Creates the file before SQLite does, which would make it readable by everybody. An existing file
+/// Creates the file before SQLite does, which would make it readable by every user. An existing file
 /// keeps its mode, and must be one that SQLite can use: SQLite opens a file that it cannot write
 /// for reading, and says so at the first write only.
 fn prepare(path: &Path) -> io::Result<FileId> {
@@ -207,13 +207,13 @@ fn id_of(_: &File) -> io::Result<FileId> {
     Ok((0, 0))
 }
 
-/// Names the file, the cause and, where it lies in the file, what to do.
+/// Names the file, the cause and, if the file is at fault, the remedy.
 fn named(path: &str, cause: impl fmt::Display) -> DatabaseUnavailable {
     let cause = cause.to_string();
-    let says = |words: &[&str]| words.iter().any(|words| cause.contains(words));
-    let remedy = if says(&[NO_DATABASE, "malformed", "already exists"]) {
+    let mentions = |texts: &[&str]| texts.iter().any(|text| cause.contains(text));
+    let remedy = if mentions(&[NO_DATABASE, "malformed", "already exists"]) {
         "; move it away, or set DATABASE_URL to another file"
-    } else if says(&["os error", "readonly", "unable to open"]) {
+    } else if mentions(&["os error", "readonly", "unable to open"]) {
         "; make the file and its folder writable, or set DATABASE_URL to another file"
     } else {
         ""

@@ -34,8 +34,8 @@ pub struct CookieLoginAttempts {
 }
 
 impl CookieLoginAttempts {
-    /// Attempts in cookies as the settings say. The replay guard makes an attempt good for one
-    /// response, also where the browser sends its cookie twice or somebody copied it.
+    /// Attempts in cookies as the settings say. The replay guard accepts an attempt for one
+    /// response only, also where its cookie was copied or is sent twice.
     pub fn new(
         settings: CookieSettings,
         replay_guard: Arc<dyn ReplayGuard>,

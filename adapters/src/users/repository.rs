@@ -108,8 +108,8 @@ macro_rules! user_repository_on {
             async fn check(&self) -> Result<(), UsersUnavailable> {
                 self.1.check_write().await?;
                 // Changes no user, and fails without the table or the right to write it.
-                let nobody = users::table.find(("", ""));
-                let write = diesel::update(nobody).set(users::logins.eq(users::logins));
+                let no_user = users::table.find(("", ""));
+                let write = diesel::update(no_user).set(users::logins.eq(users::logins));
                 let mut connection = connection(self.0.get()).await?;
                 with_timeout(write.execute(&mut connection)).await?;
                 Ok(())

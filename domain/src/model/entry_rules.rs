@@ -42,7 +42,7 @@ pub struct RequiredClaim {
     pub value: String,
 }
 
-/// The rules; by default everybody may log in.
+/// The rules; by default every user may log in.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct EntryRules {
     /// The domains of the e-mail addresses; any where it is empty. Where it is not, the provider must

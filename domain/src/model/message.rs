@@ -12,7 +12,7 @@ pub struct Message {
 /// Which message to read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Topic {
-    /// For everybody.
+    /// For every visitor.
     Public,
     /// For users who are logged in.
     Protected,

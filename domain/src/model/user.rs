@@ -28,14 +28,14 @@ impl Subject {
     }
 }
 
-/// Who logged in, as the provider told and the adapter verified it.
+/// The user who logged in, as the provider states and the adapter verified.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Identity {
     /// The user.
     pub subject: Subject,
     /// All claims: those of the ID token, with userinfo's added.
     pub claims: Claims,
-    /// What the user may do, as far as the provider tells the site; often nothing.
+    /// What the user may do, as far as the provider states it; often empty.
     pub permissions: Permissions,
     /// The answer of the token endpoint.
     pub tokens: Tokens,

@@ -3,7 +3,7 @@ use async_trait::async_trait;
 use super::SessionsUnavailable;
 use crate::model::{LoginAttempt, LoginLoopGuard, State};
 
-/// The log-in attempts of the visitor behind one request, kept by the visitor's browser.
+/// The log-in attempts of the visitor behind one request, stored in the visitor's browser.
 ///
 /// A value lives as long as one request and reads its own writes.
 #[cfg_attr(feature = "testing", mockall::automock)]
@@ -21,7 +21,7 @@ pub trait LoginAttempts: Send + Sync {
     /// [`SessionsUnavailable`] when the replay guard is out of reach.
     async fn take(&self, state: &State) -> Result<Option<LoginAttempt>, SessionsUnavailable>;
 
-    /// What the browser's recent log-ins led to; empty where nothing is known.
+    /// The results of the browser's recent log-ins; empty if there were none.
     async fn loop_guard(&self) -> LoginLoopGuard;
 
     /// Replaces what [`Self::loop_guard`] returns, for [`LoginLoopGuard::WINDOW`].

@@ -31,7 +31,7 @@ pub enum MessageError {
     Refused {
         /// Why.
         reason: RefusalReason,
-        /// The API's own words; untrusted text.
+        /// The API's text, which is untrusted.
         text: String,
     },
     /// The API is out of reach or its answer cannot be used, and why.

@@ -24,7 +24,7 @@ pub trait SessionStore: Send + Sync {
     async fn start(&self, session: &Session) -> Result<(), SaveSessionError>;
 
     /// Changes the session if it still exists, and returns it as it is now. `None` where it does
-    /// not exist: a session that was ended stays ended. Simultaneous changes are all kept.
+    /// not exist: a session that was ended stays ended. Simultaneous changes are all applied.
     ///
     /// # Errors
     /// [`SaveSessionError`]: the session is unchanged.
@@ -61,7 +61,7 @@ pub trait TokenRenewal: Send + Sync {
     async fn renew(&self, session: &Session) -> Renewal;
 }
 
-/// What becomes of a session whose tokens were to be renewed.
+/// The result of renewing the tokens of a session.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Renewal {
     /// It goes on with newer tokens.

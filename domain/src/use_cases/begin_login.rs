@@ -18,7 +18,7 @@ pub struct BeginLogin<'a> {
     pub randomness: &'a dyn Randomness,
 }
 
-/// What the visitor asked for.
+/// The log-in that the visitor requests.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LoginRequest {
     /// The page of the provider.
@@ -40,7 +40,7 @@ pub enum BeginLoginOutcome {
     AlreadyLoggedIn(NextPage),
 }
 
-/// Why no log-in was begun.
+/// Why no log-in was started.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BeginLoginError {
     /// The browser's log-ins succeed, and it comes back without a session each time.

@@ -22,14 +22,14 @@ pub struct CompleteLogin<'a> {
     pub rules: &'a EntryRules,
 }
 
-/// Why nobody was logged in.
+/// Why the log-in failed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum LoginError {
     /// This browser began no log-in with this `state`, or has completed it.
     #[error("unknown or used state")]
     NoAttempt,
     /// The log-in took longer than ten minutes.
-    #[error("the log-in was begun more than ten minutes ago")]
+    #[error("the log-in was started more than ten minutes ago")]
     Expired,
     /// The provider answered with an error.
     #[error("the provider answered {:?}", .0.error)]
@@ -70,7 +70,7 @@ impl CompleteLogin<'_> {
     ) -> Result<NextPage, LoginError> {
         // Before the code is spent: with the storage down the callback can be repeated.
         self.users.check().await?;
-        // Taken before anything else can fail: an attempt is good for one callback.
+        // Taken before anything else can fail: an attempt is valid for one callback.
         let attempt = match attempts.take(&callback.state).await? {
             None => Err(LoginError::NoAttempt),
             Some(attempt) if attempt.has_expired(self.clock.now()) => Err(LoginError::Expired),

@@ -1,4 +1,4 @@
-//! What the ports promise, as clauses that every adapter runs.
+//! The contracts of the ports, as clauses that every adapter runs.
 //!
 //! A clause is a function that gets a fresh adapter and panics when the adapter breaks the promise.
 //! A macro for each port makes a test of each clause; the crate that calls it needs `tokio` with

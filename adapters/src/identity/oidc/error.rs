@@ -80,7 +80,7 @@ impl From<ProviderError> for RefreshError {
     }
 }
 
-/// Maximum length of the provider's own words in the log, in characters.
+/// Maximum length of the provider's error description in the log, in characters.
 const MAX_QUOTED: usize = 400;
 
 /// Untrusted text for the log: without control characters, cut after [`MAX_QUOTED`] characters.

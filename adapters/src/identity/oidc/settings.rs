@@ -41,7 +41,7 @@ pub struct OidcSettings {
     /// (`id_token_signed_response_alg`). `None`: RS256 where the provider lists it, else any
     /// asymmetric one that it lists.
     pub id_token_algorithm: Option<SigningAlgorithm>,
-    /// When the userinfo endpoint is asked.
+    /// When userinfo is requested.
     pub userinfo: UserinfoPolicy,
     /// The claims that grant permissions.
     pub permissions: PermissionRules,
@@ -77,7 +77,7 @@ impl ClientAuthMethod {
     }
 }
 
-/// When the userinfo endpoint is asked (OpenID Connect Core, section 5.3).
+/// When userinfo is requested (OpenID Connect Core, section 5.3).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum UserinfoPolicy {
     /// At log-in, where the ID token lacks a claim that a requested scope promises (section 5.4);

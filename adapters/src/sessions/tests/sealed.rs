@@ -116,14 +116,14 @@ async fn revocations_of_one_user_do_not_accumulate() {
         // The acknowledgement was lost: it is written again.
         table.add_revocation(&entry).await.unwrap();
     }
-    let kept = table.revocations_after(&(DateTime::UNIX_EPOCH, [0; 32])).await.unwrap();
+    let stored = table.revocations_after(&(DateTime::UNIX_EPOCH, [0; 32])).await.unwrap();
     assert_eq!(
-        kept.iter().map(|entry| entry.except).collect::<Vec<_>>(),
+        stored.iter().map(|entry| entry.except).collect::<Vec<_>>(),
         [Some([3; 16]), Some([4; 16])]
     );
 }
 
-/// Whoever asks, only a session at the provider from which a session here was started is stored.
+/// A revocation is stored only for a provider session from which a session here was started.
 #[tokio::test]
 async fn revocation_of_unknown_provider_session_stores_nothing() {
     let shared = Arc::new(Shared::new().await);

@@ -124,10 +124,10 @@ impl IdentityProvider for InMemoryProvider {
     ) -> Result<Identity, RedeemError> {
         self.verify_issuer(response.issuer.clone()).await?;
         let mut issued = self.issued().ok_or_else(|| RedeemError::ProviderFault(stopped()))?;
-        let begun = issued.codes.remove(response.code.expose());
-        let begun = begun.filter(|begun| begun.code_verifier == attempt.code_verifier);
-        let begun = begun.ok_or_else(|| RedeemError::CodeRejected("invalid_grant".into()))?;
-        if begun.nonce != attempt.nonce {
+        let started = issued.codes.remove(response.code.expose());
+        let started = started.filter(|started| started.code_verifier == attempt.code_verifier);
+        let started = started.ok_or_else(|| RedeemError::CodeRejected("invalid_grant".into()))?;
+        if started.nonce != attempt.nonce {
             return Err(RedeemError::WrongNonce);
         }
         Ok(Identity { tokens: issued.tokens(), ..fixtures::identity() })

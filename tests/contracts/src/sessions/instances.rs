@@ -202,8 +202,8 @@ pub async fn one_of_simultaneous_takers_gets_the_attempt(site: TestSite) {
     let attempt = attempt_of("a", &site.clock());
     one.remember(&attempt).await.unwrap();
     let other = instances[1].browser(one.cookies()).await;
-    let (here, there) = join(one.take(&attempt.state), other.take(&attempt.state)).await;
-    let taken = [here, there].map(|taken| taken.unwrap().is_some());
+    let (first, second) = join(one.take(&attempt.state), other.take(&attempt.state)).await;
+    let taken = [first, second].map(|taken| taken.unwrap().is_some());
     assert!(taken == [true, false] || taken == [false, true], "{taken:?}");
 }
 
@@ -270,20 +270,20 @@ pub async fn login_after_revocation_stays(site: TestSite) {
 
 /// A value is accepted once, at whatever instance, until its time is over.
 pub async fn replay_guard_accepts_value_once(site: TestSite) {
-    let (here, there) = (site.instance().replay_guard(), site.instance().replay_guard());
+    let (one, other) = (site.instance().replay_guard(), site.instance().replay_guard());
     let clock = site.clock();
     let until = clock.now() + TimeDelta::seconds(60);
-    assert_eq!(here.was_used("jti").await, Ok(false));
-    let (a, b) = join(here.is_first_use("jti", until), there.is_first_use("jti", until)).await;
+    assert_eq!(one.was_used("jti").await, Ok(false));
+    let (a, b) = join(one.is_first_use("jti", until), other.is_first_use("jti", until)).await;
     assert!(a.unwrap() != b.unwrap());
-    assert_eq!(there.was_used("jti").await, Ok(true));
-    assert_eq!(here.is_first_use("another", until).await, Ok(true));
+    assert_eq!(other.was_used("jti").await, Ok(true));
+    assert_eq!(one.is_first_use("another", until).await, Ok(true));
     clock.advance(TimeDelta::seconds(59));
-    assert_eq!(here.is_first_use("jti", until).await, Ok(false));
+    assert_eq!(one.is_first_use("jti", until).await, Ok(false));
     clock.advance(TimeDelta::seconds(1));
-    assert_eq!(there.was_used("jti").await, Ok(false));
+    assert_eq!(other.was_used("jti").await, Ok(false));
     let until = clock.now() + TimeDelta::seconds(60);
-    assert_eq!(here.is_first_use("jti", until).await, Ok(true));
+    assert_eq!(one.is_first_use("jti", until).await, Ok(true));
 }
 
 /// Text is kept to the byte, whatever it contains, long tokens as well, and a revocation finds it.

@@ -20,7 +20,7 @@ fn large_session(clock: &ManualClock) -> Session {
     session
 }
 
-/// Nobody is logged in at first.
+/// A new browser has no session.
 pub async fn new_browser_has_no_session(site: TestSite) {
     let store = new_browser(&*site).await;
     assert_eq!(store.current().await, Ok(None));
@@ -37,7 +37,7 @@ pub async fn returns_started_session(site: TestSite) {
     assert_eq!(store.current().await, Ok(Some(session)));
 }
 
-/// After its end nobody is logged in.
+/// A session that was ended is not returned.
 pub async fn ended_session_is_gone(site: TestSite) {
     let store = new_browser(&*site).await;
     let clock = site.clock();
@@ -193,7 +193,7 @@ pub async fn attempts_are_taken_in_any_order(site: TestSite) {
     }
 }
 
-/// Log-in and log-out in one tab do not affect a log-in that was begun in another.
+/// Log-in and log-out in one tab do not affect a log-in that was started in another.
 pub async fn sessions_leave_attempts_alone(site: TestSite) {
     let store = new_browser(&*site).await;
     let clock = site.clock();
@@ -221,11 +221,11 @@ pub async fn keeps_large_session_whole(site: TestSite) {
     let store = new_browser(&*site).await;
     let session = large_session(&site.clock());
     store.start(&session).await.unwrap();
-    let mut kept = store.current().await.unwrap().unwrap();
-    if kept.identity.tokens.id_token.is_none() {
-        kept.identity.tokens.id_token = session.identity.tokens.id_token.clone();
+    let mut stored = store.current().await.unwrap().unwrap();
+    if stored.identity.tokens.id_token.is_none() {
+        stored.identity.tokens.id_token = session.identity.tokens.id_token.clone();
     }
-    assert_eq!(kept, session);
+    assert_eq!(stored, session);
 }
 
 /// Nothing of a large session is left in the small one after it.

@@ -57,7 +57,7 @@ pub(in crate::identity::oidc) async fn redeem(
         || settings.required_claims.iter().any(|path| path.find(&id_token).is_none());
     let text = |name: &str| id_token.get(name).and_then(Value::as_str).map(str::to_owned);
     let subject = text("sub").unwrap_or_default();
-    let userinfo = userinfo::ask(provider, documents, token, &subject, needed).await?;
+    let userinfo = userinfo::fetch(provider, documents, token, &subject, needed).await?;
     let stated = StatedClaims {
         id_token: Some(&id_token),
         userinfo: userinfo.claims(),

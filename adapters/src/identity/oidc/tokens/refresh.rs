@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use super::{
     permissions,
     token_endpoint::{TokenError, request_tokens},
-    userinfo::{self, Occasion, UserinfoAnswer},
+    userinfo::{self, Occasion, UserinfoResult},
 };
 use crate::identity::oidc::{
     OidcProvider,
@@ -75,7 +75,7 @@ pub(in crate::identity::oidc) async fn refresh(
     let access_token = permissions::access_token_claims(provider, &documents, token).await;
     let needed = needs_userinfo(provider, session, renewed.as_ref(), access_token.as_ref());
     let subject = &session.subject().subject;
-    let userinfo = userinfo::ask(provider, &documents, token, subject, needed).await?;
+    let userinfo = userinfo::fetch(provider, &documents, token, subject, needed).await?;
     let stated = StatedClaims {
         id_token: renewed.as_ref(),
         userinfo: userinfo.claims(),
@@ -119,20 +119,20 @@ fn current_claims(
     required: &[ClaimPath],
     session: &Session,
     id_token: Option<Map<String, Value>>,
-    userinfo: UserinfoAnswer,
+    userinfo: UserinfoResult,
 ) -> Option<Claims> {
     let earlier = session.identity.claims.to_map();
     let mut claims = earlier.clone();
     let (mut stated, _) = session.identity.claims.by_source();
     if let Some(id_token) = id_token {
         stated = update_claims(stated, id_token.clone());
-        if !matches!(userinfo, UserinfoAnswer::Failed) {
+        if !matches!(userinfo, UserinfoResult::Failed) {
             required.iter().for_each(|path| path.remove_from(&mut claims));
         }
         claims = update_claims(claims, id_token);
     }
     let has_answered = userinfo.claims().is_some();
-    if let UserinfoAnswer::Claims(userinfo) = userinfo {
+    if let UserinfoResult::Claims(userinfo) = userinfo {
         claims = update_claims(claims, userinfo);
     }
     (has_answered || claims != earlier).then(|| Claims::from_sources(&stated, &claims))

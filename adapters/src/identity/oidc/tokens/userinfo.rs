@@ -1,5 +1,5 @@
-//! The userinfo endpoint (OpenID Connect Core, section 5.3). It adds claims to those of the ID token;
-//! a log-in or a refresh does not depend on its answer, unless the answer lies.
+//! The userinfo endpoint (OpenID Connect Core, section 5.3). It adds claims to those of the ID token. A
+//! log-in or a refresh fails because of it only if the response is about another user or forged.
 
 use std::sync::Arc;
 
@@ -17,17 +17,17 @@ use crate::identity::oidc::{
 
 const ENDPOINT: &str = "userinfo";
 
-/// The answer lies about the user. The text is for the log; it holds no token.
-pub(super) struct UserinfoLie(String);
+/// The response is about another user or forged. The text is for the log; it holds no token.
+pub(super) struct InvalidUserinfo(String);
 
-impl From<UserinfoLie> for RedeemError {
-    fn from(UserinfoLie(cause): UserinfoLie) -> Self {
+impl From<InvalidUserinfo> for RedeemError {
+    fn from(InvalidUserinfo(cause): InvalidUserinfo) -> Self {
         Self::InvalidIdentity(cause)
     }
 }
 
-impl From<UserinfoLie> for RefreshError {
-    fn from(UserinfoLie(cause): UserinfoLie) -> Self {
+impl From<InvalidUserinfo> for RefreshError {
+    fn from(InvalidUserinfo(cause): InvalidUserinfo) -> Self {
         Self::InvalidIdentity(cause)
     }
 }
@@ -41,59 +41,59 @@ pub(super) enum Occasion {
     Refresh,
 }
 
-/// What the endpoint said about the user.
-pub(super) enum UserinfoAnswer {
-    /// It was not asked, or the provider has none.
-    NotAsked,
-    /// It was asked and gave no usable answer.
+/// The result of a request to the endpoint.
+pub(super) enum UserinfoResult {
+    /// No request was made, or the provider has no such endpoint.
+    NotRequested,
+    /// The request failed or had no usable response.
     Failed,
     /// Its claims.
     Claims(Map<String, Value>),
 }
 
-impl UserinfoAnswer {
-    /// The claims; `None` where there was no answer.
+impl UserinfoResult {
+    /// The claims; `None` without a usable response.
     pub(super) fn claims(&self) -> Option<&Map<String, Value>> {
         match self {
             Self::Claims(claims) => Some(claims),
-            Self::NotAsked | Self::Failed => None,
+            Self::NotRequested | Self::Failed => None,
         }
     }
 }
 
-/// Asks for the claims of this user, where [`UserinfoPolicy`] wants them; `needed` decides under
+/// Requests the claims of this user if [`UserinfoPolicy`] says so; `needed` decides under
 /// [`UserinfoPolicy::Auto`]. A failure is logged.
 ///
 /// # Errors
-/// [`UserinfoLie`] when the answer is about another user, or is signed and the signature, the issuer
+/// [`InvalidUserinfo`] when the answer is about another user, or is signed and the signature, the issuer
 /// or the audience is wrong.
-pub(super) async fn ask(
+pub(super) async fn fetch(
     provider: &OidcProvider,
     documents: &Arc<ProviderDocuments>,
     access_token: &str,
     subject: &str,
     needed: bool,
-) -> Result<UserinfoAnswer, UserinfoLie> {
+) -> Result<UserinfoResult, InvalidUserinfo> {
     let wanted = match provider.settings.userinfo {
         UserinfoPolicy::Always => true,
         UserinfoPolicy::Auto => needed,
         UserinfoPolicy::Never => false,
     };
     let endpoint = documents.metadata.userinfo_endpoint.as_ref().filter(|_| wanted);
-    let Some(endpoint) = endpoint else { return Ok(UserinfoAnswer::NotAsked) };
+    let Some(endpoint) = endpoint else { return Ok(UserinfoResult::NotRequested) };
     let answer = match request(provider, documents, endpoint, access_token).await {
         Ok(claims) => verify::verify_userinfo_subject(&claims, subject).map(|()| claims),
         Err(error) => Err(error),
     };
     match answer {
-        Ok(claims) => Ok(UserinfoAnswer::Claims(claims)),
-        Err(UserinfoError::Lie(cause)) => Err(UserinfoLie(cause)),
+        Ok(claims) => Ok(UserinfoResult::Claims(claims)),
+        Err(UserinfoError::Invalid(cause)) => Err(InvalidUserinfo(cause)),
         Err(UserinfoError::Unusable(cause)) => {
             log::warn!(
                 "failed to read userinfo, going on with the ID token's claims: {cause}; \
                  OIDC_USERINFO=never stops asking"
             );
-            Ok(UserinfoAnswer::Failed)
+            Ok(UserinfoResult::Failed)
         }
     }
 }
@@ -139,7 +139,7 @@ async fn request(
     };
     provider.verify(documents, TokenSource::Provider, verify).await.map_err(|error| match error {
         VerificationError::Invalid(cause) => {
-            UserinfoError::Lie(format!("signed userinfo: {cause}"))
+            UserinfoError::Invalid(format!("signed userinfo: {cause}"))
         }
         VerificationError::Provider(error) => error.into(),
     })

@@ -15,7 +15,7 @@ pub(super) struct VerifiedJws<'k> {
     pub(super) key: &'k VerificationKey,
 }
 
-/// What the header's `kid` is good for.
+/// How the header's `kid` is used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum KeyNames {
     /// It selects the key.

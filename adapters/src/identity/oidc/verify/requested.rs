@@ -1,4 +1,4 @@
-//! What the authorization request asked for beside the log-in itself.
+//! What the authorization request required besides the log-in itself.
 
 use chrono::{DateTime, Utc};
 use portico_domain::model::{AuthorizationParameters, CLOCK_LEEWAY};

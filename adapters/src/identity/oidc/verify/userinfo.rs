@@ -32,9 +32,9 @@ const ID_TOKEN_CLAIMS: [&str; 15] = [
 /// Why userinfo is not used. The text is for the log; it holds no token.
 #[derive(Debug)]
 pub(in crate::identity::oidc) enum UserinfoError {
-    /// It is about another user, or its signature, issuer or audience is wrong: whatever it came
-    /// with is not trusted either.
-    Lie(String),
+    /// It is about another user, or its signature, issuer or audience is wrong: the log-in or
+    /// refresh that it belongs to is refused.
+    Invalid(String),
     /// There is no answer that can be used. The ID token identifies the user without it.
     Unusable(String),
 }
@@ -75,7 +75,7 @@ pub(in crate::identity::oidc) fn verify(
 /// have been substituted.
 ///
 /// # Errors
-/// [`UserinfoError::Lie`] when it is about another user; [`UserinfoError::Unusable`] when it does not
+/// [`UserinfoError::Invalid`] when it is about another user; [`UserinfoError::Unusable`] when it does not
 /// say about whom.
 pub(in crate::identity::oidc) fn verify_subject(
     userinfo: &Map<String, Value>,
@@ -83,7 +83,7 @@ pub(in crate::identity::oidc) fn verify_subject(
 ) -> Result<(), UserinfoError> {
     match userinfo.get("sub").and_then(Value::as_str) {
         Some(found) if found == subject => Ok(()),
-        Some(_) => Err(UserinfoError::Lie("userinfo is about another user".into())),
+        Some(_) => Err(UserinfoError::Invalid("userinfo is about another user".into())),
         None => Err(UserinfoError::Unusable("userinfo: it has no sub".into())),
     }
 }
