@@ -1,5 +1,5 @@
-//! Looks for the programs that some tests start, and says by `cfg` which are there, so that the
-//! others show up as ignored, with the package to install.
+//! Finds the programs that some tests start and sets a `cfg` for each. Tests whose program is missing
+//! are ignored, with the package to install.
 //!
 //! `PORTICO_TEST_REQUIRE=postgres,pgbouncer,redis,browser,axe,keycloak` sets the `cfg` of a missing one
 //! all the same: its tests then run, and fail.
@@ -12,7 +12,7 @@ use std::{env, path::PathBuf};
 #[path = "src/tools.rs"]
 mod tools;
 
-/// A `cfg`, and the programs that it stands for: one of each line.
+/// A `cfg`, and the programs that it requires: one of each line.
 const NEEDS: [(&str, &[&[&str]]); 4] = [
     ("postgres", &[tools::INITDB, tools::POSTGRES]),
     ("pgbouncer", &[tools::INITDB, tools::POSTGRES, tools::PGBOUNCER]),
@@ -60,7 +60,7 @@ fn main() {
         }
     }
     // Installing a program changes its folder. A file that does not exist cannot be watched:
-    // cargo would take it for changed, and build again each time.
+    // cargo would consider it changed, and build again each time.
     if !complete {
         for folder in tools::folders() {
             println!("cargo::rerun-if-changed={}", folder.display());

@@ -117,7 +117,7 @@ async fn main() {
     let commands = readme_commands(&clone);
     let [run, _] = &commands[..] else { panic!("two commands in README.md, not {commands:?}") };
     println!("== {run}");
-    let begun = Instant::now();
+    let started_at = Instant::now();
     let mut site = start(&clone, run);
     let pid = site.id().expect("a running command").to_string();
     let errors = collect(site.stderr.take().expect("its error output"));
@@ -132,7 +132,7 @@ async fn main() {
         panic!("{run} ended without printing an address")
     });
     let address = address.await.expect("the site starts in time");
-    println!("== first page after {} s", begun.elapsed().as_secs());
+    println!("== first page after {} s", started_at.elapsed().as_secs());
     follow_the_guide(&address).await;
 
     let killed = Command::new("kill").args(["-INT", &pid]).status().await.expect("kill");

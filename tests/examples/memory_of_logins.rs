@@ -1,8 +1,8 @@
-//! What logins leave in the memory of the process. After `cargo build --release`:
+//! Measures the memory that log-ins leave in the process. After `cargo build --release`:
 //! `cargo run --release -p portico-tests --example memory_of_logins -- 100000 cookie`.
 //!
-//! Starts the site as a process of its own, signs in that many people, each in a fresh browser, and
-//! prints the resident memory of the site before, on the way and after.
+//! Starts the site in its own process, logs that many users in, each in a new browser, and prints the
+//! resident memory of the site before, between and after.
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a program that prints figures")]
 
 use std::{
@@ -24,7 +24,7 @@ use reqwest::{Client, Response, header, redirect::Policy};
 use tokio::task::JoinSet;
 use url::Url;
 
-/// How many sign in at the same time.
+/// Number of simultaneous log-ins.
 const AT_ONCE: usize = 4;
 
 /// Ends the process when it is dropped.
@@ -56,7 +56,7 @@ fn cookies(response: &Response) -> String {
     pairs.collect::<Vec<_>>().join("; ")
 }
 
-/// One login of a browser that the site has never seen, by somebody whom the provider knows.
+/// One log-in in a new browser, by a user with a session at the provider.
 async fn sign_in(http: &Client, site: &Url, at_provider: &str) {
     let login = http.get(site.join("/login").unwrap()).send().await.unwrap();
     let attempt = cookies(&login);
@@ -88,38 +88,38 @@ async fn main() {
         .stderr(Stdio::null())
         .spawn();
     let site = Site(site.unwrap());
-    let person = HttpBrowser::new(url.clone());
+    let browser = HttpBrowser::new(url.clone());
     let tls = portico_adapters::tls::client_config(None).unwrap();
     let http =
         Client::builder().tls_backend_preconfigured(tls).redirect(Policy::none()).build().unwrap();
     while http.get(url.join("/health/live").unwrap()).send().await.is_err() {
         tokio::time::sleep(std::time::Duration::from_millis(50)).await;
     }
-    log_in(&person, "/login", "user@example.com").await;
-    let at_provider = Arc::new(person.cookies().unwrap());
+    log_in(&browser, "/login", "user@example.com").await;
+    let at_provider = Arc::new(browser.cookies().unwrap());
 
     println!("{store}: before {} MiB", site.memory() / 1024);
-    let (begun, done) = (Instant::now(), Arc::new(AtomicUsize::new(0)));
-    let mut people = JoinSet::new();
+    let (start, done) = (Instant::now(), Arc::new(AtomicUsize::new(0)));
+    let mut browsers = JoinSet::new();
     for _ in 0..AT_ONCE {
         let (http, url, done) = (http.clone(), url.clone(), done.clone());
         let at_provider = at_provider.clone();
-        people.spawn(async move {
+        browsers.spawn(async move {
             while done.fetch_add(1, Ordering::SeqCst) < logins {
                 sign_in(&http, &url, &at_provider).await;
             }
         });
     }
     let mut shown = 0;
-    while !people.is_empty() {
+    while !browsers.is_empty() {
         tokio::select! {
-            ended = people.join_next() => ended.unwrap().unwrap(),
+            ended = browsers.join_next() => ended.unwrap().unwrap(),
             () = tokio::time::sleep(std::time::Duration::from_secs(1)) => {}
         }
         let so_far = done.load(Ordering::SeqCst) * 10 / logins;
         if so_far > shown {
             shown = so_far;
-            let seconds = begun.elapsed().as_secs();
+            let seconds = start.elapsed().as_secs();
             println!("{store}: after {so_far}0 % {} MiB, {seconds} s", site.memory() / 1024);
         }
     }

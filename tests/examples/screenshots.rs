@@ -26,7 +26,7 @@ async fn main() {
     println!("{}", folder.canonicalize().unwrap().display());
 }
 
-/// A person with a browser who photographs what they see.
+/// Takes screenshots of a site in a browser.
 struct Walk {
     site: Site,
     browser: Browser,

@@ -1,4 +1,4 @@
-//! What a link to `/login` may ask for, and pages that ask for a fresh login.
+//! Parameters of `/login`, log-ins that third parties initiate, and pages that require a fresh log-in.
 
 use std::{
     sync::Arc,
@@ -29,8 +29,8 @@ fn values(url: &Url, name: &str) -> Vec<String> {
     url.query_pairs().filter(|(key, _)| key == name).map(|(_, value)| value.into()).collect()
 }
 
-async fn is_signed_in(person: &HttpBrowser) -> bool {
-    person.get("/profile").await.status == StatusCode::OK
+async fn is_signed_in(browser: &HttpBrowser) -> bool {
+    browser.get("/profile").await.status == StatusCode::OK
 }
 
 #[tokio::test]
@@ -60,11 +60,11 @@ async fn passes_on_allowed_parameters_only() {
         ("display", "popup"),
     ];
     let link = format!("/login?{}&{}", query(&allowed), query(&others));
-    let url = site.person().get(&link).await.location().unwrap();
+    let url = site.browser().get(&link).await.location().unwrap();
     for (name, value) in allowed {
         assert_eq!(values(&url, name), [value], "{name}");
     }
-    let usual = site.person().get("/login").await.location().unwrap();
+    let usual = site.browser().get("/login").await.location().unwrap();
     for (name, value) in others {
         assert_eq!(values(&url, name).len(), values(&usual, name).len(), "{name}");
         assert!(!values(&url, name).contains(&value.to_owned()), "{name}");
@@ -83,12 +83,12 @@ async fn refuses_repeated_and_malformed_parameters() {
         (&[("login_hint", "a\nb")], "a control character"),
         (&[("login_hint", &long)], "too long"),
     ] {
-        let page = site.person().get(&format!("/login?{}", query(pairs))).await;
+        let page = site.browser().get(&format!("/login?{}", query(pairs))).await;
         assert_eq!(page.status, StatusCode::BAD_REQUEST, "{why}");
         assert_eq!(page.heading(), "This link cannot be followed", "{why}");
     }
-    // What is empty is absent.
-    let page = site.person().get("/login?max_age=&prompt=&login_hint=").await;
+    // Empty parameters count as absent.
+    let page = site.browser().get("/login?max_age=&prompt=&login_hint=").await;
     assert_eq!(page.status, StatusCode::SEE_OTHER);
 }
 
@@ -96,56 +96,58 @@ async fn refuses_repeated_and_malformed_parameters() {
 async fn refuses_login_without_requested_acr_or_organization() {
     let site = Site::start().await;
     for (name, value) in [("acr_values", "gold"), ("organization", "org_1")] {
-        let person = site.person();
-        let page = log_in(&person, &format!("/login?{}", query(&[(name, value)])), USER).await;
+        let browser = site.browser();
+        let page = log_in(&browser, &format!("/login?{}", query(&[(name, value)])), USER).await;
         assert_eq!(page.status, StatusCode::BAD_GATEWAY, "{name}: {}", page.text());
-        assert!(!is_signed_in(&person).await, "{name}");
+        assert!(!is_signed_in(&browser).await, "{name}");
     }
 }
 
 #[get("/keys")]
-fn keys(person: FreshLogin<'_, 1>) -> String {
-    format!("<!doctype html><p>The keys of {}</p>", person.subject().subject)
+fn keys(user: FreshLogin<'_, 1>) -> String {
+    format!("<!doctype html><p>The keys of {}</p>", user.subject().subject)
 }
 
 #[tokio::test]
 async fn requires_fresh_login_and_returns_to_page() {
     let clock = crate::identity::clock_at_now();
-    let ours: Arc<dyn Clock> = clock.clone();
-    let ports: Option<Change> = Some(Box::new(move |ports| ports.clock = ours));
+    let site_clock: Arc<dyn Clock> = clock.clone();
+    let ports: Option<Change> = Some(Box::new(move |ports| ports.clock = site_clock));
     let particular = SiteOptions { routes: routes![keys], ports, ..SiteOptions::default() };
     let site = Site::start_with(particular).await;
-    let (person, _) = site.signed_in(USER).await;
-    assert_eq!(person.get("/keys").await.status, StatusCode::OK);
+    let (browser, _) = site.signed_in(USER).await;
+    assert_eq!(browser.get("/keys").await.status, StatusCode::OK);
     // One second, the leeway for different clocks, and time for the log-in itself.
     clock.advance(TimeDelta::seconds(1 + 60 + 30));
-    let page = person.get("/keys").await;
+    let page = browser.get("/keys").await;
     assert_eq!(page.status, StatusCode::SEE_OTHER);
     let login = page.location().unwrap();
     assert_eq!((login.path(), login.query()), ("/login", Some("max_age=1&next=%2Fkeys")));
-    assert!(is_signed_in(&person).await, "the session goes on meanwhile");
+    assert!(is_signed_in(&browser).await, "the session continues");
 
-    // Although there are sessions here and at the provider, it asks for the password, once the
-    // second has passed.
+    // The provider asks for the password despite its own session, once the second has passed.
     clock.advance(TimeDelta::seconds(-91));
     let start = Instant::now();
     let form = loop {
-        let page = person.visit(login.as_str()).await;
+        let page = browser.visit(login.as_str()).await;
         if page.url.origin() != site.url.origin() {
             break page;
         }
-        assert!(start.elapsed() < Duration::from_secs(10), "the provider never asks");
+        assert!(
+            start.elapsed() < Duration::from_secs(10),
+            "the provider does not ask for the password"
+        );
         tokio::time::sleep(Duration::from_millis(100)).await;
     };
     assert_ne!(form.url.origin(), site.url.origin(), "{}", form.text());
     let fields = [("Email", USER), ("Password", "portico")];
-    let page = person.submit(&form, "Log In", &fields).await;
+    let page = browser.submit(&form, "Log In", &fields).await;
     assert_eq!((page.status, page.url.path()), (StatusCode::OK, "/keys"), "{}", page.text());
 
-    // A stranger's way is the same, and a script is told.
-    let login = site.person().get("/keys").await.location().unwrap();
+    // The same without a session; a JSON request gets 401.
+    let login = site.browser().get("/keys").await.location().unwrap();
     assert_eq!(login.query(), Some("max_age=1&next=%2Fkeys"));
-    assert_eq!(site.person().get_json("/keys").await.status, StatusCode::UNAUTHORIZED);
+    assert_eq!(site.browser().get_json("/keys").await.status, StatusCode::UNAUTHORIZED);
 }
 
 #[tokio::test]
@@ -161,17 +163,17 @@ async fn third_party_initiates_login_to_page_of_this_site_only() {
         ("/protected".into(), "/"),
         (String::new(), "/"),
     ] {
-        let wish = [("iss", issuer), ("target_link_uri", &target), ("login_hint", USER)];
-        let person = site.person();
-        let link = format!("/login?{}", query(&wish));
-        let requested = person.get(&link).await.location().unwrap();
+        let parameters = [("iss", issuer), ("target_link_uri", &target), ("login_hint", USER)];
+        let browser = site.browser();
+        let link = format!("/login?{}", query(&parameters));
+        let requested = browser.get(&link).await.location().unwrap();
         assert_eq!(values(&requested, "login_hint"), [USER]);
-        let page = log_in(&person, &link, USER).await;
+        let page = log_in(&browser, &link, USER).await;
         assert_eq!((page.status, page.url.path()), (StatusCode::OK, path), "{target}");
         assert_eq!(page.url.origin(), site.url.origin());
-        // Who is signed in goes there at once.
-        let there = person.get(&link).await.location().unwrap();
-        assert_eq!((there.origin(), there.path()), (site.url.origin(), path), "{target}");
+        // A logged-in user is redirected directly.
+        let location = browser.get(&link).await.location().unwrap();
+        assert_eq!((location.origin(), location.path()), (site.url.origin(), path), "{target}");
     }
 }
 
@@ -180,23 +182,23 @@ async fn refuses_third_party_login_at_another_issuer() {
     let site = Site::start().await;
     let slash = format!("{}/", site.servers.issuer());
     for issuer in ["https://attacker.example", "", &slash] {
-        let page = site.person().get(&format!("/login?{}", query(&[("iss", issuer)]))).await;
+        let page = site.browser().get(&format!("/login?{}", query(&[("iss", issuer)]))).await;
         assert_eq!(page.status, StatusCode::BAD_REQUEST, "{issuer}");
     }
-    let away = Site::start().await;
-    away.servers.stop_provider().await;
-    let link = format!("/login?{}", query(&[("iss", away.servers.issuer())]));
-    let page = away.person().get(&link).await;
+    let offline = Site::start().await;
+    offline.servers.stop_provider().await;
+    let link = format!("/login?{}", query(&[("iss", offline.servers.issuer())]));
+    let page = offline.browser().get(&link).await;
     assert_eq!(page.status, StatusCode::SERVICE_UNAVAILABLE);
 }
 
 #[tokio::test]
 async fn third_party_initiates_login_by_post() {
     let site = Site::start().await;
-    let wish = [("iss", site.servers.issuer()), ("login_hint", "jo"), ("next", "/admin")];
-    let request = site.person().request(Method::POST, "/login").form(&wish);
+    let parameters = [("iss", site.servers.issuer()), ("login_hint", "jo"), ("next", "/admin")];
+    let request = site.browser().request(Method::POST, "/login").form(&parameters);
     let answer = request.send().await.unwrap();
     assert_eq!(answer.status(), StatusCode::SEE_OTHER);
     let location = answer.headers()["Location"].to_str().unwrap();
-    assert_eq!(location, format!("/login?{}", query(&wish[..2])));
+    assert_eq!(location, format!("/login?{}", query(&parameters[..2])));
 }

@@ -1,4 +1,4 @@
-//! The page about conformance names tests that exist.
+//! `docs/conformance.md` names existing tests.
 
 use std::{path::Path, process::Command};
 

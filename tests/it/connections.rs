@@ -11,7 +11,7 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-/// Within this time the server closes whatever is too slow.
+/// Time within which the server closes slow connections.
 const CLOSED: Duration = Duration::from_secs(4);
 
 const SHORT: Limits = Limits {
@@ -33,7 +33,7 @@ async fn connect(site: &Site) -> TcpStream {
     TcpStream::connect(("127.0.0.1", site.url.port().unwrap())).await.unwrap()
 }
 
-/// What arrives until the server closes the connection.
+/// The bytes that arrive until the server closes the connection.
 async fn read_to_end(stream: &mut TcpStream) -> String {
     let mut all = Vec::new();
     let read = timeout(CLOSED, stream.read_to_end(&mut all)).await.expect("it is closed");
@@ -54,7 +54,7 @@ async fn status_of(site: &Site, path: &str) -> String {
     response.split(' ').nth(1).unwrap_or_default().to_owned()
 }
 
-/// Sends one byte after the other until the server closes; its answer.
+/// Sends one byte after the other until the server closes the connection, and returns the response.
 async fn drip(stream: TcpStream, pause: Duration) -> String {
     let (mut reader, mut writer) = stream.into_split();
     let dripping = async {
@@ -102,11 +102,11 @@ async fn closes_connections_whose_body_does_not_arrive() {
 #[tokio::test]
 async fn closes_idle_connections() {
     let site = site(SHORT).await;
-    let begun = Instant::now();
+    let start = Instant::now();
     let mut idle = sent(&site, "GET /health/live HTTP/1.1\r\nHost: a\r\n\r\n").await;
     let answer = read_to_end(&mut idle).await;
     assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
-    assert!(begun.elapsed() >= SHORT.header, "{:?}", begun.elapsed());
+    assert!(start.elapsed() >= SHORT.header, "{:?}", start.elapsed());
 }
 
 #[tokio::test]
@@ -147,9 +147,9 @@ async fn answers_health_checks_when_all_connections_are_taken() {
         assert_eq!(status_of(&site, "/health/live").await, "200");
     }
     drop(silent);
-    let begun = Instant::now();
+    let start = Instant::now();
     while status_of(&site, "/").await != "200" {
-        assert!(begun.elapsed() < CLOSED, "the connections stay taken");
+        assert!(start.elapsed() < CLOSED, "the connections stay taken");
         sleep(Duration::from_millis(20)).await;
     }
 }
@@ -175,9 +175,9 @@ async fn shutdown_waits_for_requests_and_not_for_idle_connections() {
     let mut busy = sent(&site, "GET /slow HTTP/1.1\r\nHost: a\r\n\r\n").await;
     BEGUN.acquire().await.unwrap().forget();
     let address = ("127.0.0.1", site.url.port().unwrap());
-    let begun = Instant::now();
+    let start = Instant::now();
     site.stop().await;
-    assert!(begun.elapsed() < CLOSED, "{:?}", begun.elapsed());
+    assert!(start.elapsed() < CLOSED, "{:?}", start.elapsed());
     assert!(read_to_end(&mut busy).await.ends_with("done"));
     read_to_end(&mut idle).await;
     read_to_end(&mut silent).await;

@@ -50,8 +50,8 @@ fn sets_cookie(answer: &Response) -> bool {
     answer.headers().contains_key("set-cookie")
 }
 
-/// Headers of a POST that another site may have caused. Each one would be accepted if only the
-/// header that is missing, or comes later, were looked at.
+/// Headers of a POST that another site may have caused. Each set would be accepted if only another
+/// header, or another value of it, decided.
 fn foreign(own: &str) -> Vec<Vec<(&str, &str)>> {
     vec![
         vec![],
@@ -163,7 +163,7 @@ async fn get_logout_asks_for_confirmation_unless_user_navigated() {
 #[tokio::test]
 async fn prefetch_head_and_subresource_start_no_login() {
     let site = Site::start().await;
-    let visitor = site.person();
+    let visitor = site.browser();
     let with = |name, value| [TYPED, &[(name, value)]].concat();
     for path in ["/login", "/login?next=%2Fadmin", "/signup"] {
         for headers in [
@@ -196,7 +196,7 @@ async fn prefetch_head_and_subresource_start_no_login() {
 #[tokio::test]
 async fn head_and_prefetch_of_callback_keep_attempt() {
     let site = Site::start().await;
-    let user = site.person();
+    let user = site.browser();
     let form = user.visit("/login").await;
     let cancelled = user.get(form.link("Cancel").unwrap().as_str()).await;
     let callback = cancelled.header("location").unwrap().to_owned();

@@ -1,4 +1,4 @@
-//! `cargo test` builds on what `cargo run` has built.
+//! `cargo test` reuses what `cargo run` has built.
 
 use std::{collections::BTreeSet, process::Command};
 
@@ -12,12 +12,12 @@ fn features(kinds: &str) -> BTreeSet<String> {
         .unwrap();
     assert!(tree.status.success(), "{}", String::from_utf8_lossy(&tree.stderr));
     let lines = String::from_utf8(tree.stdout).unwrap();
-    // The mark of a crate whose own dependencies were shown before.
+    // Marks a crate whose dependencies were listed before.
     lines.lines().map(|line| line.trim_end_matches(" (*)").to_owned()).collect()
 }
 
-/// A feature that only a dev-dependency turns on has its crate compiled again, and with it all that
-/// builds on it, when `cargo test` follows `cargo run`.
+/// A feature that only a dev-dependency enables makes `cargo test` compile its crate again, and all
+/// crates that depend on it.
 #[test]
 fn dev_dependencies_enable_no_feature_beyond_those_of_cargo_run() {
     let run = features("normal,build");

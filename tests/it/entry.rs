@@ -1,4 +1,4 @@
-//! Who may log in.
+//! The rules for who may log in.
 
 use http::StatusCode;
 use portico_tests::site::{Site, SiteOptions, log_in};
@@ -17,8 +17,8 @@ async fn refused_user_sees_reason_and_link_to_another_account() {
         ("REQUIRED_CLAIMS", "groups=staff", "not in the group or role"),
     ] {
         let site = site(key, value).await;
-        let person = site.person();
-        let page = log_in(&person, "/login", USER).await;
+        let browser = site.browser();
+        let page = log_in(&browser, "/login", USER).await;
         assert_eq!(page.status, StatusCode::FORBIDDEN, "{key}");
         assert_eq!(page.heading(), "You may not log in to this site", "{key}");
         assert!(page.text().contains(reason), "{key}: {}", page.text());
@@ -27,7 +27,7 @@ async fn refused_user_sees_reason_and_link_to_another_account() {
         let prompt = link.query().unwrap();
         assert!(["prompt=select_account", "prompt=login"].contains(&prompt), "{link}");
         assert_eq!(site.ports.users.list(10).await, Ok(Vec::new()), "{key}");
-        let profile = person.get("/profile").await;
+        let profile = browser.get("/profile").await;
         assert_eq!(profile.header("location"), Some("/login?next=%2Fprofile"), "{key}");
     }
 }

@@ -1,4 +1,4 @@
-//! What people do, from end to end over HTTP.
+//! The flows of users, from end to end over HTTP.
 
 use std::sync::Arc;
 
@@ -15,8 +15,8 @@ use portico_tests::{
 const USER: &str = "user@example.com";
 const ADMIN: &str = "admin@example.com";
 
-/// The statuses on the way to a page.
-fn way(page: &Page) -> Vec<(u16, String)> {
+/// Status and path of each request that led to the page.
+fn hops(page: &Page) -> Vec<(u16, String)> {
     page.hops.iter().map(|hop| (hop.status.as_u16(), hop.url.path().to_owned())).collect()
 }
 
@@ -28,40 +28,40 @@ fn is_signed_in(page: &Page) -> bool {
 #[tokio::test]
 async fn guide_works_from_sign_up_to_second_login() {
     let site = Site::start().await;
-    let person = site.person();
+    let browser = site.browser();
 
-    let home = person.visit("/").await;
+    let home = browser.visit("/").await;
     assert_eq!(home.status, StatusCode::OK);
     assert!(home.link("Protected").is_none() && home.link("Admin").is_none());
-    let public = person.click(&home, "Public").await;
+    let public = browser.click(&home, "Public").await;
     assert!(public.text().contains("This is a public message."), "{}", public.text());
 
-    let sign_up = person.click(&public, "Sign Up").await;
-    let profile = person
+    let sign_up = browser.click(&public, "Sign Up").await;
+    let profile = browser
         .submit(&sign_up, "Sign Up", &[("Email", "ann@example.com"), ("Password", "correct horse")])
         .await;
     assert_eq!(profile.url.path(), "/profile", "{}", profile.text());
     assert!(profile.text().contains("ann@example.com"));
     assert!(is_signed_in(&profile));
 
-    let protected = person.click(&profile, "Protected").await;
+    let protected = browser.click(&profile, "Protected").await;
     assert!(protected.text().contains("This is a protected message."), "{}", protected.text());
-    let admin = person.click(&protected, "Admin").await;
+    let admin = browser.click(&protected, "Admin").await;
     assert_eq!(admin.status, StatusCode::FORBIDDEN);
     assert!(admin.text().contains("Permission denied"), "{}", admin.text());
 
-    let home = person.submit(&admin, "Log Out", &[]).await;
+    let home = browser.submit(&admin, "Log Out", &[]).await;
     assert_eq!((home.url.origin(), home.url.path()), (site.url.origin(), "/"));
     assert!(!is_signed_in(&home));
-    assert_eq!(person.get("/profile").await.status, StatusCode::SEE_OTHER);
+    assert_eq!(browser.get("/profile").await.status, StatusCode::SEE_OTHER);
 
-    let admin = log_in(&person, "/admin", ADMIN).await;
+    let admin = log_in(&browser, "/admin", ADMIN).await;
     assert_eq!(admin.url.path(), "/admin");
     assert!(admin.text().contains("This is an admin message."), "{}", admin.text());
-    let home = person.submit(&admin, "Log Out", &[]).await;
+    let home = browser.submit(&admin, "Log Out", &[]).await;
     assert!(!is_signed_in(&home));
 
-    let profile = log_in(&person, "/profile", "user@example.com").await;
+    let profile = log_in(&browser, "/profile", "user@example.com").await;
     assert!(profile.text().contains(USER));
     assert_eq!(profile.attribute("[aria-current=page]", "href").as_deref(), Some("/profile"));
 }
@@ -70,29 +70,29 @@ async fn guide_works_from_sign_up_to_second_login() {
 async fn test_accounts_log_in_with_one_button() {
     let site = Site::start().await;
     for (email, status) in [(USER, StatusCode::FORBIDDEN), (ADMIN, StatusCode::OK)] {
-        let person = site.person();
-        let form = person.visit("/login?next=%2Fadmin").await;
+        let browser = site.browser();
+        let form = browser.visit("/login?next=%2Fadmin").await;
         assert_eq!(
             form.select("button[type=submit]").iter().filter(|it| *it == "Log In").count(),
             1
         );
-        let admin = person.submit(&form, &format!("Continue as {email}"), &[]).await;
+        let admin = browser.submit(&form, &format!("Continue as {email}"), &[]).await;
         assert_eq!((admin.url.path(), admin.status), ("/admin", status), "{}", admin.text());
-        assert!(person.visit("/profile").await.text().contains(email));
+        assert!(browser.visit("/profile").await.text().contains(email));
     }
 }
 
 #[tokio::test]
 async fn visitor_returns_from_login_to_requested_page_and_query() {
     let site = Site::start().await;
-    let person = site.person();
-    let to_login = person.get("/protected?tab=2&q=a%20b").await;
+    let browser = site.browser();
+    let to_login = browser.get("/protected?tab=2&q=a%20b").await;
     assert_eq!(to_login.status, StatusCode::SEE_OTHER);
     assert_eq!(
         to_login.header("location"),
         Some("/login?next=%2Fprotected%3Ftab%3D2%26q%3Da%2520b")
     );
-    let protected = log_in(&person, "/protected?tab=2&q=a%20b", USER).await;
+    let protected = log_in(&browser, "/protected?tab=2&q=a%20b", USER).await;
     assert_eq!(
         (protected.url.path(), protected.url.query()),
         ("/protected", Some("tab=2&q=a%20b"))
@@ -102,7 +102,7 @@ async fn visitor_returns_from_login_to_requested_page_and_query() {
 #[tokio::test]
 async fn request_other_than_navigation_gets_401_and_json() {
     let site = Site::start().await;
-    let answer = site.person().get_json("/profile").await;
+    let answer = site.browser().get_json("/profile").await;
     assert_eq!(answer.status, StatusCode::UNAUTHORIZED);
     assert_eq!(answer.json()["message"], "Requires authentication");
 }
@@ -110,13 +110,13 @@ async fn request_other_than_navigation_gets_401_and_json() {
 #[tokio::test]
 async fn login_of_logged_in_user_redirects_to_next_page() {
     let site = Site::start().await;
-    let (person, _) = site.signed_in(USER).await;
-    let login = person.get("/login?next=%2Fadmin%3Fa%3Db").await;
+    let (browser, _) = site.signed_in(USER).await;
+    let login = browser.get("/login?next=%2Fadmin%3Fa%3Db").await;
     assert_eq!(
         (login.status, login.header("location")),
         (StatusCode::SEE_OTHER, Some("/admin?a=b"))
     );
-    let signup = person.get("/signup").await;
+    let signup = browser.get("/signup").await;
     assert_eq!(
         (signup.status, signup.header("location")),
         (StatusCode::SEE_OTHER, Some("/profile"))
@@ -126,8 +126,8 @@ async fn login_of_logged_in_user_redirects_to_next_page() {
 #[tokio::test]
 async fn refuses_next_page_on_another_site() {
     let site = Site::start().await;
-    let (person, _) = site.signed_in(USER).await;
-    for trick in [
+    let (browser, _) = site.signed_in(USER).await;
+    for target in [
         "%2F%2Fevil.example",
         "%2F%5Cevil.example",
         "%2F%255cevil.example",
@@ -136,36 +136,36 @@ async fn refuses_next_page_on_another_site() {
         "http%3A%2F%2F127.0.0.1%40evil.example",
         "%FF",
     ] {
-        let login = person.get(&format!("/login?next={trick}")).await;
-        assert_eq!(login.header("location"), Some("/profile"), "{trick}");
+        let login = browser.get(&format!("/login?next={target}")).await;
+        assert_eq!(login.header("location"), Some("/profile"), "{target}");
     }
 }
 
 #[tokio::test]
 async fn two_tabs_complete_logins_in_any_order() {
     let site = Site::start().await;
-    let person = site.person();
-    let first = person.visit("/login?next=%2Fprotected").await;
-    let second = person.visit("/login?next=%2Fadmin").await;
+    let browser = site.browser();
+    let first = browser.visit("/login?next=%2Fprotected").await;
+    let second = browser.visit("/login?next=%2Fadmin").await;
     let credentials = [("Email", USER), ("Password", "portico")];
-    let admin = person.submit(&second, "Log In", &credentials).await;
+    let admin = browser.submit(&second, "Log In", &credentials).await;
     assert_eq!(admin.url.path(), "/admin");
-    let protected = person.submit(&first, "Log In", &credentials).await;
+    let protected = browser.submit(&first, "Log In", &credentials).await;
     assert_eq!((protected.status, protected.url.path()), (StatusCode::OK, "/protected"));
 }
 
 #[tokio::test]
 async fn repeated_callback_redirects_logged_in_user_and_fails_for_others() {
     let site = Site::start().await;
-    let (person, profile) = site.signed_in(USER).await;
+    let (browser, profile) = site.signed_in(USER).await;
     let callback = profile.hops.iter().find(|hop| hop.url.path() == "/callback").unwrap();
-    let again = person.get(callback.url.as_str()).await;
+    let again = browser.get(callback.url.as_str()).await;
     assert_eq!((again.status, again.header("location")), (StatusCode::SEE_OTHER, Some("/profile")));
 
-    let stranger = site.person().get(callback.url.as_str()).await;
-    assert_eq!(stranger.status, StatusCode::BAD_REQUEST);
-    assert!(stranger.text().contains("This login cannot be completed"), "{}", stranger.text());
-    assert!(stranger.link("Log in again").is_some());
+    let anonymous = site.browser().get(callback.url.as_str()).await;
+    assert_eq!(anonymous.status, StatusCode::BAD_REQUEST);
+    assert!(anonymous.text().contains("This login cannot be completed"), "{}", anonymous.text());
+    assert!(anonymous.link("Log in again").is_some());
     assert_eq!(site.servers.request_count("token"), 1);
 }
 
@@ -180,7 +180,7 @@ async fn malformed_callback_shows_error_page() {
         "?error=access_denied",
         "?state=%FF&code=%00",
     ] {
-        let page = site.person().get(&format!("/callback{query}")).await;
+        let page = site.browser().get(&format!("/callback{query}")).await;
         assert_eq!(page.status, StatusCode::BAD_REQUEST, "{query}");
         assert!(page.text().contains("This login cannot be completed"), "{query}");
     }
@@ -190,29 +190,29 @@ async fn malformed_callback_shows_error_page() {
 #[tokio::test]
 async fn cancelled_login_shows_error_page() {
     let site = Site::start().await;
-    let person = site.person();
-    let form = person.visit("/login").await;
-    let page = person.click(&form, "Cancel").await;
+    let browser = site.browser();
+    let form = browser.visit("/login").await;
+    let page = browser.click(&form, "Cancel").await;
     assert_eq!((page.status, page.url.path()), (StatusCode::BAD_REQUEST, "/callback"));
     assert!(page.text().contains("You were not let in"), "{}", page.text());
-    // The page holds the reference under which the log has the cause.
+    // The page shows the reference of the log entry.
     assert!(page.text().contains("Reference"), "{}", page.text());
 }
 
 #[tokio::test]
 async fn another_site_cannot_log_user_out() {
     let site = Site::start().await;
-    let (person, _) = site.signed_in(USER).await;
-    // A walk that starts elsewhere: the browser says `cross-site` or nothing.
-    let confirm = get_from(&person, &site, "cross-site").await;
+    let (browser, _) = site.signed_in(USER).await;
+    // A navigation from another site: browsers send `cross-site`.
+    let confirm = get_from(&browser, &site, "cross-site").await;
     assert_eq!(confirm.0, StatusCode::OK);
     assert!(confirm.1.contains("Log Out"));
-    assert_eq!(person.get("/profile").await.status, StatusCode::OK);
-    assert_eq!(get_from(&person, &site, "same-origin").await.0, StatusCode::SEE_OTHER);
+    assert_eq!(browser.get("/profile").await.status, StatusCode::OK);
+    assert_eq!(get_from(&browser, &site, "same-origin").await.0, StatusCode::SEE_OTHER);
 }
 
-/// `GET /logout` with the person's cookies and the given `Sec-Fetch-Site`.
-async fn get_from(person: &HttpBrowser, site: &Site, from: &str) -> (StatusCode, String) {
+/// `GET /logout` with the browser's cookies and the given `Sec-Fetch-Site`.
+async fn get_from(browser: &HttpBrowser, site: &Site, from: &str) -> (StatusCode, String) {
     let client = reqwest::Client::builder()
         .tls_backend_preconfigured(portico_adapters::tls::client_config(None).unwrap())
         .redirect(reqwest::redirect::Policy::none())
@@ -220,7 +220,7 @@ async fn get_from(person: &HttpBrowser, site: &Site, from: &str) -> (StatusCode,
         .unwrap();
     let answer = client
         .get(site.url.join("/logout").unwrap())
-        .header("Cookie", person.cookies().unwrap_or_default())
+        .header("Cookie", browser.cookies().unwrap_or_default())
         .header("Sec-Fetch-Mode", "navigate")
         .header("Sec-Fetch-Dest", "document")
         .header("Sec-Fetch-Site", from)
@@ -233,26 +233,26 @@ async fn get_from(person: &HttpBrowser, site: &Site, from: &str) -> (StatusCode,
 #[tokio::test]
 async fn logout_without_session_redirects_to_home_page() {
     let site = Site::start().await;
-    let page = site.person().visit("/logout").await;
-    assert_eq!(way(&page), [(303, "/logout".into()), (200, "/".into())]);
+    let page = site.browser().visit("/logout").await;
+    assert_eq!(hops(&page), [(303, "/logout".into()), (200, "/".into())]);
 }
 
 #[tokio::test]
 async fn logout_without_end_session_endpoint_shows_page() {
     let site = Site::start().await;
     site.servers.faults().set(portico_development::Fault::NoEndSessionEndpoint);
-    let (person, profile) = site.signed_in(USER).await;
-    let page = person.submit(&profile, "Log Out", &[]).await;
+    let (browser, profile) = site.signed_in(USER).await;
+    let page = browser.submit(&profile, "Log Out", &[]).await;
     assert_eq!(page.status, StatusCode::OK);
     assert!(page.text().contains("You are signed out of this site."), "{}", page.text());
-    assert_eq!(person.get("/profile").await.status, StatusCode::SEE_OTHER);
+    assert_eq!(browser.get("/profile").await.status, StatusCode::SEE_OTHER);
 }
 
 #[tokio::test]
 async fn clears_tampered_session_cookie() {
     let site = Site::start().await;
-    let (person, _) = site.signed_in(USER).await;
-    let cookies = person.cookies().unwrap();
+    let (browser, _) = site.signed_in(USER).await;
+    let cookies = browser.cookies().unwrap();
     let (name, value) = cookies
         .split("; ")
         .filter_map(|cookie| cookie.split_once('='))
@@ -262,31 +262,31 @@ async fn clears_tampered_session_cookie() {
     let flipped = if tampered.ends_with("AA%3D") { "BB%3D" } else { "AA%3D" };
     tampered.replace_range(40..45, flipped);
     for broken in [&*tampered, &value[..20], "", "nonsense"] {
-        let person = site.person();
-        person.set_cookie(&format!("{name}={broken}; Path=/"));
-        let home = person.get("/").await;
+        let browser = site.browser();
+        browser.set_cookie(&format!("{name}={broken}; Path=/"));
+        let home = browser.get("/").await;
         assert_eq!(home.status, StatusCode::OK);
         assert!(!is_signed_in(&home));
-        assert_eq!(person.cookies(), None, "{broken}");
+        assert_eq!(browser.cookies(), None, "{broken}");
 
-        person.set_cookie(&format!("{name}={broken}; Path=/"));
-        let profile = person.get("/profile").await;
+        browser.set_cookie(&format!("{name}={broken}; Path=/"));
+        let profile = browser.get("/profile").await;
         assert_eq!(profile.status, StatusCode::SEE_OTHER);
-        assert_eq!(person.cookies(), None, "{broken}");
+        assert_eq!(browser.cookies(), None, "{broken}");
     }
 }
 
 #[tokio::test]
 async fn clears_cookies_that_rocket_cannot_parse() {
     let site = Site::start().await;
-    let (person, _) = site.signed_in(USER).await;
-    let cookies = person.cookies().unwrap();
-    // The cookies of the development provider are there too.
+    let (browser, _) = site.signed_in(USER).await;
+    let cookies = browser.cookies().unwrap();
+    // The jar also holds cookies of the development provider.
     let session = cookies.split("; ").find(|cookie| cookie.starts_with("portico_session")).unwrap();
     let suffix = session.split_once('=').unwrap().0.rsplit_once('.').unwrap().1;
     for value in ["%AA", "%FF%FE", "%", "a%C3", "\""] {
         for (name, path) in [("session_0", "/"), ("session_7", "/"), ("login_00", "/login")] {
-            let visitor = site.person();
+            let visitor = site.browser();
             let name = format!("portico_{name}.{suffix}");
             visitor.set_cookie(&format!("{name}={value}; Path=/"));
             visitor.get(path).await;
@@ -299,45 +299,45 @@ async fn clears_cookies_that_rocket_cannot_parse() {
 #[tokio::test]
 async fn logs_in_user_with_very_large_claims() {
     let site = Site::start().await;
-    let person = site.person();
-    let form = person.visit("/signup").await;
+    let browser = site.browser();
+    let form = browser.visit("/signup").await;
     let name = "Ann ".repeat(1_000);
     let fields = [
         ("Email", "large@example.com"),
         ("Password", "correct horse"),
         ("Name (optional)", &*name),
     ];
-    let profile = person.submit(&form, "Sign Up", &fields).await;
+    let profile = browser.submit(&form, "Sign Up", &fields).await;
     assert_eq!(profile.url.path(), "/profile", "{}", profile.text());
-    let cookies = person.cookies().unwrap();
+    let cookies = browser.cookies().unwrap();
     assert!(cookies.len() > 12_000, "{}", cookies.len());
     assert!(cookies.split("; ").all(|cookie| cookie.len() < 4_096));
-    let protected = person.visit("/protected").await;
+    let protected = browser.visit("/protected").await;
     assert_eq!(protected.status, StatusCode::OK);
-    // Its chunks go when the session does.
-    person.submit(&protected, "Log Out", &[]).await;
-    assert!(person.cookies().is_none_or(|cookies| !cookies.contains("portico_session")));
+    // Log-out removes all chunks.
+    browser.submit(&protected, "Log Out", &[]).await;
+    assert!(browser.cookies().is_none_or(|cookies| !cookies.contains("portico_session")));
 }
 
 #[tokio::test]
 async fn every_page_has_security_headers() {
     let site = Site::start().await;
-    let (person, _) = site.signed_in(USER).await;
-    for (address, stays_nowhere) in [("/", true), ("/profile", true), ("/nowhere", true)] {
-        let page = person.get(address).await;
+    let (browser, _) = site.signed_in(USER).await;
+    for (address, no_store) in [("/", true), ("/profile", true), ("/nowhere", true)] {
+        let page = browser.get(address).await;
         let policy = page.header("content-security-policy").unwrap();
         assert!(policy.starts_with("default-src 'none';") && !policy.contains("unsafe-inline"));
         assert!(policy.contains("form-action 'self' https: http:;"), "{policy}");
         assert_eq!(page.header("x-content-type-options"), Some("nosniff"));
         assert_eq!(page.header("x-frame-options"), Some("DENY"));
-        assert_eq!(page.header("cache-control") == Some("no-store"), stays_nowhere, "{address}");
+        assert_eq!(page.header("cache-control") == Some("no-store"), no_store, "{address}");
     }
 }
 
 #[tokio::test]
 async fn unknown_path_shows_404_page_in_site_layout() {
     let site = Site::start().await;
-    let page = site.person().get("/nowhere").await;
+    let page = site.browser().get("/nowhere").await;
     assert_eq!(page.status, StatusCode::NOT_FOUND);
     assert_eq!(page.heading(), "Page not found");
     assert!(page.link("Log In").is_some());
@@ -350,16 +350,16 @@ impl Needs for ReadReports {
 }
 
 #[rocket::get("/reports")]
-fn reports(person: Permitted<'_, ReadReports>) -> String {
-    person.subject().subject.clone()
+fn reports(user: Permitted<'_, ReadReports>) -> String {
+    user.subject().subject.clone()
 }
 
 #[tokio::test]
 async fn page_requires_permission() {
     let routes = rocket::routes![reports];
     let site = Site::start_with(SiteOptions { routes, ..SiteOptions::default() }).await;
-    let stranger = site.person().get("/reports").await;
-    assert_eq!(stranger.header("location"), Some("/login?next=%2Freports"));
+    let anonymous = site.browser().get("/reports").await;
+    assert_eq!(anonymous.header("location"), Some("/login?next=%2Freports"));
 
     let (user, _) = site.signed_in(USER).await;
     let denied = user.get("/reports").await;
@@ -387,7 +387,7 @@ async fn counts_logins() {
 async fn redirect_uri_and_cookies_follow_public_url() {
     let settings = vec![("PUBLIC_URL", "https://portico.test".to_owned())];
     let site = Site::start_with(SiteOptions { settings, ..SiteOptions::default() }).await;
-    let login = site.person().get("/login").await;
+    let login = site.browser().get("/login").await;
     let to = login.location().unwrap();
     let redirect_uri = to.query_pairs().find(|(name, _)| name == "redirect_uri").unwrap().1;
     assert_eq!(redirect_uri, "https://portico.test/callback");
@@ -396,7 +396,7 @@ async fn redirect_uri_and_cookies_follow_public_url() {
         assert!(cookie.split("; ").any(|part| part == attribute), "{attribute}: {cookie}");
     }
     assert!(!cookie.contains("Domain"));
-    // No cookie goes without the prefix.
+    // Every cookie has the prefix.
     assert_eq!(login.cookie("portico"), None);
     assert!(login.header("strict-transport-security").is_some());
 }
@@ -404,80 +404,80 @@ async fn redirect_uri_and_cookies_follow_public_url() {
 #[tokio::test]
 async fn stops_redirect_loop_of_browser_that_loses_its_session() {
     let clock = crate::identity::clock_at_now();
-    let ours: Arc<dyn Clock> = clock.clone();
-    let ports: Change = Box::new(move |ports| ports.clock = ours);
+    let site_clock: Arc<dyn Clock> = clock.clone();
+    let ports: Change = Box::new(move |ports| ports.clock = site_clock);
     let site = Site::start_with(SiteOptions { ports: Some(ports), ..SiteOptions::default() }).await;
-    let person = site.person();
+    let browser = site.browser();
     let lose_session = || {
-        let cookies = person.cookies().unwrap_or_default();
+        let cookies = browser.cookies().unwrap_or_default();
         for name in
             cookies.split("; ").filter_map(|pair| pair.split_once('=')).map(|(name, _)| name)
         {
             if name.starts_with("portico_session") {
-                person.set_cookie(&format!("{name}=; Path=/; Max-Age=0"));
+                browser.set_cookie(&format!("{name}=; Path=/; Max-Age=0"));
             }
         }
     };
-    // Log-ins that are begun and not finished do not count.
+    // Unfinished log-ins do not count.
     for _ in 0..10 {
-        assert_eq!(person.get("/login").await.status, StatusCode::SEE_OTHER);
+        assert_eq!(browser.get("/login").await.status, StatusCode::SEE_OTHER);
     }
-    log_in(&person, "/login", "user@example.com").await;
+    log_in(&browser, "/login", "user@example.com").await;
     for _ in 0..2 {
         lose_session();
-        let page = person.visit("/protected").await;
+        let page = browser.visit("/protected").await;
         assert_eq!((page.status, page.url.path()), (StatusCode::OK, "/protected"));
     }
     lose_session();
-    let page = person.get("/login").await;
+    let page = browser.get("/login").await;
     assert_eq!(page.status, StatusCode::TOO_MANY_REQUESTS);
     assert_eq!(page.heading(), "Too many log-ins");
-    assert_eq!(site.person().get("/login").await.status, StatusCode::SEE_OTHER, "another browser");
+    assert_eq!(site.browser().get("/login").await.status, StatusCode::SEE_OTHER, "another browser");
 
     clock.advance(TimeDelta::seconds(60));
-    let page = person.visit("/protected").await;
+    let page = browser.visit("/protected").await;
     assert_eq!((page.status, page.url.path()), (StatusCode::OK, "/protected"));
-    // A log-out is no loss.
+    // A log-out does not count as a lost session.
     for _ in 0..5 {
-        let page = person.visit("/profile").await;
-        person.submit(&page, "Log Out", &[]).await;
-        let page = log_in(&person, "/login", "user@example.com").await;
+        let page = browser.visit("/profile").await;
+        browser.submit(&page, "Log Out", &[]).await;
+        let page = log_in(&browser, "/login", "user@example.com").await;
         assert_eq!(page.url.path(), "/profile", "{}", page.text());
     }
 }
 
-/// A restored browser window opens all its tabs at once, or one after the other.
+/// A restored browser window opens all its tabs simultaneously or one after the other.
 #[tokio::test]
 async fn twenty_tabs_each_return_to_requested_page() {
     let site = Site::start().await;
     for at_once in [true, false] {
-        let person = site.person();
+        let browser = site.browser();
         let addresses: Vec<_> = (0..20).map(|number| format!("/protected?tab={number}")).collect();
         let mut forms = Vec::new();
         for address in &addresses {
             if at_once {
-                forms.push(person.visit(address).await);
+                forms.push(browser.visit(address).await);
             } else {
                 let fields = [("Email", "user@example.com"), ("Password", "portico")];
-                let mut page = person.visit(address).await;
+                let mut page = browser.visit(address).await;
                 if page.url.path() != "/protected" {
-                    page = person.submit(&page, "Log In", &fields).await;
+                    page = browser.submit(&page, "Log In", &fields).await;
                 }
                 assert_eq!(page.url.query(), address.split_once('?').map(|(_, query)| query));
             }
         }
-        assert!(person.cookies().is_none_or(|cookies| cookies.len() < 8_000));
+        assert!(browser.cookies().is_none_or(|cookies| cookies.len() < 8_000));
         for (form, address) in forms.into_iter().zip(&addresses) {
             let fields = [("Email", "user@example.com"), ("Password", "portico")];
-            let page = person.submit(&form, "Log In", &fields).await;
+            let page = browser.submit(&form, "Log In", &fields).await;
             assert_eq!(page.url.path(), "/protected", "{}", page.text());
             assert_eq!(page.url.query(), address.split_once('?').map(|(_, query)| query));
         }
     }
 }
 
-/// OpenID Connect RP-Initiated Logout, section 3: what the provider adds to the address decides
-/// nothing here, since the session has ended before.
+/// OpenID Connect RP-Initiated Logout, section 3. The parameters have no effect, because the session
+/// has ended before.
 #[tokio::test]
 async fn accepts_any_query_on_return_from_logout() {
     let site = Site::start().await;
@@ -490,10 +490,10 @@ async fn accepts_any_query_on_return_from_logout() {
         "?state=%FF",
         "?error=server_error&error_description=%3Cb%3Ebecause",
     ] {
-        let stranger = site.person().visit(&format!("/{query}")).await;
-        assert_eq!(stranger.status, StatusCode::OK, "{query}");
-        assert!(stranger.link("Log In").is_some(), "{query}");
-        assert!(!stranger.body.contains("because"), "{query}");
+        let anonymous = site.browser().visit(&format!("/{query}")).await;
+        assert_eq!(anonymous.status, StatusCode::OK, "{query}");
+        assert!(anonymous.link("Log In").is_some(), "{query}");
+        assert!(!anonymous.body.contains("because"), "{query}");
         signed_in.get(&format!("/{query}")).await;
         assert_eq!(signed_in.get("/profile").await.status, StatusCode::OK, "{query}");
     }

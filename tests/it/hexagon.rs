@@ -1,5 +1,4 @@
-//! The crates keep the hexagon: what may depend on what, read from the dependency graph as cargo
-//! resolves it, not from the text of a file.
+//! Which crates may depend on which, verified in the dependency graph that cargo resolves.
 
 use std::{collections::BTreeSet, sync::OnceLock};
 
@@ -7,7 +6,7 @@ use cargo_metadata::{
     CargoOpt, DependencyKind, Metadata, MetadataCommand, Node, Package, PackageId,
 };
 
-/// Crates of the web, of databases and of HTTP. The inside reaches none of them.
+/// Crates for the web, databases and HTTP, on which the domain must not depend.
 const OUTSIDE: [&str; 32] = [
     "actix-web",
     "axum",
@@ -43,9 +42,9 @@ const OUTSIDE: [&str; 32] = [
     "webpki",
 ];
 
-/// The graph of the whole workspace with every feature on, so that none can bring a crate in.
+/// The graph of the whole workspace with all features.
 ///
-/// Of one platform only: cargo has downloaded no other's crates, and this works without a network.
+/// For one platform: cargo has not downloaded the crates of others, and the test needs no network.
 pub(crate) fn metadata() -> &'static Metadata {
     static METADATA: OnceLock<Metadata> = OnceLock::new();
     METADATA.get_or_init(|| {
@@ -71,7 +70,7 @@ fn member(name: &str) -> &'static Package {
     members.into_iter().find(|package| package.name == name).expect("a member of that name")
 }
 
-/// What the package is built from directly: neither its tests' nor its build script's crates.
+/// The direct dependencies of the package, without those of its tests and its build script.
 fn direct(id: &PackageId) -> impl Iterator<Item = &'static PackageId> + use<> {
     let normal = |kinds: &[cargo_metadata::DepKindInfo]| {
         kinds.iter().any(|kind| kind.kind == DependencyKind::Normal)
@@ -79,7 +78,7 @@ fn direct(id: &PackageId) -> impl Iterator<Item = &'static PackageId> + use<> {
     node(id).deps.iter().filter(move |dep| normal(&dep.dep_kinds)).map(|dep| &dep.pkg)
 }
 
-/// The names of everything that the member is built from, itself included.
+/// The names of the direct and indirect dependencies of the member, and of itself.
 fn reachable(name: &str) -> BTreeSet<&'static str> {
     let mut seen = BTreeSet::new();
     let mut open = vec![&member(name).id];
@@ -91,7 +90,7 @@ fn reachable(name: &str) -> BTreeSet<&'static str> {
     seen.into_iter().map(|id| metadata()[id].name.as_str()).collect()
 }
 
-/// The members of this workspace that the member is built from, itself included.
+/// Those of them that are members of this workspace.
 fn reachable_members(name: &str) -> BTreeSet<&'static str> {
     let members = metadata().workspace_packages();
     let is_member = |name: &&str| members.iter().any(|package| package.name == *name);
@@ -126,7 +125,7 @@ fn development_servers_do_not_depend_on_app() {
     assert!(!members.contains("portico"), "{members:?}");
 }
 
-/// The walk must be able to find what the tests above find missing.
+/// Proves that the search can find what the tests above find missing.
 #[test]
 fn adapters_depend_on_web_database_and_http_crates() {
     let found = outside_of("portico-adapters");
@@ -134,7 +133,7 @@ fn adapters_depend_on_web_database_and_http_crates() {
     {
         assert!(found.contains(&name), "{name} is not among {found:?}");
     }
-    // Two steps away: the walk goes on.
+    // An indirect dependency.
     assert!(found.contains(&"hyper"), "{found:?}");
 }
 

@@ -1,4 +1,4 @@
-//! Every test of the whole, in one binary: one module a concern.
+//! The tests of the whole site, in one binary with one module per subject.
 
 #![allow(
     clippy::unwrap_used,

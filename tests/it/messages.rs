@@ -25,34 +25,34 @@ use portico_tests::{
 };
 use url::Url;
 
-use crate::identity::{AUDIENCE, Outside, attempt, provider};
+use crate::identity::{AUDIENCE, ProviderSetup, attempt, provider};
 
 /// An account at the development provider. The API sees the access token alone.
-async fn reader(outside: &Outside, email: &str) -> Reader {
-    let settings = OidcSettings { audience: Some(AUDIENCE.into()), ..outside.settings() };
+async fn reader(setup: &ProviderSetup, email: &str) -> Reader {
+    let settings = OidcSettings { audience: Some(AUDIENCE.into()), ..setup.settings() };
     let oidc = provider(settings, Limits::default(), Arc::new(SystemClock));
     let attempt = attempt("login");
     let url = oidc.authorization_url(&attempt, Screen::LogIn).await.unwrap();
-    let person = HttpBrowser::new(Url::parse(outside.servers.issuer()).unwrap());
-    let response = outside.sign_in(&person, &url, email).await;
+    let browser = HttpBrowser::new(Url::parse(setup.servers.issuer()).unwrap());
+    let response = setup.sign_in(&browser, &url, email).await;
     let access_token = oidc.redeem(&response, &attempt).await.unwrap().tokens.access_token;
     Reader { access_token, permissions: Permissions::default() }
 }
 
 async fn over_http() -> (TestApi, Api) {
-    let outside = Outside::start().await;
+    let setup = ProviderSetup::start().await;
     let http = HttpClient::new(tls::client_config(None).unwrap(), Limits::default()).unwrap();
-    let messages = HttpMessages::new(&outside.servers.api_url(), http).unwrap();
+    let messages = HttpMessages::new(&setup.servers.api_url(), http).unwrap();
     let adapter = TestApi {
         messages: Arc::new(messages),
-        reader: reader(&outside, "admin@example.com").await,
-        limited_reader: reader(&outside, "user@example.com").await,
+        reader: reader(&setup, "admin@example.com").await,
+        limited_reader: reader(&setup, "user@example.com").await,
         verifies_tokens: true,
     };
-    (adapter, Api(outside))
+    (adapter, Api(setup))
 }
 
-struct Api(Outside);
+struct Api(ProviderSetup);
 
 #[async_trait]
 impl Server for Api {

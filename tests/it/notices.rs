@@ -31,7 +31,7 @@ async fn log_out_ends_at_clean_address_and_says_so_once() {
 #[tokio::test]
 async fn address_with_state_alone_says_nothing() {
     let site = Site::start().await;
-    let home = site.person().visit("/?state=x").await;
+    let home = site.browser().visit("/?state=x").await;
     assert_eq!((&home.url, notices(&home)), (&site.url, vec![]));
     let (user, _) = site.signed_in(USER).await;
     assert!(notices(&user.visit("/?state=x").await).is_empty());

@@ -1,5 +1,5 @@
-//! What people see while a part of the world is missing, and that all works again, without a
-//! restart, when it is back.
+//! What users see during an outage of the provider, the API or the database, and recovery without a
+//! restart.
 
 use std::{
     sync::Arc,
@@ -24,20 +24,20 @@ use rocket::Request;
 
 const USER: &str = "user@example.com";
 
-/// Asks for a page until it has the status; for a part of the world that is coming back.
-async fn until(person: &HttpBrowser, address: &str, status: StatusCode) -> Page {
-    let begun = Instant::now();
+/// Requests a page until it has the status, after a server was started again.
+async fn until(browser: &HttpBrowser, address: &str, status: StatusCode) -> Page {
+    let start = Instant::now();
     loop {
-        let page = person.get(address).await;
+        let page = browser.get(address).await;
         if page.status == status {
             return page;
         }
-        assert!(begun.elapsed() < Duration::from_secs(15), "{address} stays {}", page.status);
+        assert!(start.elapsed() < Duration::from_secs(15), "{address} stays {}", page.status);
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }
 
-/// A page that says what happened and what to do, under a reference.
+/// An error page with this heading and a reference.
 fn assert_explains(page: &Page, status: StatusCode, heading: &str) {
     assert_eq!((page.status, page.heading().as_str()), (status, heading), "{}", page.text());
     assert!(page.text().contains("Reference"), "{}", page.text());
@@ -47,12 +47,12 @@ fn assert_explains(page: &Page, status: StatusCode, heading: &str) {
 async fn serves_public_pages_and_refuses_login_during_provider_outage() {
     let site = Site::start().await;
     site.servers.stop_provider().await;
-    let person = site.person();
-    assert_eq!(person.get("/").await.status, StatusCode::OK);
-    assert_eq!(person.get("/public").await.status, StatusCode::OK);
-    assert_eq!(person.get("/health/ready").await.status, StatusCode::OK);
+    let browser = site.browser();
+    assert_eq!(browser.get("/").await.status, StatusCode::OK);
+    assert_eq!(browser.get("/public").await.status, StatusCode::OK);
+    assert_eq!(browser.get("/health/ready").await.status, StatusCode::OK);
     for address in ["/login", "/signup"] {
-        let page = person.get(address).await;
+        let page = browser.get(address).await;
         assert_explains(
             &page,
             StatusCode::SERVICE_UNAVAILABLE,
@@ -60,88 +60,88 @@ async fn serves_public_pages_and_refuses_login_during_provider_outage() {
         );
         assert!(page.header("retry-after").is_some());
     }
-    let json = person.get_json("/login").await;
+    let json = browser.get_json("/login").await;
     assert_eq!(json.status, StatusCode::SERVICE_UNAVAILABLE);
     assert!(json.json()["reference"].is_string());
 
     site.servers.start_provider().await.unwrap();
-    until(&person, "/login", StatusCode::SEE_OTHER).await;
-    assert_eq!(log_in(&person, "/protected", USER).await.url.path(), "/protected");
+    until(&browser, "/login", StatusCode::SEE_OTHER).await;
+    assert_eq!(log_in(&browser, "/protected", USER).await.url.path(), "/protected");
 }
 
 #[tokio::test]
 async fn failing_token_endpoint_is_a_502() {
     let site = Site::start().await;
-    let person = site.person();
-    let form = person.visit("/login").await;
+    let browser = site.browser();
+    let form = browser.visit("/login").await;
     site.servers.faults().set(Fault::TokenFails);
     let fields = [("Email", USER), ("Password", "portico")];
-    let page = person.submit(&form, "Log In", &fields).await;
+    let page = browser.submit(&form, "Log In", &fields).await;
     assert_explains(&page, StatusCode::BAD_GATEWAY, "Signing in failed");
-    assert_eq!(person.get("/profile").await.status, StatusCode::SEE_OTHER);
+    assert_eq!(browser.get("/profile").await.status, StatusCode::SEE_OTHER);
 
     site.servers.faults().clear();
-    assert_eq!(person.visit("/protected").await.url.path(), "/protected");
+    assert_eq!(browser.visit("/protected").await.url.path(), "/protected");
 }
 
 #[tokio::test]
 async fn silent_token_endpoint_is_a_504() {
     let site = Site::start().await;
-    let person = site.person();
-    let form = person.visit("/login").await;
+    let browser = site.browser();
+    let form = browser.visit("/login").await;
     site.servers.faults().set(Fault::TokenSlow(Duration::from_secs(60)));
     let fields = [("Email", USER), ("Password", "portico")];
-    let page = person.submit(&form, "Log In", &fields).await;
+    let page = browser.submit(&form, "Log In", &fields).await;
     assert_explains(&page, StatusCode::GATEWAY_TIMEOUT, "Signing in takes too long");
 }
 
 #[tokio::test]
 async fn session_and_logout_work_during_provider_outage() {
     let site = Site::start().await;
-    let (person, _) = site.signed_in(USER).await;
+    let (browser, _) = site.signed_in(USER).await;
     site.servers.stop_provider().await;
-    let profile = person.get("/profile").await;
+    let profile = browser.get("/profile").await;
     assert_eq!(profile.status, StatusCode::OK);
-    // The metadata are known: the browser is sent there, whatever it then finds.
-    let client_side = person.get("/logout").await;
+    // The metadata are cached, so the browser is redirected although the provider is down.
+    let client_side = browser.get("/logout").await;
     assert!(matches!(client_side.status, StatusCode::OK | StatusCode::SEE_OTHER));
 }
 
 #[tokio::test]
 async fn api_outage_is_a_502_and_keeps_session() {
     let site = Site::start().await;
-    let (person, _) = site.signed_in(USER).await;
-    assert_eq!(person.get("/protected").await.status, StatusCode::OK);
+    let (browser, _) = site.signed_in(USER).await;
+    assert_eq!(browser.get("/protected").await.status, StatusCode::OK);
     site.servers.stop_api().await;
     for address in ["/public", "/protected", "/admin"] {
-        let page = person.get(address).await;
+        let page = browser.get(address).await;
         assert_explains(&page, StatusCode::BAD_GATEWAY, "The messages are out of reach");
         assert!(page.text().contains("You are still signed in."), "{}", page.text());
     }
-    let page = site.person().get("/public").await;
+    let page = site.browser().get("/public").await;
     assert_explains(&page, StatusCode::BAD_GATEWAY, "The messages are out of reach");
     assert!(!page.text().contains("signed in"), "{}", page.text());
-    assert_eq!(person.get("/profile").await.status, StatusCode::OK);
+    assert_eq!(browser.get("/profile").await.status, StatusCode::OK);
     site.servers.start_api().await.unwrap();
-    let page = until(&person, "/protected", StatusCode::OK).await;
+    let page = until(&browser, "/protected", StatusCode::OK).await;
     assert!(page.text().contains("This is a protected message."));
 }
 
 #[tokio::test]
 async fn silent_api_is_a_504_and_invalid_response_a_502() {
     let site = Site::start().await;
-    let person = site.person();
+    let browser = site.browser();
     for fault in [Fault::ApiFails, Fault::ApiHtml] {
         site.servers.faults().set(fault);
-        let page = person.get("/public").await;
+        let page = browser.get("/public").await;
         assert_explains(&page, StatusCode::BAD_GATEWAY, "The messages are out of reach");
         site.servers.faults().clear();
     }
     site.servers.faults().set(Fault::ApiSlow(Duration::from_secs(60)));
-    let page = person.get("/public").await;
+    let page = browser.get("/public").await;
     assert_explains(&page, StatusCode::GATEWAY_TIMEOUT, "The messages take too long");
     site.servers.faults().clear();
-    assert_eq!(person.get("/public").await.status, StatusCode::OK);
+    assert_eq!(browser.get("/public").await.status, StatusCode::OK);
 }
 
 #[tokio::test]
@@ -153,21 +153,21 @@ async fn database_outage_prevents_login_and_readiness() {
     let (signed_in_before, _) = site.signed_in("admin@example.com").await;
 
     postgres.stop().await;
-    let person = site.person();
-    let page = log_in(&person, "/protected", USER).await;
+    let browser = site.browser();
+    let page = log_in(&browser, "/protected", USER).await;
     assert_explains(&page, StatusCode::SERVICE_UNAVAILABLE, "Signing in is not possible just now");
-    assert_eq!(person.get("/profile").await.status, StatusCode::SEE_OTHER);
-    let ready = person.get("/health/ready").await;
+    assert_eq!(browser.get("/profile").await.status, StatusCode::SEE_OTHER);
+    let ready = browser.get("/health/ready").await;
     assert_eq!(ready.status, StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(ready.json()["failing"][0], "database");
-    assert_eq!(person.get("/health/live").await.status, StatusCode::OK);
-    // Whoever is signed in already needs no database.
+    assert_eq!(browser.get("/health/live").await.status, StatusCode::OK);
+    // Existing cookie sessions need no database.
     assert_eq!(signed_in_before.get("/profile").await.status, StatusCode::OK);
 
     postgres.start_again().await;
-    until(&person, "/health/ready", StatusCode::OK).await;
-    // Still signed in at the provider: it passes straight through.
-    assert_eq!(person.visit("/protected").await.url.path(), "/protected");
+    until(&browser, "/health/ready", StatusCode::OK).await;
+    // The session at the provider still exists, so it redirects back.
+    assert_eq!(browser.visit("/protected").await.url.path(), "/protected");
 }
 
 /// A session store that is out of reach.
@@ -210,22 +210,22 @@ async fn session_store_outage_is_a_503_and_no_redirect_to_login() {
     });
     let ports = Some(change);
     let site = Site::start_with(SiteOptions { ports, ..SiteOptions::default() }).await;
-    let person = site.person();
+    let browser = site.browser();
     for address in
         ["/profile", "/protected", "/admin", "/login", "/logout", "/callback?state=x&code=y"]
     {
-        let page = person.get(address).await;
+        let page = browser.get(address).await;
         assert_eq!(page.status, StatusCode::SERVICE_UNAVAILABLE, "{address}");
         assert!(page.text().contains("Reference"), "{address}: {}", page.text());
         claims_nothing_about_visitor(&page);
-        let home = person.click(&page, "Home page").await;
+        let home = browser.click(&page, "Home page").await;
         assert_eq!(home.status, StatusCode::OK, "{address}");
     }
     for address in ["/", "/docs", "/public"] {
-        let page = person.get(address).await;
+        let page = browser.get(address).await;
         assert_eq!(page.status, StatusCode::OK, "{address}");
         claims_nothing_about_visitor(&page);
     }
-    let json = person.get_json("/profile").await;
+    let json = browser.get_json("/profile").await;
     assert_eq!(json.status, StatusCode::SERVICE_UNAVAILABLE);
 }

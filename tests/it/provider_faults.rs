@@ -1,8 +1,6 @@
-//! The provider that lies, as somebody in a browser meets it: a row for each fault, each from a
-//! login that works, with one thing changed.
+//! Faults of the provider, as users see them. Each case changes one thing about a successful log-in.
 //!
-//! What each rule of ID tokens, userinfo and refresh comes to in the log is in `identity`; what
-//! logout tokens come to, in `provider_logout`.
+//! The module `identity` tests the reason that the log gets, `provider_logout` tests logout tokens.
 
 use std::time::{Duration, Instant};
 
@@ -21,32 +19,32 @@ use url::Url;
 
 const USER: &str = "user@example.com";
 
-/// How often discovery, keys, token endpoint and userinfo are asked.
-type Asked = [usize; 4];
+/// Number of requests to discovery, key set, token endpoint and userinfo.
+type RequestCounts = [usize; 4];
 
-/// The browser never came as far as to a code that is worth a try.
-const NOBODY: Asked = [0, 0, 0, 0];
-/// The token endpoint alone: nothing is asked with tokens that are refused.
-const TOKEN: Asked = [0, 0, 1, 0];
-/// No key fitted, so that newer ones were asked for, once.
-const REKEYED: Asked = [0, 1, 1, 0];
-const ALL: Asked = [0, 0, 1, 1];
+/// The response was refused before the code was sent.
+const NO_REQUESTS: RequestCounts = [0, 0, 0, 0];
+/// Only the token endpoint: refused tokens are not used.
+const TOKEN_ONLY: RequestCounts = [0, 0, 1, 0];
+/// No key matched, so the key set was fetched once.
+const KEYS_REFETCHED: RequestCounts = [0, 1, 1, 0];
+const ALL: RequestCounts = [0, 0, 1, 1];
 
-fn requested(site: &Site) -> Asked {
+fn requested(site: &Site) -> RequestCounts {
     ["discovery", "jwks", "token", "userinfo"].map(|endpoint| site.servers.request_count(endpoint))
 }
 
-fn has_a_session(person: &HttpBrowser) -> bool {
-    person
+fn has_session(browser: &HttpBrowser) -> bool {
+    browser
         .cookies()
         .unwrap_or_default()
         .split("; ")
         .any(|cookie| cookie.starts_with("portico_session"))
 }
 
-async fn assert_nobody_is_signed_in(person: &HttpBrowser, row: &str) {
-    assert!(!has_a_session(person), "{row}: {:?}", person.cookies());
-    assert_eq!(person.get("/profile").await.status, StatusCode::SEE_OTHER, "{row}");
+async fn assert_logged_out(browser: &HttpBrowser, row: &str) {
+    assert!(!has_session(browser), "{row}: {:?}", browser.cookies());
+    assert_eq!(browser.get("/profile").await.status, StatusCode::SEE_OTHER, "{row}");
 }
 
 fn assert_says(page: &Page, status: u16, heading: &str, row: &str) {
@@ -54,38 +52,44 @@ fn assert_says(page: &Page, status: u16, heading: &str, row: &str) {
     assert_eq!(found, (status, heading.to_owned()), "{row}: {}", page.text());
 }
 
-/// A site that asks userinfo at each log-in, whatever the ID token holds.
-async fn site_that_asks_userinfo() -> Site {
+/// A site that requests userinfo at each log-in.
+async fn site_with_userinfo() -> Site {
     let settings = vec![("OIDC_USERINFO", "always".to_owned())];
     Site::start_with(SiteOptions { settings, ..SiteOptions::default() }).await
 }
 
-/// A login by which somebody else has been signed in already, and one with the fault.
-async fn assert_refused(row: &str, fault: Fault, status: u16, heading: &str, expected: Asked) {
-    let site = site_that_asks_userinfo().await;
+/// Logs in with the fault, after another log-in has filled the caches, and then without it.
+async fn assert_refused(
+    row: &str,
+    fault: Fault,
+    status: u16,
+    heading: &str,
+    expected: RequestCounts,
+) {
+    let site = site_with_userinfo().await;
     site.signed_in(USER).await;
     let before = requested(&site);
     site.servers.faults().set(fault);
-    let person = site.person();
-    let begun = person.visit("/login").await;
-    // Some providers refuse before they ask for a password.
-    let page = if begun.url.origin() == site.url.origin() {
-        begun
+    let browser = site.browser();
+    let first = browser.visit("/login").await;
+    // Some faults take effect before the provider asks for a password.
+    let page = if first.url.origin() == site.url.origin() {
+        first
     } else {
-        person.submit(&begun, "Log In", &[("Email", USER), ("Password", "portico")]).await
+        browser.submit(&first, "Log In", &[("Email", USER), ("Password", "portico")]).await
     };
     assert_says(&page, status, heading, row);
-    assert_nobody_is_signed_in(&person, row).await;
+    assert_logged_out(&browser, row).await;
     let after = requested(&site);
     assert_eq!(std::array::from_fn(|i| after[i] - before[i]), expected, "{row}");
 
     site.servers.faults().clear();
-    let mut page = person.visit("/login").await;
+    let mut page = browser.visit("/login").await;
     if page.url.path() != "/profile" {
-        page = person.submit(&page, "Log In", &[("Email", USER), ("Password", "portico")]).await;
+        page = browser.submit(&page, "Log In", &[("Email", USER), ("Password", "portico")]).await;
     }
-    assert_eq!(page.url.path(), "/profile", "{row}: it passes");
-    assert!(has_a_session(&person), "{row}: it passes");
+    assert_eq!(page.url.path(), "/profile", "{row}: recovers");
+    assert!(has_session(&browser), "{row}: recovers");
 }
 
 const UNTRUSTED: &str = "This login cannot be trusted";
@@ -97,13 +101,13 @@ const FAILED: &str = "Signing in failed";
 async fn refuses_altered_authorization_response() {
     let answer = Fault::ChangedResponse;
     for (row, change, status, heading, requested) in [
-        ("another state", r#"{"state":"x"}"#, 400, NOT_COMPLETED, NOBODY),
-        ("no state", r#"{"state":null}"#, 400, NOT_COMPLETED, NOBODY),
-        ("another issuer", r#"{"iss":"https://evil.example"}"#, 400, UNTRUSTED, NOBODY),
-        ("no issuer, though promised", r#"{"iss":null}"#, 400, UNTRUSTED, NOBODY),
-        ("no code", r#"{"code":null}"#, 400, FAILED, NOBODY),
-        ("a code that nobody knows", r#"{"code":"made-up"}"#, 400, USED, TOKEN),
-        ("a code and an error", r#"{"error":"server_error"}"#, 502, FAILED, NOBODY),
+        ("another state", r#"{"state":"x"}"#, 400, NOT_COMPLETED, NO_REQUESTS),
+        ("no state", r#"{"state":null}"#, 400, NOT_COMPLETED, NO_REQUESTS),
+        ("another issuer", r#"{"iss":"https://evil.example"}"#, 400, UNTRUSTED, NO_REQUESTS),
+        ("no issuer, although announced", r#"{"iss":null}"#, 400, UNTRUSTED, NO_REQUESTS),
+        ("no code", r#"{"code":null}"#, 400, FAILED, NO_REQUESTS),
+        ("an unknown code", r#"{"code":"made-up"}"#, 400, USED, TOKEN_ONLY),
+        ("a code and an error", r#"{"error":"server_error"}"#, 502, FAILED, NO_REQUESTS),
     ] {
         assert_refused(row, answer(change), status, heading, requested).await;
     }
@@ -111,14 +115,14 @@ async fn refuses_altered_authorization_response() {
         ("access_denied", "access_denied", 400, "You were not let in"),
         ("server_error", "server_error", 502, FAILED),
     ] {
-        assert_refused(row, Fault::AuthorizationError(error), status, heading, NOBODY).await;
+        assert_refused(row, Fault::AuthorizationError(error), status, heading, NO_REQUESTS).await;
     }
 }
 
-/// Begins a login of this person, and comes back with the code of another.
-async fn with_the_code_of(site: &Site, person: &HttpBrowser, other: &Url) -> Page {
-    let begun = person.get("/login").await;
-    let provider = begun.location().unwrap();
+/// Begins a log-in in this browser and opens the callback with the code of another.
+async fn with_the_code_of(site: &Site, browser: &HttpBrowser, other: &Url) -> Page {
+    let redirect = browser.get("/login").await;
+    let provider = redirect.location().unwrap();
     let of = |url: &Url, name| {
         url.query_pairs().find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
     };
@@ -128,7 +132,7 @@ async fn with_the_code_of(site: &Site, person: &HttpBrowser, other: &Url) -> Pag
         .append_pair("state", &of(&provider, "state").unwrap())
         .append_pair("code", &of(other, "code").unwrap())
         .append_pair("iss", site.servers.issuer());
-    person.get(callback.as_str()).await
+    browser.get(callback.as_str()).await
 }
 
 #[tokio::test]
@@ -136,36 +140,36 @@ async fn refuses_code_of_another_login() {
     let site = Site::start().await;
     let (_, page) = site.signed_in(USER).await;
     let spent = page.hops.iter().map(|hop| &hop.url).find(|url| url.path() == "/callback").unwrap();
-    // A code that came back and was not redeemed.
+    // A code that was returned and not redeemed.
     site.servers.faults().set(Fault::ChangedResponse(r#"{"state":"x"}"#));
-    let unspent = log_in(&site.person(), "/login", USER).await.url;
+    let unspent = log_in(&site.browser(), "/login", USER).await.url;
     site.servers.faults().clear();
 
     for (row, code) in [("redeemed before", spent), ("of another browser", &unspent)] {
         let before = requested(&site);
-        let person = site.person();
-        let page = with_the_code_of(&site, &person, code).await;
+        let browser = site.browser();
+        let page = with_the_code_of(&site, &browser, code).await;
         assert_says(&page, 400, USED, row);
-        assert_nobody_is_signed_in(&person, row).await;
+        assert_logged_out(&browser, row).await;
         let after = requested(&site);
-        assert_eq!(std::array::from_fn(|i| after[i] - before[i]), TOKEN, "{row}");
+        assert_eq!(std::array::from_fn(|i| after[i] - before[i]), TOKEN_ONLY, "{row}");
     }
 
-    // The whole answer again, in a browser that never asked for it.
+    // The complete response, replayed in a browser that started no login.
     let before = requested(&site);
-    let person = site.person();
-    let page = person.get(spent.as_str()).await;
+    let browser = site.browser();
+    let page = browser.get(spent.as_str()).await;
     assert_says(&page, 400, NOT_COMPLETED, "replayed elsewhere");
-    assert_nobody_is_signed_in(&person, "replayed elsewhere").await;
+    assert_logged_out(&browser, "replayed elsewhere").await;
     assert_eq!(requested(&site), before);
 }
 
 #[tokio::test]
 async fn reports_token_endpoint_errors() {
     for (row, fault, status, heading, requested) in [
-        ("500", Fault::TokenFails, 502, FAILED, TOKEN),
-        ("invalid_grant", Fault::TokenInvalidGrant, 400, USED, TOKEN),
-        ("no ID token", Fault::NoIdToken, 502, FAILED, TOKEN),
+        ("500", Fault::TokenFails, 502, FAILED, TOKEN_ONLY),
+        ("invalid_grant", Fault::TokenInvalidGrant, 400, USED, TOKEN_ONLY),
+        ("no ID token", Fault::NoIdToken, 502, FAILED, TOKEN_ONLY),
     ] {
         assert_refused(row, fault, status, heading, requested).await;
     }
@@ -197,16 +201,16 @@ async fn refuses_invalid_id_token_claims() {
         ("wrong at_hash", Fault::WrongAccessTokenHash),
         ("malformed at_hash", claims(r#"{"at_hash":7}"#)),
     ] {
-        assert_refused(row, fault, 502, FAILED, TOKEN).await;
+        assert_refused(row, fault, 502, FAILED, TOKEN_ONLY).await;
     }
     for (row, fault) in [
         ("wrong nonce", Fault::WrongNonce),
         ("no nonce", claims(r#"{"nonce":null}"#)),
         ("malformed nonce", claims(r#"{"nonce":["x"]}"#)),
     ] {
-        assert_refused(row, fault, 400, UNTRUSTED, TOKEN).await;
+        assert_refused(row, fault, 400, UNTRUSTED, TOKEN_ONLY).await;
     }
-    // Another person's is found out where userinfo speaks of the right one.
+    // A wrong sub is noticed because userinfo has another one.
     assert_refused("wrong sub", Fault::WrongSubject, 502, FAILED, ALL).await;
 }
 
@@ -214,15 +218,15 @@ async fn refuses_invalid_id_token_claims() {
 async fn refuses_invalid_id_token_signature() {
     let header = Fault::ChangedHeader;
     for (row, fault, status, heading, requested) in [
-        ("alg none", Fault::AlgNone, 502, FAILED, TOKEN),
-        ("HS256 with the secret", Fault::Hs256, 502, FAILED, TOKEN),
-        ("an algorithm not listed", header(r#"{"alg":"RS512"}"#), 502, FAILED, TOKEN),
-        ("an unknown algorithm", header(r#"{"alg":"XY1"}"#), 502, FAILED, TOKEN),
-        ("crit", header(r#"{"crit":["x"],"x":1}"#), 502, FAILED, TOKEN),
-        ("the type of access tokens", header(r#"{"typ":"at+jwt"}"#), 502, FAILED, TOKEN),
-        ("flipped signature", Fault::InvalidSignature, 502, FAILED, REKEYED),
-        ("no JWT", Fault::IdTokenText("a text"), 502, FAILED, TOKEN),
-        ("1 MB long", Fault::LongClaim(1 << 20), 502, FAILED, TOKEN),
+        ("alg none", Fault::AlgNone, 502, FAILED, TOKEN_ONLY),
+        ("HS256 with the secret", Fault::Hs256, 502, FAILED, TOKEN_ONLY),
+        ("an algorithm not listed", header(r#"{"alg":"RS512"}"#), 502, FAILED, TOKEN_ONLY),
+        ("an unknown algorithm", header(r#"{"alg":"XY1"}"#), 502, FAILED, TOKEN_ONLY),
+        ("crit", header(r#"{"crit":["x"],"x":1}"#), 502, FAILED, TOKEN_ONLY),
+        ("the type of access tokens", header(r#"{"typ":"at+jwt"}"#), 502, FAILED, TOKEN_ONLY),
+        ("flipped signature", Fault::InvalidSignature, 502, FAILED, KEYS_REFETCHED),
+        ("no JWT", Fault::IdTokenText("a text"), 502, FAILED, TOKEN_ONLY),
+        ("1 MB long", Fault::LongClaim(1 << 20), 502, FAILED, TOKEN_ONLY),
     ] {
         assert_refused(row, fault, status, heading, requested).await;
     }
@@ -237,7 +241,7 @@ async fn fetches_rotated_key_once() {
     site.signed_in(USER).await;
     site.signed_in(USER).await;
     let after = requested(&site);
-    let since: Asked = std::array::from_fn(|i| after[i] - before[i]);
+    let since: RequestCounts = std::array::from_fn(|i| after[i] - before[i]);
     assert_eq!(since, [0, 1, 2, 0]);
 }
 
@@ -245,15 +249,15 @@ async fn fetches_rotated_key_once() {
 async fn refuses_wrong_userinfo_and_accepts_failed_request() {
     let signed = Fault::UserinfoSigned;
     for (row, fault, status, heading, requested) in [
-        ("another person", Fault::UserinfoWrongSubject, 502, FAILED, ALL),
+        ("another user", Fault::UserinfoWrongSubject, 502, FAILED, ALL),
         ("a wrong signature", Fault::UserinfoInvalidSignature, 502, FAILED, [0, 1, 1, 1]),
         ("signed for another", signed(r#"{"aud":"other"}"#), 502, FAILED, ALL),
         ("signed by another", signed(r#"{"iss":"https://evil.example"}"#), 502, FAILED, ALL),
-        ("signed, of another person", signed(r#"{"sub":"other"}"#), 502, FAILED, ALL),
+        ("signed, about another user", signed(r#"{"sub":"other"}"#), 502, FAILED, ALL),
     ] {
         assert_refused(row, fault, status, heading, requested).await;
     }
-    let site = site_that_asks_userinfo().await;
+    let site = site_with_userinfo().await;
     for fault in [signed("{}"), Fault::UserinfoUnauthorized, Fault::UserinfoHtml] {
         site.servers.faults().set(fault);
         let before = requested(&site);
@@ -276,33 +280,33 @@ async fn reports_invalid_metadata_and_recovers() {
     ] {
         let site = Site::start().await;
         site.servers.faults().set(fault);
-        let person = site.person();
-        let page = person.visit("/login").await;
+        let browser = site.browser();
+        let page = browser.visit("/login").await;
         assert_says(&page, 503, "Signing in is not possible just now", row);
-        assert_nobody_is_signed_in(&person, row).await;
-        let known = requested(&site);
-        assert!((1..=3).contains(&known[0]), "{row}: a failure is remembered: {known:?}");
-        assert_eq!(known[1..], [0, 0, 0], "{row}: nothing else is asked");
+        assert_logged_out(&browser, row).await;
+        let counts = requested(&site);
+        assert!((1..=3).contains(&counts[0]), "{row}: the failure is cached: {counts:?}");
+        assert_eq!(counts[1..], [0, 0, 0], "{row}: no other request");
 
         site.servers.faults().clear();
-        // The failure is the answer for a second.
-        let begun = Instant::now();
-        while person.get("/login").await.status != StatusCode::SEE_OTHER {
-            assert!(begun.elapsed() < Duration::from_secs(15), "{row}: it never passes");
+        // The failure is cached for a second.
+        let start = Instant::now();
+        while browser.get("/login").await.status != StatusCode::SEE_OTHER {
+            assert!(start.elapsed() < Duration::from_secs(15), "{row}: does not recover");
             tokio::task::yield_now().await;
         }
-        assert_eq!(log_in(&person, "/login", USER).await.url.path(), "/profile", "{row}");
+        assert_eq!(log_in(&browser, "/login", USER).await.url.path(), "/profile", "{row}");
     }
-    // Of a bare host, the slash makes no difference.
+    // The final slash of an issuer without a path makes no difference.
     let site = Site::start().await;
     site.servers.faults().set(Fault::DiscoveryIssuerSuffix("/"));
-    assert_eq!(site.person().get("/login").await.status, StatusCode::SEE_OTHER);
+    assert_eq!(site.browser().get("/login").await.status, StatusCode::SEE_OTHER);
 }
 
-/// The switches alone break nothing, so that each row above fails for what it changes.
+/// The same kinds of faults without a harmful change, so that the cases above fail for their change.
 #[tokio::test]
 async fn accepts_harmless_changes() {
-    let site = site_that_asks_userinfo().await;
+    let site = site_with_userinfo().await;
     for fault in [
         Fault::ChangedResponse("{}"),
         Fault::ChangedClaims("{}"),
@@ -327,21 +331,21 @@ async fn fault_is_selected_on_page_of_provider() {
     assert_eq!(page.heading(), "Simulate faults");
     let page = provider.submit(&page, "Apply", &[("The ID token has expired", "expired")]).await;
     assert_eq!(page.attribute("input[checked]", "value").as_deref(), Some("expired"));
-    let person = site.person();
-    assert_says(&log_in(&person, "/login", USER).await, 502, FAILED, "expired");
+    let browser = site.browser();
+    assert_says(&log_in(&browser, "/login", USER).await, 502, FAILED, "expired");
 
     let page = provider.submit(&page, "Apply", &[("None", "no-fault")]).await;
     let keys = site.servers.request_count("jwks");
     provider.submit(&page, "Rotate the signing key", &[]).await;
-    let person = site.person();
-    assert_eq!(log_in(&person, "/login", USER).await.url.path(), "/profile");
+    let browser = site.browser();
+    assert_eq!(log_in(&browser, "/login", USER).await.url.path(), "/profile");
     assert_eq!(site.servers.request_count("jwks"), keys + 1);
 
-    let told = provider.submit(&page, "Send back-channel logout", &[]).await;
-    assert!(told.text().contains("The application responded with 200"), "{}", told.text());
-    assert_eq!(person.get("/profile").await.status, StatusCode::SEE_OTHER);
-    let told = provider.submit(&page, "Send back-channel logout", &[]).await;
-    assert!(told.text().contains("No user has a session."), "{}", told.text());
+    let result = provider.submit(&page, "Send back-channel logout", &[]).await;
+    assert!(result.text().contains("The application responded with 200"), "{}", result.text());
+    assert_eq!(browser.get("/profile").await.status, StatusCode::SEE_OTHER);
+    let result = provider.submit(&page, "Send back-channel logout", &[]).await;
+    assert!(result.text().contains("No user has a session."), "{}", result.text());
 }
 
 #[tokio::test]
@@ -367,7 +371,7 @@ async fn provider_refuses_faults_from_another_site() {
 /// A claim that only userinfo states is no claim of the ID token.
 #[tokio::test]
 async fn profile_shows_claims_by_source() {
-    let site = site_that_asks_userinfo().await;
+    let site = site_with_userinfo().await;
     let (_, profile) = site.signed_in(USER).await;
     assert_eq!(profile.select(".snippet h2"), ["Decoded ID token"], "nothing was added");
 

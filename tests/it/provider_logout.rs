@@ -15,28 +15,28 @@ use serde_json::{Value, json};
 
 const USER: &str = "user@example.com";
 
-/// What the provider is answered.
-struct Told {
+/// The response to the provider.
+struct LogoutResponse {
     status: StatusCode,
     error: String,
-    why: String,
+    description: String,
 }
 
-async fn tell(site: &Site, token: &str) -> Told {
-    tell_form(site, &[("logout_token", token), ("another", "field")]).await
+async fn send_token(site: &Site, token: &str) -> LogoutResponse {
+    send_form(site, &[("logout_token", token), ("another", "field")]).await
 }
 
-async fn tell_form(site: &Site, form: &[(&str, &str)]) -> Told {
-    let request = site.person().request(Method::POST, "/backchannel-logout").form(form);
+async fn send_form(site: &Site, form: &[(&str, &str)]) -> LogoutResponse {
+    let request = site.browser().request(Method::POST, "/backchannel-logout").form(form);
     let answer = request.send().await.unwrap();
     assert_eq!(answer.headers()["Cache-Control"], "no-store");
     let status = answer.status();
     let body: Value = serde_json::from_str(&answer.text().await.unwrap()).unwrap_or_default();
     let text = |name: &str| body[name].as_str().unwrap_or_default().to_owned();
-    Told { status, error: text("error"), why: text("error_description") }
+    LogoutResponse { status, error: text("error"), description: text("error_description") }
 }
 
-/// One claim of the ID token, from the profile that shows them all.
+/// A claim of the ID token, read from the profile page.
 fn claim(profile: &Page, name: &str) -> String {
     let text = profile.text();
     let (_, after) =
@@ -44,8 +44,8 @@ fn claim(profile: &Page, name: &str) -> String {
     after.split('"').next().unwrap().to_owned()
 }
 
-async fn is_signed_in(person: &HttpBrowser) -> bool {
-    let page = person.get("/profile").await;
+async fn is_signed_in(browser: &HttpBrowser) -> bool {
+    let page = browser.get("/profile").await;
     assert!(matches!(page.status, StatusCode::OK | StatusCode::SEE_OTHER), "{}", page.status);
     page.status == StatusCode::OK
 }
@@ -64,22 +64,22 @@ async fn back_channel_logout_ends_one_or_all_sessions(store: &'static str) {
     assert_ne!(sid, claim(&others, "sid"));
 
     let token = site.servers.logout_token(&json!({}), &json!({ "sid": sid, "sub": sub })).unwrap();
-    let told = tell(&site, &token).await;
-    assert_eq!(told.status, StatusCode::OK, "{}", told.why);
+    let response = send_token(&site, &token).await;
+    assert_eq!(response.status, StatusCode::OK, "{}", response.description);
     assert!(!is_signed_in(&one).await);
     assert!(is_signed_in(&other).await);
 
-    // A session that has ended already, or that never was, is no error.
+    // A session that has ended, or never existed, is no error.
     let token = site.servers.logout_token(&json!({}), &json!({ "sid": sid })).unwrap();
-    assert_eq!(tell(&site, &token).await.status, StatusCode::OK);
+    assert_eq!(send_token(&site, &token).await.status, StatusCode::OK);
     let token = site.servers.logout_token(&json!({}), &json!({ "sub": sub })).unwrap();
-    assert_eq!(tell(&site, &token).await.status, StatusCode::OK);
+    assert_eq!(send_token(&site, &token).await.status, StatusCode::OK);
     assert!(!is_signed_in(&other).await);
     assert!(is_signed_in(&admin).await);
 
-    // It ended what was there, and not what comes after it: nor if it comes again.
+    // The token does not end later sessions, also when it is replayed.
     let (again, _) = site.signed_in(USER).await;
-    assert_eq!(tell(&site, &token).await.status, StatusCode::BAD_REQUEST);
+    assert_eq!(send_token(&site, &token).await.status, StatusCode::BAD_REQUEST);
     assert!(is_signed_in(&again).await);
 }
 
@@ -93,8 +93,8 @@ async fn back_channel_logout_ends_database_sessions() {
     back_channel_logout_ends_one_or_all_sessions("database").await;
 }
 
-/// Signed again: with the client's secret, which the header calls HS256.
-fn with_the_secret(token: &str) -> String {
+/// The same claims, signed with the client's secret (HS256).
+fn signed_with_secret(token: &str) -> String {
     let claims = token.split('.').nth(1).unwrap();
     let header = BASE64.encode(json!({ "alg": "HS256", "typ": "logout+jwt" }).to_string());
     let key = hmac::Key::new(hmac::HMAC_SHA256, CLIENT_SECRET.as_bytes());
@@ -102,7 +102,7 @@ fn with_the_secret(token: &str) -> String {
     format!("{header}.{claims}.{}", BASE64.encode(signature))
 }
 
-/// Each changes one thing of a token that works, and says a word of the reason.
+/// The expected reason, and a change to the header and to the claims of a valid token.
 fn faults() -> Vec<(&'static str, Value, Value)> {
     let now = SystemClock.now().timestamp();
     let event = "http://schemas.openid.net/event/backchannel-logout";
@@ -148,15 +148,15 @@ fn faults() -> Vec<(&'static str, Value, Value)> {
 #[tokio::test]
 async fn refuses_invalid_logout_token() {
     let site = Site::start().await;
-    let (person, profile) = site.signed_in(USER).await;
-    let of_person = of(&profile);
+    let (browser, profile) = site.signed_in(USER).await;
+    let with_session = with_session_of(&profile);
     let token =
-        |header: &Value, claims| site.servers.logout_token(header, &of_person(claims)).unwrap();
+        |header: &Value, claims| site.servers.logout_token(header, &with_session(claims)).unwrap();
     let good = token(&json!({}), json!({}));
     let mut rows: Vec<(&str, String)> =
         faults().into_iter().map(|(why, header, claims)| (why, token(&header, claims))).collect();
     rows.extend([
-        ("not allowed", with_the_secret(&good)),
+        ("not allowed", signed_with_secret(&good)),
         ("malformed", "not.a-jwt".into()),
         ("malformed", "no JWT".into()),
         ("malformed", "a.b.c".into()),
@@ -167,16 +167,16 @@ async fn refuses_invalid_logout_token() {
     let before = requested(&site);
     for (why, token) in rows {
         assert_refused(&site, &token, why).await;
-        assert!(is_signed_in(&person).await, "{why}");
-        assert_eq!(requested(&site), before, "{why}: the provider is asked nothing");
+        assert!(is_signed_in(&browser).await, "{why}");
+        assert_eq!(requested(&site), before, "{why}: no request to the provider");
     }
-    // The token that all of these were made of works.
-    assert_eq!(tell(&site, &good).await.status, StatusCode::OK);
-    assert!(!is_signed_in(&person).await);
+    // The unchanged token is accepted.
+    assert_eq!(send_token(&site, &good).await.status, StatusCode::OK);
+    assert!(!is_signed_in(&browser).await);
 }
 
-/// The claims with the session that the profile page shows, unless they name another.
-fn of(profile: &Page) -> impl Fn(Value) -> Value + use<> {
+/// Adds the `sid` of the profile page, unless the claims have one.
+fn with_session_of(profile: &Page) -> impl Fn(Value) -> Value + use<> {
     let sid = claim(profile, "sid");
     move |mut claims| {
         if claims.get("sid").is_none() {
@@ -186,19 +186,19 @@ fn of(profile: &Page) -> impl Fn(Value) -> Value + use<> {
     }
 }
 
-/// How often discovery, keys, token endpoint and userinfo were asked.
+/// Number of requests to discovery, key set, token endpoint and userinfo.
 fn requested(site: &Site) -> [usize; 4] {
     ["discovery", "jwks", "token", "userinfo"].map(|endpoint| site.servers.request_count(endpoint))
 }
 
 async fn assert_refused(site: &Site, token: &str, why: &str) {
-    let told = tell(site, token).await;
-    assert_eq!(told.status, StatusCode::BAD_REQUEST, "{why}");
-    assert_eq!(told.error, "invalid_request");
-    assert!(told.why.contains(why), "{why}: {}", told.why);
+    let response = send_token(site, token).await;
+    assert_eq!(response.status, StatusCode::BAD_REQUEST, "{why}");
+    assert_eq!(response.error, "invalid_request");
+    assert!(response.description.contains(why), "{why}: {}", response.description);
 }
 
-/// Newer keys might fit, and are fetched, at most once a second.
+/// The key may be newer than the cached ones, so the key set is fetched, at most once a second.
 #[tokio::test]
 async fn refuses_logout_token_with_unknown_key_after_fetching_keys() {
     type Forge = fn(&str) -> String;
@@ -214,12 +214,13 @@ async fn refuses_logout_token_with_unknown_key_after_fetching_keys() {
     });
     for (header, forge) in [other_key, flipped, unsigned] {
         let site = Site::start().await;
-        let (person, profile) = site.signed_in(USER).await;
-        let token = site.servers.logout_token(&header, &of(&profile)(json!({}))).unwrap();
+        let (browser, profile) = site.signed_in(USER).await;
+        let token =
+            site.servers.logout_token(&header, &with_session_of(&profile)(json!({}))).unwrap();
         let [discovery, keys, tokens, userinfo] = requested(&site);
         for fetches in 1..=2 {
             assert_refused(&site, &forge(&token), "no key").await;
-            assert!(is_signed_in(&person).await, "{header}");
+            assert!(is_signed_in(&browser).await, "{header}");
             let expected = [discovery, keys + fetches, tokens, userinfo];
             assert_eq!(requested(&site), expected, "{header}");
         }
@@ -240,12 +241,13 @@ async fn accepts_valid_variants_of_logout_token() {
         (json!({}), json!({ "iat": now - 300 })),
         (json!({}), json!({ "iat": now + 30 })),
     ] {
-        let (person, profile) = site.signed_in(USER).await;
+        let (browser, profile) = site.signed_in(USER).await;
         let mut claims = claims;
         claims["sid"] = claim(&profile, "sid").into();
-        let told = tell(&site, &site.servers.logout_token(&header, &claims).unwrap()).await;
-        assert_eq!(told.status, StatusCode::OK, "{header} {claims}: {}", told.why);
-        assert!(!is_signed_in(&person).await, "{header} {claims}");
+        let response =
+            send_token(&site, &site.servers.logout_token(&header, &claims).unwrap()).await;
+        assert_eq!(response.status, StatusCode::OK, "{header} {claims}: {}", response.description);
+        assert!(!is_signed_in(&browser).await, "{header} {claims}");
     }
 }
 
@@ -254,8 +256,11 @@ async fn reports_provider_outage_as_temporarily_unavailable() {
     let site = Site::start().await;
     let token = site.servers.logout_token(&json!({}), &json!({ "sub": "nobody" })).unwrap();
     site.servers.stop_provider().await;
-    let told = tell(&site, &token).await;
-    assert_eq!((told.status, &*told.error), (StatusCode::BAD_REQUEST, "temporarily_unavailable"));
+    let response = send_token(&site, &token).await;
+    assert_eq!(
+        (response.status, &*response.error),
+        (StatusCode::BAD_REQUEST, "temporarily_unavailable")
+    );
     site.servers.start_provider().await.unwrap();
 }
 
@@ -263,19 +268,22 @@ async fn reports_provider_outage_as_temporarily_unavailable() {
 async fn refuses_request_without_logout_token() {
     let site = Site::start().await;
     for form in [&[("another", "field")][..], &[]] {
-        let told = tell_form(&site, form).await;
-        assert_eq!((told.status, &*told.error), (StatusCode::BAD_REQUEST, "invalid_request"));
+        let response = send_form(&site, form).await;
+        assert_eq!(
+            (response.status, &*response.error),
+            (StatusCode::BAD_REQUEST, "invalid_request")
+        );
     }
-    let request = site.person().request(Method::POST, "/backchannel-logout").body("{}");
+    let request = site.browser().request(Method::POST, "/backchannel-logout").body("{}");
     assert_eq!(request.send().await.unwrap().status(), StatusCode::BAD_REQUEST);
 }
 
-/// What the frame in the provider's log-out page shows.
-async fn frame(site: &Site, person: &HttpBrowser, iss: &str, sid: &str) -> StatusCode {
+/// The response to the frame in the provider's log-out page.
+async fn frame(site: &Site, browser: &HttpBrowser, iss: &str, sid: &str) -> StatusCode {
     let query = url::form_urlencoded::Serializer::new(String::new())
         .extend_pairs([("iss", iss), ("sid", sid)])
         .finish();
-    let page = person.get(&format!("/frontchannel-logout?{query}")).await;
+    let page = browser.get(&format!("/frontchannel-logout?{query}")).await;
     assert_eq!(page.header("Cache-Control"), Some("no-store"));
     assert_eq!(page.header("X-Frame-Options"), None);
     let policy = page.header("Content-Security-Policy").unwrap();
@@ -295,41 +303,40 @@ async fn front_channel_logout_ends_named_session() {
             frame(&site, &one, iss, sid).await;
             assert!(is_signed_in(&one).await, "{iss} {sid}");
         }
-        // With its cookies, and as browsers do it: without.
+        // With the cookies of the session, and without, as browsers that block third-party cookies do.
         assert_eq!(frame(&site, &one, &iss, &sid).await, StatusCode::OK);
         assert!(!is_signed_in(&one).await);
         assert!(is_signed_in(&other).await);
         let sid = claim(&others, "sid");
-        assert_eq!(frame(&site, &site.person(), &iss, &sid).await, StatusCode::OK);
+        assert_eq!(frame(&site, &site.browser(), &iss, &sid).await, StatusCode::OK);
         assert!(!is_signed_in(&other).await);
     }
 }
 
-/// What is stored for requests like these is tested with the stores; here they must not get in the
-/// way of genuine ones.
+/// The tests of the stores cover what such requests may store.
 #[tokio::test]
 async fn front_channel_logouts_of_unknown_sessions_do_not_block_genuine_ones() {
     let site = Site::start().await;
-    let (person, profile) = site.signed_in(USER).await;
-    let anonymous = site.person();
+    let (browser, profile) = site.signed_in(USER).await;
+    let anonymous = site.browser();
     for number in 0..300 {
         let status = frame(&site, &anonymous, site.servers.issuer(), &number.to_string()).await;
         assert_eq!(status, StatusCode::OK);
     }
     let sid = claim(&profile, "sid");
     assert_eq!(frame(&site, &anonymous, site.servers.issuer(), &sid).await, StatusCode::OK);
-    assert!(!is_signed_in(&person).await);
+    assert!(!is_signed_in(&browser).await);
 }
 
 #[tokio::test]
 async fn only_front_channel_logout_page_can_be_framed() {
     let site = Site::start().await;
     for path in ["/", "/frontchannel-logout/", "/frontchannel-logout/more", "/profile"] {
-        let page = site.person().get(path).await;
+        let page = site.browser().get(path).await;
         assert_eq!(page.header("X-Frame-Options"), Some("DENY"), "{path}");
         let policy = page.header("Content-Security-Policy").unwrap();
         assert!(policy.ends_with("frame-ancestors 'none'"), "{path}: {policy}");
     }
-    let page = site.person().get("/frontchannel-logout?iss=only").await;
+    let page = site.browser().get("/frontchannel-logout?iss=only").await;
     assert_eq!(page.status, StatusCode::BAD_REQUEST);
 }

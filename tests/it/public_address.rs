@@ -56,7 +56,7 @@ async fn never_redirects_behind_proxy_that_replaces_host() {
     let public_url = ("PUBLIC_URL", "https://app.example".to_owned());
     let options = SiteOptions { settings: vec![public_url], ..SiteOptions::default() };
     let site = Site::start_with(options).await;
-    assert_eq!(site.person().get("/").await.status, StatusCode::OK);
+    assert_eq!(site.browser().get("/").await.status, StatusCode::OK);
     assert_eq!(at_localhost(&site).get("/").await.status, StatusCode::OK);
 }
 

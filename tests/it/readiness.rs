@@ -1,4 +1,4 @@
-//! `/health/ready` while a store cannot be written, and that every request is still answered.
+//! `/health/ready` while a store cannot be written; every request still gets a response.
 
 use std::{
     fs,
@@ -32,16 +32,16 @@ async fn site_on_file(store: &'static str) -> (Site, TempDir, PathBuf) {
     (site, folder, file)
 }
 
-async fn readiness(person: &HttpBrowser) -> StatusCode {
-    let begun = Instant::now();
-    let page = person.get("/health/ready").await;
-    assert!(begun.elapsed() < READY_LIMIT, "{:?}", begun.elapsed());
+async fn readiness(browser: &HttpBrowser) -> StatusCode {
+    let start = Instant::now();
+    let page = browser.get("/health/ready").await;
+    assert!(start.elapsed() < READY_LIMIT, "{:?}", start.elapsed());
     page.status
 }
 
 /// Each request gets a response. A panic in a handler, or a closed connection, fails the test.
 async fn answers_everything(site: &Site, signed_in: &HttpBrowser) {
-    for person in [&site.person(), signed_in] {
+    for browser in [&site.browser(), signed_in] {
         for address in [
             "/",
             "/public",
@@ -51,12 +51,12 @@ async fn answers_everything(site: &Site, signed_in: &HttpBrowser) {
             "/login",
             "/callback?code=a&state=b",
         ] {
-            let page = person.get(address).await;
+            let page = browser.get(address).await;
             assert!(!page.text().is_empty() || page.status.is_redirection(), "{address}");
         }
     }
     // What SQLite has in memory may be enough for a log-in.
-    let page = log_in(&site.person(), "/login", USER).await;
+    let page = log_in(&site.browser(), "/login", USER).await;
     if page.status != StatusCode::OK {
         assert_eq!(page.status, StatusCode::SERVICE_UNAVAILABLE, "{}", page.text());
         assert!(page.text().contains("Reference"), "{}", page.text());
@@ -64,7 +64,7 @@ async fn answers_everything(site: &Site, signed_in: &HttpBrowser) {
     assert_eq!(signed_in.get("/health/live").await.status, StatusCode::OK);
 }
 
-/// What happens to the file.
+/// The damage to the file.
 type Damage = fn(&Path);
 
 async fn notices(store: &'static str, damage: Damage) {
@@ -101,17 +101,17 @@ async fn notices_truncated_sqlite_file() {
 #[tokio::test]
 async fn notices_deleted_and_replaced_sqlite_file() {
     let (site, _folder, file) = site_on_file("cookie").await;
-    let person = site.person();
-    assert_eq!(readiness(&person).await, StatusCode::OK);
+    let browser = site.browser();
+    assert_eq!(readiness(&browser).await, StatusCode::OK);
     let copy = file.with_extension("copy");
     fs::rename(&file, &copy).unwrap();
-    assert_eq!(readiness(&person).await, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(readiness(&browser).await, StatusCode::SERVICE_UNAVAILABLE);
     assert!(!file.exists(), "the check made a new file");
     // What the site writes goes to the file that it has opened.
     fs::copy(&copy, &file).unwrap();
-    assert_eq!(readiness(&person).await, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(readiness(&browser).await, StatusCode::SERVICE_UNAVAILABLE);
     fs::rename(&copy, &file).unwrap();
-    assert_eq!(readiness(&person).await, StatusCode::OK);
+    assert_eq!(readiness(&browser).await, StatusCode::OK);
 }
 
 #[tokio::test]
@@ -121,11 +121,11 @@ async fn answers_within_a_second_while_a_store_hangs() {
     let url = format!("redis://{}", silent.local_addr().unwrap());
     let settings = vec![("SESSION_STORE", "redis".to_owned()), ("REDIS_URL", url)];
     let site = Site::start_with(SiteOptions { settings, ..SiteOptions::default() }).await;
-    let person = site.person();
+    let browser = site.browser();
     for _ in 0..3 {
-        let begun = Instant::now();
-        let page = person.get("/health/ready").await;
-        assert!(begun.elapsed() < READY_LIMIT, "{:?}", begun.elapsed());
+        let start = Instant::now();
+        let page = browser.get("/health/ready").await;
+        assert!(start.elapsed() < READY_LIMIT, "{:?}", start.elapsed());
         assert_eq!(page.status, StatusCode::SERVICE_UNAVAILABLE);
         assert_eq!(page.json()["failing"], json!(["sessions"]));
     }

@@ -79,7 +79,7 @@ async fn keeps_sessions<T: Send + 'static>(
     for _ in 0..USERS {
         users.push(site.signed_in(USER).await.0);
     }
-    let (load, anonymous) = (Load::default(), site.person());
+    let (load, anonymous) = (Load::default(), site.browser());
     let failover = async {
         until(&load.before).await;
         until_ready_is(StatusCode::OK, &anonymous, Instant::now()).await;

@@ -1,4 +1,4 @@
-//! Access tokens that are renewed while people read, with the development provider.
+//! Renewal of access tokens when pages need them, with the development provider.
 
 use std::{
     sync::{
@@ -32,14 +32,14 @@ use tokio::task::JoinSet;
 
 const USER: &str = "user@example.com";
 
-/// The provider, whose first access token is about to end.
-struct Hurried {
+/// A provider whose first access token is about to expire.
+struct ExpiringTokens {
     provider: Arc<dyn IdentityProvider>,
     clock: Arc<dyn Clock>,
 }
 
 #[async_trait]
-impl IdentityProvider for Hurried {
+impl IdentityProvider for ExpiringTokens {
     async fn authorization_url(
         &self,
         attempt: &LoginAttempt,
@@ -89,15 +89,15 @@ impl IdentityProvider for Hurried {
     }
 }
 
-/// An API that refuses a token once, or each time, although it is fresh.
-struct Picky {
+/// An API that refuses valid tokens, once or always.
+struct RefusingApi {
     api: Arc<dyn MessageApi>,
     always: bool,
     refused: AtomicBool,
 }
 
 #[async_trait]
-impl MessageApi for Picky {
+impl MessageApi for RefusingApi {
     async fn read(&self, topic: Topic, reader: Option<Reader>) -> Result<Message, MessageError> {
         if !self.refused.swap(true, Ordering::SeqCst) || self.always {
             return Err(MessageError::Refused {
@@ -113,7 +113,7 @@ impl MessageApi for Picky {
     }
 }
 
-/// Where the sessions are.
+/// The session store.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Store {
     Cookie,
@@ -143,30 +143,30 @@ async fn refreshing(store: Store, change: Change) -> Refreshing {
     Refreshing { site: Site::start_with(particular).await, _redis: redis }
 }
 
-fn hurried() -> Change {
+fn expiring_tokens() -> Change {
     Box::new(|ports| {
         let (provider, clock) = (Arc::clone(&ports.identity), Arc::clone(&ports.clock));
-        ports.identity = Arc::new(Hurried { provider, clock });
+        ports.identity = Arc::new(ExpiringTokens { provider, clock });
     })
 }
 
-fn picky(always: bool) -> Change {
+fn refusing_api(always: bool) -> Change {
     Box::new(move |ports| {
         let api = Arc::clone(&ports.messages);
-        ports.messages = Arc::new(Picky { api, always, refused: AtomicBool::default() });
+        ports.messages = Arc::new(RefusingApi { api, always, refused: AtomicBool::default() });
     })
 }
 
-/// How often the token endpoint was asked to renew.
+/// Number of refresh requests to the token endpoint.
 fn renewals(site: &Site) -> usize {
-    // Each test signs one person in.
+    // Each test logs in once.
     site.servers.request_count("token") - 1
 }
 
 async fn until_renewing(site: &Site) {
-    let begun = Instant::now();
+    let start = Instant::now();
     while renewals(site) == 0 {
-        assert!(begun.elapsed() < Duration::from_secs(15), "the provider is not asked");
+        assert!(start.elapsed() < Duration::from_secs(15), "no refresh request");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }
@@ -176,74 +176,74 @@ fn assert_read(page: &Page) {
     assert!(page.text().contains("This is a protected message."), "{}", page.text());
 }
 
-async fn is_signed_in(person: &HttpBrowser) -> bool {
-    person.get("/profile").await.status == StatusCode::OK
+async fn is_signed_in(browser: &HttpBrowser) -> bool {
+    browser.get("/profile").await.status == StatusCode::OK
 }
 
 async fn renews_expiring_token_for_page_that_needs_it(store: Store) {
-    let Refreshing { site, _redis } = refreshing(store, hurried()).await;
-    let (person, _) = site.signed_in(USER).await;
+    let Refreshing { site, _redis } = refreshing(store, expiring_tokens()).await;
+    let (browser, _) = site.signed_in(USER).await;
     assert_eq!(renewals(&site), 0, "the profile needs no access token");
     for _ in 0..2 {
-        assert_read(&person.get("/protected").await);
+        assert_read(&browser.get("/protected").await);
         assert_eq!(renewals(&site), 1);
     }
-    assert!(is_signed_in(&person).await);
+    assert!(is_signed_in(&browser).await);
 }
 
 async fn ten_simultaneous_requests_renew_token_once(store: Store) {
-    let Refreshing { site, _redis } = refreshing(store, hurried()).await;
-    let (person, _) = site.signed_in(USER).await;
-    // Slow enough for all of them to meet.
+    let Refreshing { site, _redis } = refreshing(store, expiring_tokens()).await;
+    let (browser, _) = site.signed_in(USER).await;
+    // Slow enough for all requests to overlap.
     site.servers.faults().set(Fault::TokenSlow(Duration::from_millis(500)));
     let mut tabs = JoinSet::new();
     for _ in 0..10 {
-        let tab = person.clone();
+        let tab = browser.clone();
         tabs.spawn(async move { tab.get("/protected").await });
     }
     for page in tabs.join_all().await {
         assert_read(&page);
     }
     assert_eq!(renewals(&site), 1);
-    assert_read(&person.get("/protected").await);
+    assert_read(&browser.get("/protected").await);
     assert_eq!(renewals(&site), 1);
 }
 
 async fn logout_during_renewal_ends_session(store: Store) {
-    let Refreshing { site, _redis } = refreshing(store, hurried()).await;
-    let (person, profile) = site.signed_in(USER).await;
+    let Refreshing { site, _redis } = refreshing(store, expiring_tokens()).await;
+    let (browser, profile) = site.signed_in(USER).await;
     site.servers.faults().set(Fault::TokenSlow(Duration::from_secs(1)));
-    let tab = person.clone();
+    let tab = browser.clone();
     let reading = tokio::spawn(async move { tab.get("/protected").await });
     until_renewing(&site).await;
-    person.submit(&profile, "Log Out", &[]).await;
+    browser.submit(&profile, "Log Out", &[]).await;
     let page = reading.await.unwrap();
     assert_eq!(page.status, StatusCode::UNAUTHORIZED, "{}", page.text());
     assert_eq!(page.heading(), "Your session has ended");
-    assert!(!is_signed_in(&person).await);
+    assert!(!is_signed_in(&browser).await);
 }
 
 async fn refused_renewal_ends_session_and_says_so(store: Store) {
-    let Refreshing { site, _redis } = refreshing(store, hurried()).await;
-    let (person, _) = site.signed_in(USER).await;
+    let Refreshing { site, _redis } = refreshing(store, expiring_tokens()).await;
+    let (browser, _) = site.signed_in(USER).await;
     site.servers.faults().set(Fault::TokenInvalidGrant);
-    let page = person.get("/protected").await;
+    let page = browser.get("/protected").await;
     assert_eq!(page.status, StatusCode::UNAUTHORIZED);
     assert_eq!(page.heading(), "Your session has ended");
     assert!(page.text().contains("Reference"));
-    // Nothing on the page still takes the person for signed in.
+    // The page has the layout of a visitor without a session.
     assert!(page.link("Log In").is_some() && !page.text().contains("Log Out"), "{}", page.text());
-    assert!(!is_signed_in(&person).await);
+    assert!(!is_signed_in(&browser).await);
 
     site.servers.faults().clear();
     let back = page.attribute("main a.button", "href").unwrap();
     assert_eq!(back, "/login?next=%2Fprotected");
-    let page = person.visit(&back).await;
+    let page = browser.visit(&back).await;
     assert_eq!(page.url.path(), "/protected", "still signed in at the provider");
     assert_read(&page);
 }
 
-/// Each clause on one store.
+/// Each test with one store.
 macro_rules! on {
     ($module:ident, $store:expr $(, $ignored:meta)?) => {
         mod $module {
@@ -285,8 +285,7 @@ on!(
     cfg_attr(not(redis), ignore = "Redis is missing: apt-get install redis-server")
 );
 
-/// A row for each fault: the page, nobody signed in afterwards, and how often discovery, keys,
-/// token endpoint and userinfo are asked.
+/// Each fault with the number of requests to discovery, key set, token endpoint and userinfo.
 #[tokio::test]
 async fn invalid_renewal_response_ends_session() {
     let (token, rekeyed) = ([0, 0, 1, 0], [0, 1, 1, 0]);
@@ -307,18 +306,18 @@ async fn invalid_renewal_response_ends_session() {
         (Fault::IdTokenText("a text"), token),
         (Fault::InvalidSignature, rekeyed),
     ] {
-        let Refreshing { site, .. } = refreshing(Store::Cookie, hurried()).await;
+        let Refreshing { site, .. } = refreshing(Store::Cookie, expiring_tokens()).await;
         let requested = || {
             ["discovery", "jwks", "token", "userinfo"]
                 .map(|endpoint| site.servers.request_count(endpoint))
         };
-        let (person, _) = site.signed_in(USER).await;
+        let (browser, _) = site.signed_in(USER).await;
         let before = requested();
         site.servers.faults().set(fault);
-        let page = person.get("/protected").await;
+        let page = browser.get("/protected").await;
         assert_eq!(page.status, StatusCode::UNAUTHORIZED, "{fault:?}: {}", page.text());
         assert_eq!(page.heading(), "Your session has ended", "{fault:?}");
-        assert!(!is_signed_in(&person).await, "{fault:?}");
+        assert!(!is_signed_in(&browser).await, "{fault:?}");
         let after = requested();
         assert_eq!(std::array::from_fn(|i| after[i] - before[i]), expected, "{fault:?}");
     }
@@ -326,79 +325,79 @@ async fn invalid_renewal_response_ends_session() {
 
 #[tokio::test]
 async fn json_request_gets_401_when_session_ended() {
-    let Refreshing { site, .. } = refreshing(Store::Cookie, hurried()).await;
-    let (person, _) = site.signed_in(USER).await;
+    let Refreshing { site, .. } = refreshing(Store::Cookie, expiring_tokens()).await;
+    let (browser, _) = site.signed_in(USER).await;
     site.servers.faults().set(Fault::TokenInvalidGrant);
-    let answer = person.get_json("/protected").await;
+    let answer = browser.get_json("/protected").await;
     assert_eq!(answer.status, StatusCode::UNAUTHORIZED);
     assert_eq!(answer.json()["message"], "Your session has ended");
-    assert!(!is_signed_in(&person).await);
+    assert!(!is_signed_in(&browser).await);
 }
 
 #[tokio::test]
 async fn keeps_session_when_refresh_fails_or_times_out() {
-    let Refreshing { site, .. } = refreshing(Store::Database, hurried()).await;
-    let (person, _) = site.signed_in(USER).await;
+    let Refreshing { site, .. } = refreshing(Store::Database, expiring_tokens()).await;
+    let (browser, _) = site.signed_in(USER).await;
     for fault in [Fault::TokenFails, Fault::TokenSlow(Duration::from_secs(60))] {
         site.servers.faults().set(fault);
-        // The token there is lasts a little longer.
-        assert_read(&person.get("/protected").await);
-        assert!(is_signed_in(&person).await);
+        // The current access token is still valid.
+        assert_read(&browser.get("/protected").await);
+        assert!(is_signed_in(&browser).await);
         site.servers.faults().clear();
     }
     let before = renewals(&site);
-    assert_read(&person.get("/protected").await);
-    assert_eq!(renewals(&site), before + 1, "renewed as soon as the provider is well");
+    assert_read(&browser.get("/protected").await);
+    assert_eq!(renewals(&site), before + 1, "renewed as soon as the provider works");
 }
 
 #[tokio::test]
 async fn keeps_session_during_provider_outage() {
-    let Refreshing { site, .. } = refreshing(Store::Cookie, hurried()).await;
-    let (person, _) = site.signed_in(USER).await;
-    // The API needs the provider's keys, once.
+    let Refreshing { site, .. } = refreshing(Store::Cookie, expiring_tokens()).await;
+    let (browser, _) = site.signed_in(USER).await;
+    // The API fetches the provider's keys once.
     site.servers.faults().set(Fault::TokenFails);
-    assert_read(&person.get("/protected").await);
+    assert_read(&browser.get("/protected").await);
     site.servers.stop_provider().await;
-    assert_read(&person.get("/protected").await);
-    assert!(is_signed_in(&person).await);
+    assert_read(&browser.get("/protected").await);
+    assert!(is_signed_in(&browser).await);
 }
 
 #[tokio::test]
 async fn retries_api_once_with_renewed_token() {
-    let Refreshing { site, .. } = refreshing(Store::Cookie, picky(false)).await;
-    let (person, _) = site.signed_in(USER).await;
-    assert_read(&person.get("/protected").await);
+    let Refreshing { site, .. } = refreshing(Store::Cookie, refusing_api(false)).await;
+    let (browser, _) = site.signed_in(USER).await;
+    assert_read(&browser.get("/protected").await);
     assert_eq!(renewals(&site), 1);
-    assert_read(&person.get("/protected").await);
+    assert_read(&browser.get("/protected").await);
     assert_eq!(renewals(&site), 1);
 }
 
 #[tokio::test]
 async fn reports_refusal_by_api_after_one_renewal() {
-    let Refreshing { site, .. } = refreshing(Store::Cookie, picky(true)).await;
-    let (person, _) = site.signed_in(USER).await;
-    let page = person.get("/protected").await;
+    let Refreshing { site, .. } = refreshing(Store::Cookie, refusing_api(true)).await;
+    let (browser, _) = site.signed_in(USER).await;
+    let page = browser.get("/protected").await;
     assert_eq!(page.status, StatusCode::UNAUTHORIZED);
     assert!(page.text().contains("Bad credentials"), "{}", page.text());
     assert_eq!(renewals(&site), 1);
-    assert!(is_signed_in(&person).await);
+    assert!(is_signed_in(&browser).await);
 }
 
-/// At a provider with an end-session endpoint the session there must not be gone before the browser
-/// reaches it.
+/// If the provider has an end-session endpoint, the token is revoked later: some providers end their
+/// session with the refresh token, which must not happen before the browser reaches the endpoint.
 #[tokio::test]
 async fn logout_revokes_refresh_token_in_the_background() {
     let settings = vec![("OIDC_SCOPES", "openid offline_access".to_owned())];
     let site = Site::start_with(SiteOptions { settings, ..SiteOptions::default() }).await;
-    let (person, page) = site.signed_in(USER).await;
-    person.submit(&page, "Log Out", &[]).await;
+    let (browser, page) = site.signed_in(USER).await;
+    browser.submit(&page, "Log Out", &[]).await;
     assert_eq!(site.servers.request_count("revoked"), 0);
 
     let settings = vec![("OIDC_SCOPES", "openid offline_access".to_owned())];
     let site = Site::start_with(SiteOptions { settings, ..SiteOptions::default() }).await;
     site.servers.faults().set(Fault::NoEndSessionEndpoint);
-    let (person, page) = site.signed_in(USER).await;
-    person.submit(&page, "Log Out", &[]).await;
+    let (browser, page) = site.signed_in(USER).await;
+    browser.submit(&page, "Log Out", &[]).await;
     let start = Instant::now();
     while site.servers.request_count("revoked") == 0 {
         assert!(start.elapsed() < Duration::from_secs(10), "the token is not revoked");

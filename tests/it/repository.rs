@@ -1,4 +1,4 @@
-//! What lies in the root of the repository.
+//! The entries in the root of the repository.
 
 use std::{collections::BTreeSet, path::Path, process::Command};
 
@@ -45,7 +45,7 @@ fn tracked() -> Option<BTreeSet<String>> {
     (!entries.is_empty()).then_some(entries)
 }
 
-/// The entries that `.gitignore` does not name: what a source archive holds.
+/// The entries that `.gitignore` does not name, as in a source archive.
 fn present() -> BTreeSet<String> {
     let ignored = std::fs::read_to_string(root().join(".gitignore")).unwrap();
     let ignored: Vec<_> = ignored.lines().filter_map(|line| line.strip_prefix('/')).collect();

@@ -1,4 +1,4 @@
-//! `/sessions`: people see where they are signed in, and end what they want ended.
+//! `/sessions`: users see their sessions and end them.
 
 use std::{
     sync::Arc,
@@ -24,18 +24,18 @@ async fn site_with_sessions_in_the_database() -> Site {
     Site::start_with(SiteOptions { settings, ..SiteOptions::default() }).await
 }
 
-async fn signed_in(site: &Site, browser: &str, email: &str) -> HttpBrowser {
-    let person = HttpBrowser::with_user_agent(site.url.clone(), browser);
-    let page = log_in(&person, "/login", email).await;
+async fn signed_in(site: &Site, user_agent: &str, email: &str) -> HttpBrowser {
+    let browser = HttpBrowser::with_user_agent(site.url.clone(), user_agent);
+    let page = log_in(&browser, "/login", email).await;
     assert_eq!(page.url.path(), "/profile", "{}", page.text());
-    person
+    browser
 }
 
-async fn is_signed_in(person: &HttpBrowser) -> bool {
-    person.get("/profile").await.status == StatusCode::OK
+async fn is_signed_in(browser: &HttpBrowser) -> bool {
+    browser.get("/profile").await.status == StatusCode::OK
 }
 
-/// A page elsewhere with a form for the site, as an attacker would lay it out.
+/// A page of another site with a form for this site, as an attacker would build it.
 fn foreign_page(at: &str, site: &Site, action: &str, fields: &str) -> Page {
     let action = site.url.join(action).unwrap();
     let body = format!("<form method=post action='{action}'>{fields}<button>Win</button></form>");
@@ -111,7 +111,7 @@ async fn refuses_request_from_another_site() {
     let phone = signed_in(&site, SAFARI, USER).await;
     let id = id_on(&laptop.get("/sessions").await);
     let form = format!("<input type=hidden name=id value='{id}'>");
-    // Another port of this host is the same site, and no friend either.
+    // Another port of this host is same-site, and is refused too.
     for at in ["https://evil.example/", "http://127.0.0.1:1/"] {
         for action in ["/sessions/end", "/sessions/end-others"] {
             let page = foreign_page(at, &site, action, &form);
@@ -126,18 +126,18 @@ async fn refuses_request_from_another_site() {
 #[tokio::test]
 async fn unknown_or_malformed_id_ends_no_session() {
     let site = site_with_sessions_in_the_database().await;
-    let person = signed_in(&site, FIREFOX, USER).await;
+    let browser = signed_in(&site, FIREFOX, USER).await;
     let long = "A".repeat(10_000);
     for id in ["", "x", "<script>", "AAAAAAAAAAAAAAAAAAAAAA", &long] {
         let form = format!("<input type=hidden name=id value=\"{id}\">");
         let page = foreign_page(site.url.as_str(), &site, "/sessions/end", &form);
-        let page = person.submit(&page, "Win", &[]).await;
+        let page = browser.submit(&page, "Win", &[]).await;
         assert_eq!((page.status, page.url.path()), (StatusCode::OK, "/sessions"), "{id}");
     }
     let page = foreign_page(site.url.as_str(), &site, "/sessions/end", "");
-    let page = person.submit(&page, "Win", &[]).await;
+    let page = browser.submit(&page, "Win", &[]).await;
     assert!(page.status.is_client_error() && page.heading() == "That did not work");
-    assert!(is_signed_in(&person).await);
+    assert!(is_signed_in(&browser).await);
 }
 
 #[tokio::test]
@@ -152,9 +152,9 @@ async fn cookie_sessions_show_current_session_only_and_end_others() {
     assert!(page.text().contains("can log in again without a password"), "{}", page.text());
     let page = laptop.submit(&page, "Sign out everywhere else", &[]).await;
     assert_eq!(page.select("[role=status]"), ["All your other sessions have ended."]);
-    let begun = Instant::now();
+    let start = Instant::now();
     while is_signed_in(&phone).await {
-        assert!(begun.elapsed() < Duration::from_secs(5), "still signed in");
+        assert!(start.elapsed() < Duration::from_secs(5), "still signed in");
     }
     assert!(is_signed_in(&laptop).await);
 }
@@ -162,11 +162,11 @@ async fn cookie_sessions_show_current_session_only_and_end_others() {
 #[tokio::test]
 async fn requires_login_and_returns() {
     let site = Site::start().await;
-    let person = site.person();
-    let page = person.get("/sessions").await;
+    let browser = site.browser();
+    let page = browser.get("/sessions").await;
     assert_eq!(page.location().unwrap().query(), Some("next=%2Fsessions"));
-    assert_eq!(person.get_json("/sessions").await.status, StatusCode::UNAUTHORIZED);
-    assert_eq!(log_in(&person, "/sessions", USER).await.url.path(), "/sessions");
+    assert_eq!(browser.get_json("/sessions").await.status, StatusCode::UNAUTHORIZED);
+    assert_eq!(log_in(&browser, "/sessions", USER).await.url.path(), "/sessions");
 }
 
 #[tokio::test]
@@ -181,14 +181,14 @@ async fn reports_store_outage() {
     });
     let site =
         Site::start_with(SiteOptions { ports: Some(change), ..SiteOptions::default() }).await;
-    let (person, _) = site.signed_in(USER).await;
+    let (browser, _) = site.signed_in(USER).await;
     let form = foreign_page(site.url.as_str(), &site, "/sessions/end-others", "");
-    for page in [person.get("/sessions").await, person.submit(&form, "Win", &[]).await] {
+    for page in [browser.get("/sessions").await, browser.submit(&form, "Win", &[]).await] {
         assert_eq!(page.status, StatusCode::SERVICE_UNAVAILABLE);
         assert_eq!(page.heading(), "Your sessions are out of reach");
         assert!(page.text().contains("Reference"));
     }
-    let ready = person.get("/health/ready").await;
+    let ready = browser.get("/health/ready").await;
     assert_eq!(ready.status, StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(ready.json()["failing"], serde_json::json!(["sessions"]));
 }

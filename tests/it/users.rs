@@ -1,4 +1,4 @@
-//! People on a real PostgreSQL server.
+//! Users in PostgreSQL, and simultaneous migrations.
 #![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
 
 use std::sync::Arc;
@@ -28,7 +28,7 @@ user_repository_contract!(
     #[cfg_attr(not(postgres), ignore = "PostgreSQL is missing: apt-get install postgresql")]
 );
 
-/// Each round has a new file, and each connection to it is opened by a thread of its own.
+/// Each round uses a new file, which four tasks open and migrate.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn processes_migrate_new_sqlite_file_simultaneously() {
     for _ in 0..20 {

@@ -13,7 +13,7 @@ const PORTS: u16 = 20_000;
 
 static HANDED_OUT: AtomicU16 = AtomicU16::new(0);
 
-/// A port on loopback that nobody listens on, and that this process hands out once.
+/// A free port on loopback. No port is returned twice in one process.
 ///
 /// # Panics
 /// When the machine has no port left.

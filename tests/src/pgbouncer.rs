@@ -1,4 +1,4 @@
-//! A PgBouncer to throw away.
+//! A temporary PgBouncer.
 
 use std::{
     fs,
@@ -12,7 +12,7 @@ use tempfile::TempDir;
 
 use crate::{free_port::free_port, postgres::Postgres, tools};
 
-/// Time to start.
+/// Time limit for the start.
 const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// PgBouncer in transaction mode. Stopped when dropped.
@@ -23,7 +23,7 @@ pub struct PgBouncer {
 }
 
 impl PgBouncer {
-    /// Starts it before a server, with so few server connections that clients change among them.
+    /// Starts it in front of a server, with so few server connections that clients share them.
     ///
     /// # Panics
     /// When the program is missing, or does not accept connections within a minute.
@@ -50,16 +50,16 @@ impl PgBouncer {
             command.uid(account.user).gid(account.group);
         }
         let mut process = command.spawn().unwrap();
-        let begun = Instant::now();
+        let start = Instant::now();
         while TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err() {
-            let over = begun.elapsed() > TIMEOUT || process.try_wait().unwrap().is_some();
+            let over = start.elapsed() > TIMEOUT || process.try_wait().unwrap().is_some();
             assert!(!over, "pgbouncer does not accept connections");
             std::thread::sleep(Duration::from_millis(10));
         }
         Self { port, process, _folder: folder }
     }
 
-    /// Where it is: the superuser without a password, over TCP on loopback.
+    /// Its address: the superuser without a password, over TCP on loopback.
     #[must_use]
     pub fn url(&self) -> String {
         format!("postgres://postgres@127.0.0.1:{}/postgres", self.port)

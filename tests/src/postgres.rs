@@ -26,7 +26,7 @@ use tokio_postgres::NoTls;
 use crate::{free_port::free_port, tools};
 
 /// How long a server may take to start or to stop.
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A server of its own, in a temporary folder and on a free port; stopped and removed when
 /// dropped.
@@ -108,9 +108,9 @@ impl Postgres {
         // SIGINT: without waiting for those who are connected.
         let requested =
             Command::new("sh").args(["-c", &format!("kill -INT {}", server.id())]).status();
-        let begun = Instant::now();
+        let start = Instant::now();
         while matches!(server.try_wait(), Ok(None)) {
-            if requested.is_err() || begun.elapsed() > PATIENCE {
+            if requested.is_err() || start.elapsed() > TIMEOUT {
                 let _ = server.kill();
             }
             std::thread::sleep(Duration::from_millis(10));
@@ -128,9 +128,9 @@ impl Postgres {
             .spawn()
             .unwrap();
         let server = self.server.insert(server);
-        let begun = Instant::now();
+        let start = Instant::now();
         while !answers(self.port).unwrap_or(false) {
-            let over = begun.elapsed() > PATIENCE || server.try_wait().unwrap().is_some();
+            let over = start.elapsed() > TIMEOUT || server.try_wait().unwrap().is_some();
             let log = self.folder.path().join("log");
             assert!(!over, "postgres: {}", fs::read_to_string(log).unwrap_or_default());
             std::thread::sleep(Duration::from_millis(10));
@@ -143,10 +143,10 @@ impl Postgres {
     async fn set_read_only(&self, value: &str) {
         self.run(&format!("alter system set default_transaction_read_only = {value}"));
         self.run("select pg_reload_conf()");
-        let begun = Instant::now();
+        let start = Instant::now();
         let is_read_only = || run(&self.url(), "create table t(); drop table t").is_err();
         while is_read_only() != (value == "on") {
-            assert!(begun.elapsed() < PATIENCE, "the server stays as it was");
+            assert!(start.elapsed() < TIMEOUT, "the server stays as it was");
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }

@@ -9,7 +9,7 @@ use tokio::{
     task::JoinHandle,
 };
 
-/// Forwards connections to a server. Ends with the value.
+/// Forwards connections to a server until it is dropped.
 pub struct Relay {
     port: u16,
     /// Connections up to this number are silent.
@@ -38,13 +38,13 @@ impl Relay {
         Self { port, silent, opened, work }
     }
 
-    /// Where it listens.
+    /// The port on which it listens.
     #[must_use]
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// How many connections were opened so far.
+    /// Number of connections that were opened so far.
     #[must_use]
     pub fn opened(&self) -> u64 {
         *self.opened.borrow()

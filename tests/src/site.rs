@@ -24,17 +24,17 @@ pub const CLIENT_SECRET: &str = "the client's secret of the tests";
 /// The API that access tokens are for.
 pub const AUDIENCE: &str = "https://api.portico.test";
 
-/// Puts something else behind a port.
+/// Replaces the adapter of a port.
 pub type Change = Box<dyn FnOnce(&mut Ports) + Send>;
 
-/// What is particular about a site under test.
+/// The options of a site under test.
 #[derive(Default)]
 pub struct SiteOptions {
-    /// The site's port, where something must know it before the site starts; `None`: a free one.
+    /// The site's port, if a test needs it before the site starts; `None`: a free one.
     pub port: Option<u16>,
-    /// Settings over the usual ones.
+    /// Settings that override the default ones.
     pub settings: Vec<(&'static str, String)>,
-    /// Routes beside the site's own.
+    /// Additional routes.
     pub routes: Vec<Route>,
     /// Changes the ports after they were assembled.
     pub ports: Option<Change>,
@@ -44,9 +44,9 @@ pub struct SiteOptions {
 
 /// A running site. Dropping it stops it and its development servers.
 pub struct Site {
-    /// Where it is.
+    /// Its address.
     pub url: Url,
-    /// The provider and the API around it.
+    /// Its provider and API.
     pub servers: DevelopmentServers,
     /// The ports that it uses.
     pub ports: Ports,
@@ -56,52 +56,54 @@ pub struct Site {
 }
 
 impl Site {
-    /// A site like any other.
+    /// Starts a site with default options.
     pub async fn start() -> Self {
         Self::start_with(SiteOptions::default()).await
     }
 
-    /// A site with something particular about it.
-    pub async fn start_with(particular: SiteOptions) -> Self {
-        // First, or Rocket puts its own log in place.
+    /// Starts a site with these options.
+    pub async fn start_with(options: SiteOptions) -> Self {
+        // First, because Rocket would install its own logger.
         portico::logging::start(Some("off"));
         let folder = tempfile::tempdir().unwrap();
-        let port = particular.port.unwrap_or_else(free_port);
+        let port = options.port.unwrap_or_else(free_port);
         let url = Url::parse(&format!("http://127.0.0.1:{port}/")).unwrap();
         let servers = servers_for(&url).await;
-        let settings = settings(port, folder.path(), &servers, &particular.settings);
+        let settings = settings(port, folder.path(), &servers, &options.settings);
         let settings = Settings::from_pairs(settings.iter().map(|(key, value)| (*key, &**value)));
         let settings = settings.unwrap();
         let database = open_database(&settings).unwrap();
         database.migrate().await.unwrap();
         let mut assembly = assemble(settings, &database).await.unwrap();
-        if let Some(change) = particular.ports {
+        if let Some(change) = options.ports {
             change(&mut assembly.ports);
         }
         let (lifted_off, liftoff) = oneshot::channel();
-        let site = assembly.site().mount("/", particular.routes).attach(
-            rocket::fairing::AdHoc::on_liftoff("lifted off", move |_| {
-                Box::pin(async move { lifted_off.send(()).unwrap() })
-            }),
-        );
+        let site =
+            assembly
+                .site()
+                .mount("/", options.routes)
+                .attach(rocket::fairing::AdHoc::on_liftoff("lifted off", move |_| {
+                    Box::pin(async move { lifted_off.send(()).unwrap() })
+                }));
         let site = site.ignite().await.unwrap();
         let shutdown = site.shutdown();
-        let task = tokio::spawn(async move { serve(site, particular.limits).await.unwrap() });
+        let task = tokio::spawn(async move { serve(site, options.limits).await.unwrap() });
         liftoff.await.expect("the site's port is free");
         Self { url, servers, ports: assembly.ports, shutdown, task: Some(task), _folder: folder }
     }
 
-    /// Somebody with an empty cookie jar.
-    pub fn person(&self) -> HttpBrowser {
+    /// A browser with an empty cookie jar.
+    pub fn browser(&self) -> HttpBrowser {
         HttpBrowser::new(self.url.clone())
     }
 
-    /// Somebody who has signed in: the person and the page where the login ended.
+    /// A browser in which this user has logged in, and the page after the log-in.
     pub async fn signed_in(&self, email: &str) -> (HttpBrowser, Page) {
-        let person = self.person();
-        let page = log_in(&person, "/login", email).await;
+        let browser = self.browser();
+        let page = log_in(&browser, "/login", email).await;
         assert_eq!(page.url.path(), "/profile", "{}", page.text());
-        (person, page)
+        (browser, page)
     }
 
     /// Ends the site and waits until its port is free.
@@ -119,10 +121,10 @@ impl Drop for Site {
     }
 }
 
-/// Walks to a page that wants a login, and signs in with the development provider's password.
-pub async fn log_in(person: &HttpBrowser, address: &str, email: &str) -> Page {
-    let form = person.visit(address).await;
-    person.submit(&form, "Log In", &[("Email", email), ("Password", "portico")]).await
+/// Opens a page that requires a log-in, and logs in at the development provider.
+pub async fn log_in(browser: &HttpBrowser, address: &str, email: &str) -> Page {
+    let form = browser.visit(address).await;
+    browser.submit(&form, "Log In", &[("Email", email), ("Password", "portico")]).await
 }
 
 /// A development provider and API for the site at this address.
@@ -150,15 +152,15 @@ pub fn templates() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../templates")
 }
 
-/// The settings of a site with these development servers. The particular ones take precedence.
+/// The settings of a site with these development servers. `overrides` take precedence.
 pub fn settings(
     port: u16,
     folder: &Path,
     servers: &DevelopmentServers,
-    particular: &[(&'static str, String)],
+    overrides: &[(&'static str, String)],
 ) -> Vec<(&'static str, String)> {
     let database = format!("sqlite://{}", folder.join("portico.db").display());
-    let usual = [
+    let defaults = [
         ("ROCKET_PORT", port.to_string()),
         ("ROCKET_SHUTDOWN", "{ctrlc=false,signals=[],grace=0,mercy=0}".into()),
         ("ROCKET_SECRET_KEY", SECRET_KEY.into()),
@@ -170,7 +172,7 @@ pub fn settings(
         ("OIDC_AUDIENCE", AUDIENCE.into()),
         ("API_SERVER_URL", servers.api_url()),
     ];
-    let replaced = |key: &str| particular.iter().any(|(other, _)| *other == key);
-    let usual = usual.into_iter().filter(|(key, _)| !replaced(key));
-    usual.chain(particular.iter().cloned()).collect()
+    let replaced = |key: &str| overrides.iter().any(|(other, _)| *other == key);
+    let defaults = defaults.into_iter().filter(|(key, _)| !replaced(key));
+    defaults.chain(overrides.iter().cloned()).collect()
 }

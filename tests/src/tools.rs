@@ -6,15 +6,15 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// The names under which systems install Chromium, or a browser that its driver knows as well.
+/// The names under which systems install Chromium, or a browser that its driver supports.
 pub const BROWSER: &[&str] = &["chromium", "chromium-browser", "google-chrome"];
-/// What steers the browser.
+/// The driver of the browser.
 pub const DRIVER: &[&str] = &["chromedriver"];
 /// The accessibility checker axe-core (npm), in the folder of this crate.
 pub const AXE: &str = "axe/node_modules/axe-core/axe.min.js";
 /// Redis, or its successor with the same protocol.
 pub const REDIS: &[&str] = &["redis-server", "valkey-server"];
-/// Makes a new PostgreSQL data folder.
+/// Creates a PostgreSQL data folder.
 pub const INITDB: &[&str] = &["initdb"];
 /// The PostgreSQL server.
 pub const POSTGRES: &[&str] = &["postgres"];

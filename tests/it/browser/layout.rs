@@ -94,7 +94,7 @@ async fn chosen_theme_overrides_system_before_first_paint() {
     browser.goto(site.url.join("/docs").unwrap()).await;
     assert_eq!(browser.script(background).await, dark);
     // The server renders the theme, because a script might run after the first paint.
-    let visitor = site.person();
+    let visitor = site.browser();
     visitor.set_cookie("portico_theme=dark");
     assert!(visitor.get("/").await.body.contains("<html lang=\"en\" data-theme=\"dark\">"));
     browser.click_text("Auto").await;

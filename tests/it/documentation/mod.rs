@@ -14,7 +14,7 @@ use rocket::figment::{Figment, value::Dict};
 use self::page::Page;
 use crate::hexagon::metadata;
 
-/// The folders of the root that the pages name files in.
+/// The folders whose files the pages name.
 const FOLDERS: [&str; 10] = [
     ".ci/",
     ".github/",
@@ -80,7 +80,7 @@ fn broken_links<'p>(page: &'p Page, pages: &BTreeMap<String, Page>) -> Vec<&'p s
     page.links.iter().map(String::as_str).filter(|link| !works(link)).collect()
 }
 
-/// Fails with what was found on each page.
+/// Fails with the findings of each page.
 fn assert_none<'p>(
     what: &str,
     pages: &'p BTreeMap<String, Page>,
@@ -123,7 +123,7 @@ fn paths_in_backticks_exist() {
     });
 }
 
-/// Rocket's own settings, as the environment spells them.
+/// Rocket's settings, as environment variables.
 fn rocket_keys() -> BTreeSet<String> {
     let all: Dict = Figment::from(rocket::Config::default()).extract().unwrap();
     let names = all.into_keys().chain(["template_dir".to_owned()]);
@@ -169,7 +169,7 @@ fn troubleshooting_quotes_texts_of_the_site() {
     let sources = ["app/src", "adapters/src", "domain/src"].map(|of| sources(&root().join(of)));
     let pages = pages();
     let symptoms = pages["docs/operate.md"].first_column("troubleshooting");
-    // Addresses and placeholders are no quotations.
+    // Addresses and placeholders are not quoted texts.
     let quoted = symptoms.into_iter().filter(|text| !text.starts_with(['/', '<']));
     let quoted: Vec<_> = quoted.collect();
     assert!(quoted.len() > 10, "{quoted:?}");
@@ -197,7 +197,7 @@ fn settings_in_backticks_exist() {
     });
 }
 
-/// Runs the program with nothing set; its answer.
+/// The standard output of the program, run without settings.
 fn help_of(command: &str) -> String {
     let folder = tempfile::tempdir().unwrap();
     let output = Command::new(env!("CARGO_BIN_EXE_portico-under-test"))
@@ -211,7 +211,7 @@ fn help_of(command: &str) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// The commands below this one, such as `users list` below `users`; none for one that has none.
+/// The subcommands of this command, such as `users list` of `users`.
 fn commands_below(command: &str) -> Vec<String> {
     let help = help_of(command);
     let list = help.split_once("\nCommands:\n").map_or("", |(_, list)| list);

@@ -5,18 +5,18 @@ use std::collections::{BTreeSet, HashMap};
 use pulldown_cmark::{CodeBlockKind, Event, Options, Parser, Tag, TagEnd};
 use scraper::Html;
 
-/// What the tests read of a page.
+/// The content of a page that the tests read.
 #[derive(Default)]
 pub(super) struct Page {
     /// The path from the root of the repository, such as `docs/operate.md`.
     pub(super) path: String,
-    /// What a link may name after its `#`.
+    /// The anchors, without `#`.
     pub(super) anchors: BTreeSet<String>,
-    /// Where links and pictures lead.
+    /// The targets of links and pictures.
     pub(super) links: Vec<String>,
     /// Code within the text, in backticks.
     pub(super) codes: Vec<Code>,
-    /// The lines of code blocks for a shell.
+    /// The lines of shell code blocks.
     pub(super) shell: Vec<String>,
 }
 
@@ -95,7 +95,7 @@ impl Page {
         self.codes.iter().filter(inside).map(|code| &*code.text).collect()
     }
 
-    /// Lines for a shell, and code within the text.
+    /// Shell lines, and code within the text.
     pub(super) fn code(&self) -> impl Iterator<Item = &str> {
         self.shell.iter().map(String::as_str).chain(self.codes.iter().map(|code| &*code.text))
     }

@@ -78,7 +78,7 @@ impl KeycloakSite {
 
     /// A browser that is logged in, and the profile.
     async fn logged_in(&self, email: &str) -> (HttpBrowser, Page) {
-        let browser = self.site.person();
+        let browser = self.site.browser();
         let form = browser.visit("/login").await;
         let account = [("Username or email", email), ("Password", "portico")];
         let profile = browser.submit(&form, "Sign In", &account).await;

@@ -14,14 +14,14 @@ use url::{Url, form_urlencoded};
 
 use super::{holds, runtime};
 
-/// The site without sockets, and with a provider that is never there.
-struct Quiet {
+/// The site without sockets, and without a provider.
+struct SiteWithoutProvider {
     runtime: Runtime,
     client: Client,
     _folder: TempDir,
 }
 
-impl Quiet {
+impl SiteWithoutProvider {
     fn new() -> Self {
         portico::logging::start(Some("off"));
         let (runtime, folder) = (runtime(), tempfile::tempdir().unwrap());
@@ -56,18 +56,18 @@ impl Quiet {
     }
 }
 
-/// Names that the callback knows, and some that it doesn't.
+/// Parameters of the callback, and arbitrary ones.
 fn parameter() -> impl Strategy<Value = (String, String)> {
-    const KNOWN: [&str; 7] =
+    const NAMES: [&str; 7] =
         ["state", "code", "iss", "error", "error_description", "session_state", "state[a]"];
-    let name = prop_oneof![proptest::sample::select(&KNOWN[..]).prop_map(str::to_owned), ".*"];
+    let name = prop_oneof![proptest::sample::select(&NAMES[..]).prop_map(str::to_owned), ".*"];
     const ERRORS: [&str; 4] =
         ["access_denied", "login_required", "server_error", "temporarily_unavailable"];
     let value = prop_oneof![".*", proptest::sample::select(&ERRORS[..]).prop_map(str::to_owned)];
     (name, value)
 }
 
-/// Well-formed pairs, or anything that a query may be made of.
+/// Well-formed pairs, or arbitrary characters of a query.
 fn query() -> impl Strategy<Value = String> {
     let pairs = vec(parameter(), 0..8).prop_map(|pairs| {
         form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish()
@@ -77,10 +77,10 @@ fn query() -> impl Strategy<Value = String> {
 
 #[test]
 fn any_callback_without_attempt_is_a_client_error() {
-    let site = Quiet::new();
+    let site = SiteWithoutProvider::new();
     holds(query(), |query| {
         for status in [site.get(format!("/callback?{query}"), &[]), site.post("/callback", query)] {
-            // Nobody began a login: whatever the answer says, it is refused.
+            // No login was started, so every response is refused.
             prop_assert!((400..500).contains(&status.code), "{status}");
         }
         Ok(())
@@ -89,7 +89,7 @@ fn any_callback_without_attempt_is_a_client_error() {
 
 #[test]
 fn arbitrary_cookies_start_no_session() {
-    let site = Quiet::new();
+    let site = SiteWithoutProvider::new();
     let name = "(__Host-)?portico_(session|session_[0-9]{1,3}|login_[0-9a-f]{0,16}|[a-z_]{0,9})";
     let sealed = "[A-Za-z0-9+/=%]{0,400}";
     let cookies = vec((name, prop_oneof![sealed, "[!-~&&[^;, ]]{0,80}", ".{0,40}"]), 0..14);
@@ -102,7 +102,7 @@ fn arbitrary_cookies_start_no_session() {
     });
 }
 
-/// Addresses that have fooled others, and any text.
+/// Addresses that are known to bypass such checks, and arbitrary text.
 fn next() -> impl Strategy<Value = String> {
     let tricky = r"(/|\\|//|/\\|\.|\.\.|%2f|%5c|%09|\t|\r|\n|@|:|https?:|evil\.example|\?|#|[a-z]|é|\u{0}){0,12}";
     prop_oneof![tricky, "/.*", ".*"]
@@ -115,7 +115,7 @@ fn next_page_stays_on_site() {
         let next = NextPage::parse_or_profile(Some(&text));
         let target = site.join(next.as_str()).unwrap();
         prop_assert_eq!(target.origin(), site.origin(), "{} became {}", text, next.as_str());
-        // Nor does a browser that reads it a second time.
+        // Resolving the path once more does not leave the site either.
         let again = site.join(target.path()).unwrap();
         prop_assert_eq!(again.origin(), site.origin(), "{} became {}", text, target.path());
         prop_assert!(!next.as_str().contains(['\r', '\n', '\0']));
@@ -125,7 +125,7 @@ fn next_page_stays_on_site() {
 
 #[test]
 fn arbitrary_paths_cause_no_server_error() {
-    let site = Quiet::new();
+    let site = SiteWithoutProvider::new();
     holds("[!-~]{0,120}", |path| {
         let mut address = String::from("/");
         write!(address, "{path}").unwrap();
@@ -137,7 +137,7 @@ fn arbitrary_paths_cause_no_server_error() {
         site.get(format!("/login?next={next}"), &[])
     };
     holds(next(), |next| {
-        // The provider is away, which is said so.
+        // There is no provider.
         prop_assert_eq!(login(&next), Status::ServiceUnavailable);
         Ok(())
     });

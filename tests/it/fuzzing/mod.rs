@@ -1,6 +1,6 @@
-//! Whatever browsers and providers send: no panic, and no 500.
+//! Arbitrary input from browsers and providers causes no panic and no 500.
 //!
-//! Each property is tried on 256 cases; `PROPTEST_CASES` says how many instead.
+//! Each property is checked with 256 cases, or as many as `PROPTEST_CASES` says.
 
 mod browser_requests;
 mod provider_responses;
@@ -15,7 +15,7 @@ fn runtime() -> Runtime {
     Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
 }
 
-/// Tries the property on many cases; the smallest one that breaks it is shown.
+/// Checks the property with many cases, and shows the smallest one that violates it.
 fn holds<S: Strategy>(cases: S, property: impl Fn(S::Value) -> Result<(), TestCaseError>) {
     let config = Config { failure_persistence: None, ..Config::default() };
     TestRunner::new(config).run(&cases, property).unwrap();

@@ -39,8 +39,8 @@ fn any_json() -> impl Strategy<Value = Value> {
     })
 }
 
-/// A document with a few of its members replaced by anything, or something else altogether.
-fn like(names: &'static [&'static str]) -> impl Strategy<Value = Result<Value, String>> {
+/// Replacements for some members of a document, or a text instead of it.
+fn altered(names: &'static [&'static str]) -> impl Strategy<Value = Result<Value, String>> {
     let name = prop_oneof![4 => select(names).prop_map(str::to_owned), 1 => ".{0,12}"];
     let members = vec((name, any_json()), 0..5)
         .prop_map(|members| Value::Object(members.into_iter().collect::<Map<_, _>>()));
@@ -48,7 +48,7 @@ fn like(names: &'static [&'static str]) -> impl Strategy<Value = Result<Value, S
         1 => ".{0,200}".prop_map(Err)]
 }
 
-/// The usual members with the changed ones over them, or the text as it is.
+/// The default document with the replacements, or the text.
 fn document(usual: &Value, change: Result<Value, String>) -> String {
     match change {
         Ok(change) => {
@@ -63,9 +63,9 @@ fn document(usual: &Value, change: Result<Value, String>) -> String {
 #[test]
 fn arbitrary_metadata_causes_no_panic() {
     let runtime = runtime();
-    let said = Arc::new(Mutex::new(String::new()));
-    let heard = Arc::clone(&said);
-    let start = StubServer::start(move |_| Response::json(200, heard.lock().unwrap()));
+    let body = Arc::new(Mutex::new(String::new()));
+    let served = Arc::clone(&body);
+    let start = StubServer::start(move |_| Response::json(200, served.lock().unwrap()));
     let server = runtime.block_on(start);
     let issuer = server.url().origin().ascii_serialization();
     let usual = json!({
@@ -97,13 +97,13 @@ fn arbitrary_metadata_causes_no_panic() {
         "authorization_response_iss_parameter_supported",
         "code_challenge_methods_supported",
     ];
-    holds(like(names), |change| {
-        *said.lock().unwrap() = document(&usual, change);
+    holds(altered(names), |change| {
+        *body.lock().unwrap() = document(&usual, change);
         let oidc = provider(settings(&issuer), Default::default(), clock_at_now());
         runtime.block_on(async {
             let attempt = attempt("hostile");
             if let Ok(url) = oidc.authorization_url(&attempt, Screen::SignUp).await {
-                // Only the endpoint may have changed, and a browser must be able to go there.
+                // Only the endpoint may have changed, and a browser must be able to open it.
                 prop_assert!(url.starts_with("http"), "{url}");
                 prop_assert!(url.contains("state=hostile"), "{url}");
             }
@@ -118,10 +118,10 @@ fn arbitrary_metadata_causes_no_panic() {
 #[test]
 fn arbitrary_userinfo_never_changes_the_subject() {
     let runtime = runtime();
-    let said = Arc::new(Mutex::new(String::new()));
-    let heard = Arc::clone(&said);
+    let body = Arc::new(Mutex::new(String::new()));
+    let served = Arc::clone(&body);
     let userinfo =
-        runtime.block_on(StubServer::start(move |_| Response::json(200, heard.lock().unwrap())));
+        runtime.block_on(StubServer::start(move |_| Response::json(200, served.lock().unwrap())));
     let endpoint = userinfo.url().join("userinfo").unwrap();
     let metadata = json!({ "userinfo_endpoint": endpoint });
     let scripted: Scripted = runtime.block_on(Script { metadata, ..Script::default() }.start());
@@ -140,8 +140,8 @@ fn arbitrary_userinfo_never_changes_the_subject() {
         "aud",
         "permissions",
     ];
-    holds(like(names), |change| {
-        *said.lock().unwrap() = document(&json!({ "sub": "ann" }), change);
+    holds(altered(names), |change| {
+        *body.lock().unwrap() = document(&json!({ "sub": "ann" }), change);
         match runtime.block_on(scripted.redeem(&oidc)) {
             Ok(identity) => prop_assert_eq!(identity.subject.subject, "ann"),
             Err(RedeemError::InvalidIdentity(_) | RedeemError::ProviderFault(_)) => {}
@@ -151,41 +151,40 @@ fn arbitrary_userinfo_never_changes_the_subject() {
     });
 }
 
-/// Whatever is posted: 200 or 400, nobody's log-out by a token that was not signed, and what is
-/// signed ends nothing unless it keeps every rule.
+/// Only a valid signed token may end a session; every response has status 200 or 400.
 #[test]
 fn arbitrary_logout_tokens_get_200_or_400_and_end_no_session() {
     let runtime = runtime();
-    let (site, person) = runtime.block_on(async {
+    let (site, browser) = runtime.block_on(async {
         let site = Site::start().await;
-        let (person, _) = site.signed_in("user@example.com").await;
-        (site, person)
+        let (browser, _) = site.signed_in("user@example.com").await;
+        (site, browser)
     });
     let names = &["iss", "aud", "iat", "exp", "jti", "events", "sub", "sid", "nonce"];
     let heads = &["alg", "kid", "typ", "crit"];
-    // Signed with changes to its claims and header; or any text at all.
-    let signed = (like(heads), like(names)).prop_map(|(head, claims)| Ok((head, claims)));
+    // Signed tokens with changed claims and header, or arbitrary text.
+    let signed = (altered(heads), altered(names)).prop_map(|(head, claims)| Ok((head, claims)));
     let tokens = prop_oneof![4 => signed, 1 => "[A-Za-z0-9_.=-]{0,200}".prop_map(Err),
         1 => ".{0,200}".prop_map(Err)];
     holds(tokens, |token| {
         let token = match token {
             Ok((head, claims)) => {
-                // Names somebody who has no session here, so that a good one ends none.
-                let nobody = json!({ "sub": "nobody" });
-                let claims = serde_json::from_str(&document(&nobody, claims)).unwrap_or(nobody);
+                // For a user without a session here, so that a valid token ends none.
+                let unknown = json!({ "sub": "unknown" });
+                let claims = serde_json::from_str(&document(&unknown, claims)).unwrap_or(unknown);
                 let head = head.unwrap_or_default();
                 site.servers.logout_token(&head, &claims).unwrap_or_default()
             }
             Err(text) => text,
         };
         let answer = runtime.block_on(async {
-            let request = person.request(Method::POST, "/backchannel-logout");
+            let request = browser.request(Method::POST, "/backchannel-logout");
             request.form(&[("logout_token", token)]).send().await.unwrap()
         });
         prop_assert!(matches!(answer.status().as_u16(), 200 | 400), "{}", answer.status());
         prop_assert_eq!(&answer.headers()["Cache-Control"], "no-store");
         Ok(())
     });
-    let page = runtime.block_on(person.get("/profile"));
+    let page = runtime.block_on(browser.get("/profile"));
     assert_eq!(page.status.as_u16(), 200, "still signed in");
 }

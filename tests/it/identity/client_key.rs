@@ -1,4 +1,4 @@
-//! A client that signs instead of sharing a secret (`private_key_jwt`).
+//! Client authentication with a private key (`private_key_jwt`).
 
 use std::collections::HashSet;
 
@@ -38,7 +38,7 @@ use super::{
     signing_keys::RSA_KEY,
 };
 
-/// The key in PEM, how its signatures are verified, and by which public key.
+/// A private key in PEM, and the algorithm and public key that verify its signatures.
 struct Pair {
     pem: String,
     algorithm: &'static dyn VerificationAlgorithm,
@@ -94,7 +94,7 @@ fn field(request: &Request, name: &str) -> Option<String> {
     form.find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
 }
 
-/// The header and the claims, when the signature is of this pair.
+/// The header and the claims, after the signature was verified.
 fn verified(pair: &Pair, assertion: &str) -> [Value; 2] {
     let (input, signature) = assertion.rsplit_once('.').unwrap();
     UnparsedPublicKey::new(pair.algorithm, &pair.public)
@@ -147,7 +147,7 @@ async fn each_request_has_fresh_assertion_and_no_secret() {
             assert!((0..30).contains(&age) && ends == issued + 60, "{algorithm}: {claims}");
             ids.insert(claims["jti"].as_str().unwrap().to_owned());
         }
-        assert_eq!(ids.len(), requests.len(), "{algorithm}: each is good once");
+        assert_eq!(ids.len(), requests.len(), "{algorithm}: each jti is used once");
     }
 }
 
@@ -156,7 +156,7 @@ async fn signs_with_configured_algorithm() {
     let metadata = json!({ "token_endpoint_auth_signing_alg_values_supported": ["RS256"] });
     let scripted = Script { metadata, ..Script::default() }.start().await;
     let key = || ClientKey::from_pem(pkcs8().as_bytes()).unwrap();
-    assert!(key().with_algorithm("ES256").is_none(), "of another kind of key");
+    assert!(key().with_algorithm("ES256").is_none(), "an algorithm of another kind of key");
     let key = key().with_algorithm("PS384").unwrap();
     scripted.redeem(&scripted.provider_with(with_key(&scripted, key))).await.unwrap();
     let assertion = field(&scripted.requested("/token")[0], "client_assertion").unwrap();

@@ -11,20 +11,20 @@ use portico_contracts::{
 };
 use portico_domain::{model::AuthorizationResponse, ports::IdentityProvider};
 
-use super::{Outside, provider};
+use super::{ProviderSetup, provider};
 
 struct WithProvider {
-    outside: Outside,
+    setup: ProviderSetup,
     oidc: Arc<dyn IdentityProvider>,
 }
 
 impl WithProvider {
     async fn start() -> Self {
-        let outside = Outside::start().await;
-        let mut settings = outside.settings();
+        let setup = ProviderSetup::start().await;
+        let mut settings = setup.settings();
         settings.scopes.push("offline_access".into());
         let oidc = Arc::new(provider(settings, Limits::default(), Arc::new(SystemClock)));
-        Self { outside, oidc }
+        Self { setup, oidc }
     }
 }
 
@@ -36,7 +36,7 @@ impl Stage for WithProvider {
 
     async fn log_in(&self, authorization_url: &str) -> AuthorizationResponse {
         let email = "user@example.com";
-        self.outside.sign_in(&self.outside.person, authorization_url, email).await
+        self.setup.sign_in(&self.setup.browser, authorization_url, email).await
     }
 }
 
@@ -45,11 +45,11 @@ struct DevelopmentProvider(Arc<WithProvider>);
 #[async_trait]
 impl Server for DevelopmentProvider {
     async fn stop(&mut self) {
-        self.0.outside.servers.stop_provider().await;
+        self.0.setup.servers.stop_provider().await;
     }
 
     async fn start_again(&mut self) {
-        self.0.outside.servers.start_provider().await.unwrap();
+        self.0.setup.servers.start_provider().await.unwrap();
     }
 }
 

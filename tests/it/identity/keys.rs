@@ -1,4 +1,4 @@
-//! Keys that change, and people who pretend that they did.
+//! Key rotation, and forged tokens that name unknown keys.
 
 use chrono::TimeDelta;
 use portico_adapters::http::Limits;
@@ -10,42 +10,42 @@ use portico_tests::stub_server::Response;
 use serde_json::json;
 
 use super::{
-    Outside, attempt, clock_at_now, provider,
+    ProviderSetup, attempt, clock_at_now, provider,
     refresh::session_of,
     script::{Script, signing_key},
 };
 
 #[tokio::test]
 async fn fetches_keys_rotated_during_login() {
-    let outside = Outside::start().await;
-    let oidc = outside.provider();
-    outside.log_in(&oidc).await.unwrap();
+    let setup = ProviderSetup::start().await;
+    let oidc = setup.provider();
+    setup.log_in(&oidc).await.unwrap();
     let attempt = attempt("login");
-    let response = outside.answer(&oidc, &attempt).await;
+    let response = setup.answer(&oidc, &attempt).await;
 
-    outside.servers.rotate_keys().await.unwrap();
-    let before = outside.requested();
+    setup.servers.rotate_keys().await.unwrap();
+    let before = setup.requested();
     oidc.redeem(&response, &attempt).await.unwrap();
-    assert_eq!(outside.asked_since(before), [0, 1, 1, 0], "the keys alone are fetched anew");
+    assert_eq!(setup.requests_since(before), [0, 1, 1, 0], "only the keys are fetched again");
 
-    let before = outside.requested();
-    outside.log_in(&oidc).await.unwrap();
-    assert_eq!(outside.asked_since(before), [0, 0, 1, 0], "and kept");
+    let before = setup.requested();
+    setup.log_in(&oidc).await.unwrap();
+    assert_eq!(setup.requests_since(before), [0, 0, 1, 0], "the keys are cached");
 }
 
 #[tokio::test]
 async fn logs_in_after_consecutive_key_rotations() {
-    let outside = Outside::start().await;
+    let setup = ProviderSetup::start().await;
     let clock = clock_at_now();
-    let mut settings = outside.settings();
+    let mut settings = setup.settings();
     settings.scopes.push("offline_access".into());
     let oidc = provider(settings, Limits::default(), clock);
-    let session = session_of(outside.log_in(&oidc).await.unwrap());
+    let session = session_of(setup.log_in(&oidc).await.unwrap());
     for _ in 0..2 {
-        outside.servers.rotate_keys().await.unwrap();
-        outside.log_in(&oidc).await.unwrap();
+        setup.servers.rotate_keys().await.unwrap();
+        setup.log_in(&oidc).await.unwrap();
     }
-    outside.servers.rotate_keys().await.unwrap();
+    setup.servers.rotate_keys().await.unwrap();
     oidc.refresh(&session).await.unwrap();
 }
 
@@ -57,31 +57,31 @@ fn forged() -> String {
 
 #[tokio::test]
 async fn forged_logout_tokens_delay_no_login() {
-    let outside = Outside::start().await;
+    let setup = ProviderSetup::start().await;
     let clock = clock_at_now();
-    let oidc = outside.provider_by(&clock);
-    outside.log_in(&oidc).await.unwrap();
+    let oidc = setup.provider_by(&clock);
+    setup.log_in(&oidc).await.unwrap();
     let forged = forged();
     for _ in 0..3 {
         clock.advance(TimeDelta::milliseconds(990));
         let refused = oidc.verify_logout_token(&forged).await;
         assert!(matches!(refused, Err(LogoutTokenError::Invalid(_))), "{refused:?}");
     }
-    outside.servers.rotate_keys().await.unwrap();
-    outside.log_in(&oidc).await.unwrap();
+    setup.servers.rotate_keys().await.unwrap();
+    setup.log_in(&oidc).await.unwrap();
 }
 
 #[tokio::test]
 async fn simultaneous_forged_logout_tokens_share_key_requests() {
-    let outside = Outside::start().await;
-    let oidc = outside.provider_by(&clock_at_now());
-    outside.log_in(&oidc).await.unwrap();
-    let before = outside.requested();
+    let setup = ProviderSetup::start().await;
+    let oidc = setup.provider_by(&clock_at_now());
+    setup.log_in(&oidc).await.unwrap();
+    let before = setup.requested();
     let forged = forged();
     let verify = || oidc.verify_logout_token(&forged);
     let results = tokio::join!(verify(), verify(), verify(), verify(), verify());
     assert!(results.0.is_err() && results.4.is_err());
-    assert_eq!(outside.asked_since(before)[1], 1);
+    assert_eq!(setup.requests_since(before)[1], 1);
 }
 
 #[tokio::test]

@@ -1,5 +1,5 @@
-//! The OpenID Connect adapter, against a provider that misbehaves on demand and against scripted
-//! ones.
+//! The OpenID Connect adapter, against the development provider with its faults and against scripted
+//! providers.
 
 mod callback;
 mod client_key;
@@ -44,17 +44,17 @@ use portico_tests::{
 use url::Url;
 
 const CLIENT_ID: &str = "portico";
-/// With characters that HTTP Basic wants form-encoded.
+/// With characters that HTTP Basic requires to be form-encoded.
 const SECRET: &str = "a secret: 100 % + some";
 pub(crate) const AUDIENCE: &str = "https://messages.example";
 
-/// Two attempts differ in state, nonce and verifier when their names do.
+/// Attempts with different names differ in state, nonce and verifier.
 pub(crate) fn attempt(name: &str) -> LoginAttempt {
     let code_verifier = CodeVerifier::new(format!("{name:-<43}"));
     LoginAttempt { code_verifier, ..fixtures::attempt(name, "/profile") }
 }
 
-/// A clock at this very second, that only the test moves.
+/// A clock at the current second that only the test moves.
 pub(crate) fn clock_at_now() -> Arc<ManualClock> {
     let clock = ManualClock::default();
     clock.advance(SystemClock.now() - DateTime::UNIX_EPOCH);
@@ -92,14 +92,14 @@ pub(crate) fn provider(
     OidcProvider::new(settings, http, clock).unwrap()
 }
 
-/// The development provider, a place to come back to, and somebody with an account.
-pub(crate) struct Outside {
+/// The development provider, a stub of the site, and a browser.
+pub(crate) struct ProviderSetup {
     pub(crate) servers: DevelopmentServers,
     site: StubServer,
-    person: HttpBrowser,
+    browser: HttpBrowser,
 }
 
-impl Outside {
+impl ProviderSetup {
     pub(crate) async fn start() -> Self {
         let site = StubServer::start(|_| Response::html(200, "back")).await;
         let servers = DevelopmentServers::start(DevelopmentSettings {
@@ -117,8 +117,8 @@ impl Outside {
         })
         .await
         .unwrap();
-        let person = HttpBrowser::new(Url::parse(servers.issuer()).unwrap());
-        Self { servers, site, person }
+        let browser = HttpBrowser::new(Url::parse(servers.issuer()).unwrap());
+        Self { servers, site, browser }
     }
 
     pub(crate) fn settings(&self) -> OidcSettings {
@@ -129,7 +129,7 @@ impl Outside {
         }
     }
 
-    /// A relying party that has asked nothing yet.
+    /// A relying party without cached documents.
     fn provider(&self) -> OidcProvider {
         provider(self.settings(), Limits::default(), Arc::new(SystemClock))
     }
@@ -138,23 +138,23 @@ impl Outside {
         provider(self.settings(), Limits::default(), clock.clone())
     }
 
-    /// Walks to the provider, logs in where it asks, and comes back with a code.
+    /// Logs in at the provider and returns its authorization response.
     async fn answer(&self, oidc: &OidcProvider, attempt: &LoginAttempt) -> AuthorizationResponse {
         let url = oidc.authorization_url(attempt, Screen::LogIn).await.unwrap();
-        self.sign_in(&self.person, &url, "user@example.com").await
+        self.sign_in(&self.browser, &url, "user@example.com").await
     }
 
-    /// The same for whoever is sent there.
+    /// Opens the authorization URL and logs in where the provider asks for it.
     pub(crate) async fn sign_in(
         &self,
-        person: &HttpBrowser,
+        browser: &HttpBrowser,
         url: &str,
         email: &str,
     ) -> AuthorizationResponse {
-        let mut page = person.visit(url).await;
+        let mut page = browser.visit(url).await;
         if page.url.origin() != self.site.url().origin() {
             let account = [("Email", email), ("Password", "portico")];
-            page = person.submit(&page, "Log In", &account).await;
+            page = browser.submit(&page, "Log In", &account).await;
         }
         let given = |name| page.url.query_pairs().find(|(key, _)| key == name);
         let (_, code) = given("code").unwrap_or_else(|| panic!("no code in {}", page.url));
@@ -164,25 +164,25 @@ impl Outside {
         }
     }
 
-    /// A whole login.
+    /// A complete log-in.
     async fn log_in(&self, oidc: &OidcProvider) -> Result<Identity, RedeemError> {
         let attempt = attempt("login");
         oidc.redeem(&self.answer(oidc, &attempt).await, &attempt).await
     }
 
-    /// How often discovery, keys, token endpoint and userinfo were asked so far.
+    /// Number of requests to discovery, key set, token endpoint and userinfo so far.
     fn requested(&self) -> [usize; 4] {
         ["discovery", "jwks", "token", "userinfo"]
             .map(|endpoint| self.servers.request_count(endpoint))
     }
 
-    fn asked_since(&self, before: [usize; 4]) -> [usize; 4] {
+    fn requests_since(&self, before: [usize; 4]) -> [usize; 4] {
         let now = self.requested();
         std::array::from_fn(|i| now[i] - before[i])
     }
 }
 
-/// It must be this refusal, and for this reason: the cause holds the expected words.
+/// Checks that the error is of this kind and that its cause contains the expected text.
 #[track_caller]
 fn assert_refused(outcome: Result<Identity, RedeemError>, expected: &RedeemError, row: &str) {
     let found = outcome.map(|identity| identity.subject).expect_err(row);

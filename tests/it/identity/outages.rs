@@ -1,4 +1,4 @@
-//! Providers that go away and come back: the site is never started anew for it.
+//! Outages of the provider, and recovery without a restart.
 
 use std::{sync::Arc, time::Duration};
 
@@ -15,23 +15,23 @@ use serde_json::json;
 use tokio::time::{sleep, timeout};
 
 use super::{
-    Outside, assert_refused, attempt, clock_at_now, provider,
+    ProviderSetup, assert_refused, attempt, clock_at_now, provider,
     script::{Script, Scripted},
     settings,
 };
 
 #[tokio::test]
 async fn recovers_from_invalid_metadata() {
-    let outside = Outside::start().await;
+    let setup = ProviderSetup::start().await;
     for (fault, why) in [
         (Fault::DiscoveryFails, "status 500"),
         (Fault::DiscoveryHtml, "media type"),
         (Fault::DiscoveryWrongIssuer, "names another issuer"),
     ] {
         let clock = clock_at_now();
-        let oidc = outside.provider_by(&clock);
-        outside.servers.faults().set(fault);
-        let before = outside.requested();
+        let oidc = setup.provider_by(&clock);
+        setup.servers.faults().set(fault);
+        let before = setup.requested();
         for _ in 0..3 {
             let refused = oidc.authorization_url(&attempt("a"), Screen::LogIn).await.unwrap_err();
             assert!(refused.0.contains(why), "{fault:?}: {refused}");
@@ -40,12 +40,12 @@ async fn recovers_from_invalid_metadata() {
             oidc.end_session_url(&fixtures::identity(), &State::new("s")).await.is_err(),
             "{fault:?}"
         );
-        let requested = outside.asked_since(before);
-        assert_eq!(requested, [1, 0, 0, 0], "a storm of visitors is one question: {fault:?}");
+        let requested = setup.requests_since(before);
+        assert_eq!(requested, [1, 0, 0, 0], "simultaneous visitors cause one request: {fault:?}");
 
-        outside.servers.faults().clear();
+        setup.servers.faults().clear();
         clock.advance(TimeDelta::seconds(1));
-        outside.log_in(&oidc).await.unwrap_or_else(|error| panic!("after {fault:?}: {error}"));
+        setup.log_in(&oidc).await.unwrap_or_else(|error| panic!("after {fault:?}: {error}"));
     }
 }
 
@@ -128,64 +128,64 @@ async fn refuses_metadata_without_required_field() {
 
 #[tokio::test]
 async fn simultaneous_logins_share_one_discovery_request() {
-    let outside = Outside::start().await;
-    let oidc = outside.provider();
+    let setup = ProviderSetup::start().await;
+    let oidc = setup.provider();
     let attempt = attempt("a");
     let one = || oidc.authorization_url(&attempt, Screen::LogIn);
     let all = tokio::join!(one(), one(), one(), one());
     assert!(all.0.is_ok() && all.1.is_ok() && all.2.is_ok() && all.3.is_ok());
-    assert_eq!(outside.requested(), [1, 1, 0, 0]);
+    assert_eq!(setup.requested(), [1, 1, 0, 0]);
 }
 
 #[tokio::test]
 async fn discovers_provider_after_outage() {
-    let outside = Outside::start().await;
+    let setup = ProviderSetup::start().await;
     let clock = clock_at_now();
-    let oidc = outside.provider_by(&clock);
+    let oidc = setup.provider_by(&clock);
 
-    outside.servers.stop_provider().await;
+    setup.servers.stop_provider().await;
     assert!(oidc.authorization_url(&attempt("a"), Screen::LogIn).await.is_err());
-    outside.servers.start_provider().await.unwrap();
+    setup.servers.start_provider().await.unwrap();
     clock.advance(TimeDelta::seconds(1));
-    outside.log_in(&oidc).await.unwrap();
+    setup.log_in(&oidc).await.unwrap();
 }
 
 #[tokio::test]
 async fn redeems_code_after_outage_during_login() {
-    let outside = Outside::start().await;
-    let oidc = outside.provider();
+    let setup = ProviderSetup::start().await;
+    let oidc = setup.provider();
     let attempt = attempt("login");
-    let response = outside.answer(&oidc, &attempt).await;
+    let response = setup.answer(&oidc, &attempt).await;
 
-    outside.servers.stop_provider().await;
+    setup.servers.stop_provider().await;
     let refused = oidc.redeem(&response, &attempt).await;
     assert_refused(refused, &ProviderFault("token endpoint".into()), "stopped");
-    // What is known already needs no provider.
+    // Cached metadata need no provider.
     oidc.authorization_url(&attempt, Screen::LogIn).await.unwrap();
     assert!(oidc.end_session_url(&fixtures::identity(), &State::new("s")).await.unwrap().is_some());
 
-    outside.servers.start_provider().await.unwrap();
+    setup.servers.start_provider().await.unwrap();
     oidc.redeem(&response, &attempt).await.unwrap();
 }
 
 #[tokio::test]
 async fn uses_cached_metadata_until_refreshed() {
-    let outside = Outside::start().await;
+    let setup = ProviderSetup::start().await;
     let clock = clock_at_now();
-    let oidc = outside.provider_by(&clock);
+    let oidc = setup.provider_by(&clock);
     let end =
         || async { oidc.end_session_url(&fixtures::identity(), &State::new("s")).await.unwrap() };
     assert!(end().await.is_some());
 
-    outside.servers.faults().set(Fault::DiscoveryFails);
+    setup.servers.faults().set(Fault::DiscoveryFails);
     clock.advance(TimeDelta::hours(2));
-    let before = outside.requested();
+    let before = setup.requested();
     assert!(end().await.is_some());
-    until(|| outside.asked_since(before)[0] == 1).await;
+    until(|| setup.requests_since(before)[0] == 1).await;
     assert!(end().await.is_some(), "the failure changes nothing");
 
-    outside.servers.faults().clear();
-    outside.servers.faults().set(Fault::NoEndSessionEndpoint);
+    setup.servers.faults().clear();
+    setup.servers.faults().set(Fault::NoEndSessionEndpoint);
     timeout(Duration::from_secs(20), async {
         while end().await.is_some() {
             // However long the fetch in the background takes, the clock lets the next one begin.
@@ -199,26 +199,26 @@ async fn uses_cached_metadata_until_refreshed() {
 
 #[tokio::test]
 async fn check_bypasses_cache() {
-    let outside = Outside::start().await;
-    let oidc = outside.provider();
+    let setup = ProviderSetup::start().await;
+    let oidc = setup.provider();
     for _ in 0..2 {
-        let before = outside.requested();
+        let before = setup.requested();
         oidc.check().await.unwrap();
-        assert_eq!(outside.asked_since(before), [1, 1, 0, 0]);
+        assert_eq!(setup.requests_since(before), [1, 1, 0, 0]);
     }
-    outside.servers.faults().set(Fault::DiscoveryFails);
+    setup.servers.faults().set(Fault::DiscoveryFails);
     assert!(oidc.check().await.unwrap_err().0.contains("status 500"));
-    outside.servers.faults().clear();
+    setup.servers.faults().clear();
     oidc.check().await.unwrap();
-    outside.servers.stop_provider().await;
+    setup.servers.stop_provider().await;
     assert!(oidc.check().await.is_err());
-    outside.servers.start_provider().await.unwrap();
+    setup.servers.start_provider().await.unwrap();
     oidc.check().await.unwrap();
 }
 
 #[tokio::test]
 async fn times_out_on_silent_provider() {
-    // The kernel accepts for a listener that nobody serves.
+    // The kernel accepts connections although no process serves the listener.
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let issuer = format!("http://{}", listener.local_addr().unwrap());
     let limits = Limits { total: Duration::from_millis(300), ..Limits::default() };
@@ -229,20 +229,20 @@ async fn times_out_on_silent_provider() {
 
 #[tokio::test]
 async fn refuses_too_large_response() {
-    let outside = Outside::start().await;
+    let setup = ProviderSetup::start().await;
     let limits = Limits { bytes: 100, ..Limits::default() };
-    let oidc = provider(outside.settings(), limits, Arc::<ManualClock>::default());
+    let oidc = provider(setup.settings(), limits, Arc::<ManualClock>::default());
     let refused = oidc.check().await.unwrap_err();
     assert!(refused.0.contains("larger than 100 bytes"), "{refused}");
 }
 
-/// Waits for something that happens in the background.
-async fn until(happened: impl Fn() -> bool) {
+/// Waits until the condition holds, for something that happens in the background.
+async fn until(condition: impl Fn() -> bool) {
     timeout(Duration::from_secs(20), async {
-        while !happened() {
+        while !condition() {
             sleep(Duration::from_millis(10)).await;
         }
     })
     .await
-    .expect("it happens");
+    .expect("the condition holds in time");
 }

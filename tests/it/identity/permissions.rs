@@ -1,4 +1,4 @@
-//! What a user may do, by the claims of the ID token, userinfo and the access token.
+//! Permissions from the claims of the ID token, userinfo and the access token.
 
 use portico_adapters::identity::oidc::{OidcSettings, UserinfoPolicy};
 use portico_domain::{
@@ -33,7 +33,7 @@ async fn permissions_at_log_in(script: Script, claims: &[&str]) -> (Vec<String>,
     (names, scripted.requested("/userinfo").len())
 }
 
-/// A user of whom the ID token says all that the scopes promise.
+/// ID token claims with everything that the scopes promise.
 fn complete(claims: Value) -> Value {
     let mut all = json!({ "name": "Ann", "email": "ann@example.com" });
     all.as_object_mut().unwrap().extend(claims.as_object().cloned().unwrap());
@@ -104,7 +104,7 @@ async fn refresh_removes_permission() {
         assert_eq!(names(&session.identity), ["staff", "admins"], "{row}");
         session.identity.tokens.refresh_token = Some(RefreshToken::new("refresh-token"));
 
-        // The same user at a provider that says something else now.
+        // The same user at a provider with other claims.
         let [claims, userinfo] = later;
         let later = start(claims, userinfo).await;
         session.identity.subject.issuer = later.issuer();

@@ -1,4 +1,4 @@
-//! Authorization requests that are pushed (RFC 9126).
+//! Pushed authorization requests (RFC 9126).
 
 use portico_adapters::identity::{ClientSecret, oidc::OidcSettings};
 use portico_domain::{model::Screen, ports::IdentityProvider};
@@ -14,7 +14,7 @@ use super::{
 
 const ENDPOINT: &str = "pushed_authorization_request_endpoint";
 
-/// With the endpoint in the metadata, and what else a test has there.
+/// A provider with the endpoint in its metadata, and more metadata of the test.
 async fn scripted(more: Value, pushed: Option<Response>) -> Scripted {
     let mut script = Script { metadata: more, names_par: true, ..Script::default() };
     if let Some(pushed) = pushed {

@@ -1,4 +1,4 @@
-//! Renewing tokens (OpenID Connect Core, section 12).
+//! Refreshing tokens (OpenID Connect Core, section 12).
 
 use std::{
     sync::{
@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 use tokio::{io::AsyncReadExt, net::TcpListener};
 
 use super::{
-    Outside, attempt, provider,
+    ProviderSetup, attempt, provider,
     script::{ATTEMPT, Script, Scripted, signing_key},
     settings,
 };
@@ -29,12 +29,12 @@ pub(super) fn session_of(identity: portico_domain::model::Identity) -> Session {
     Session::new(SessionId::new([1; 32]), "A browser", identity, SystemClock.now())
 }
 
-/// Signed in at the development provider, with a refresh token.
-async fn signed_in(outside: &Outside) -> (impl IdentityProvider + use<>, Session) {
-    let mut settings = outside.settings();
+/// A session at the development provider, with a refresh token.
+async fn signed_in(setup: &ProviderSetup) -> (impl IdentityProvider + use<>, Session) {
+    let mut settings = setup.settings();
     settings.scopes.push("offline_access".into());
     let oidc = provider(settings, Limits::default(), Arc::new(SystemClock));
-    let identity = outside.log_in(&oidc).await.unwrap();
+    let identity = setup.log_in(&oidc).await.unwrap();
     assert!(identity.tokens.refresh_token.is_some());
     (oidc, session_of(identity))
 }
@@ -45,12 +45,12 @@ fn with(session: &Session, refreshed: RefreshedTokens) -> Session {
 
 #[tokio::test]
 async fn refreshes_repeatedly_with_rotated_tokens() {
-    let outside = Outside::start().await;
-    let (oidc, mut session) = signed_in(&outside).await;
+    let setup = ProviderSetup::start().await;
+    let (oidc, mut session) = signed_in(&setup).await;
     for _ in 0..3 {
-        let before = outside.requested();
+        let before = setup.requested();
         let newer = with(&session, oidc.refresh(&session).await.unwrap());
-        assert_eq!(outside.asked_since(before), [0, 0, 1, 0], "nothing else is asked");
+        assert_eq!(setup.requests_since(before), [0, 0, 1, 0], "no other request");
         assert_ne!(newer.tokens().access_token, session.tokens().access_token);
         assert_ne!(newer.tokens().refresh_token, session.tokens().refresh_token);
         assert_ne!(newer.tokens().id_token, session.tokens().id_token);
@@ -65,51 +65,51 @@ async fn refreshes_repeatedly_with_rotated_tokens() {
 
 #[tokio::test]
 async fn refuses_used_and_missing_refresh_token() {
-    let outside = Outside::start().await;
-    let (oidc, session) = signed_in(&outside).await;
+    let setup = ProviderSetup::start().await;
+    let (oidc, session) = signed_in(&setup).await;
     oidc.refresh(&session).await.unwrap();
     let again = oidc.refresh(&session).await;
     assert!(matches!(again, Err(RefreshError::Refused(_))), "{again:?}");
 
-    let before = outside.requested();
+    let before = setup.requested();
     let mut without = session;
     without.identity.tokens.refresh_token = None;
     let refused = oidc.refresh(&without).await;
     assert!(matches!(refused, Err(RefreshError::Refused(_))), "{refused:?}");
-    assert_eq!(outside.asked_since(before), [0; 4]);
+    assert_eq!(setup.requests_since(before), [0; 4]);
 }
 
 #[tokio::test]
 async fn distinguishes_refresh_errors() {
     type Kind = fn(&RefreshError) -> bool;
     let refused: Kind = |error| matches!(error, RefreshError::Refused(_));
-    let lied: Kind = |error| matches!(error, RefreshError::InvalidIdentity(_));
-    let broken: Kind = |error| matches!(error, RefreshError::ProviderFault(_));
-    let silent: Kind = |error| matches!(error, RefreshError::ProviderTimeout(_));
+    let invalid: Kind = |error| matches!(error, RefreshError::InvalidIdentity(_));
+    let fault_reported: Kind = |error| matches!(error, RefreshError::ProviderFault(_));
+    let timed_out: Kind = |error| matches!(error, RefreshError::ProviderTimeout(_));
     for (fault, kind) in [
         (Fault::TokenInvalidGrant, refused),
-        (Fault::WrongSubject, lied),
-        (Fault::EmptySubject, lied),
-        (Fault::WrongIssuer, lied),
-        (Fault::WrongAudience, lied),
-        (Fault::WrongNonce, lied),
-        (Fault::Expired, lied),
-        (Fault::IssuedInTheFuture, lied),
-        (Fault::AlgNone, lied),
-        (Fault::Hs256, lied),
-        (Fault::InvalidSignature, lied),
-        (Fault::WrongAccessTokenHash, lied),
-        (Fault::WrongAuthorizedParty, lied),
-        (Fault::TokenFails, broken),
-        (Fault::TokenSlow(Duration::from_secs(3)), silent),
+        (Fault::WrongSubject, invalid),
+        (Fault::EmptySubject, invalid),
+        (Fault::WrongIssuer, invalid),
+        (Fault::WrongAudience, invalid),
+        (Fault::WrongNonce, invalid),
+        (Fault::Expired, invalid),
+        (Fault::IssuedInTheFuture, invalid),
+        (Fault::AlgNone, invalid),
+        (Fault::Hs256, invalid),
+        (Fault::InvalidSignature, invalid),
+        (Fault::WrongAccessTokenHash, invalid),
+        (Fault::WrongAuthorizedParty, invalid),
+        (Fault::TokenFails, fault_reported),
+        (Fault::TokenSlow(Duration::from_secs(3)), timed_out),
     ] {
-        let outside = Outside::start().await;
-        let mut settings = outside.settings();
+        let setup = ProviderSetup::start().await;
+        let mut settings = setup.settings();
         settings.scopes.push("offline_access".into());
         let limits = Limits { total: Duration::from_secs(1), ..Limits::default() };
         let oidc = provider(settings, limits, Arc::new(SystemClock));
-        let session = session_of(outside.log_in(&oidc).await.unwrap());
-        outside.servers.faults().set(fault);
+        let session = session_of(setup.log_in(&oidc).await.unwrap());
+        setup.servers.faults().set(fault);
         let error = oidc.refresh(&session).await.map(|_| ()).expect_err(&format!("{fault:?}"));
         assert!(kind(&error), "{fault:?}: {error:?}");
         let secret = session.tokens().refresh_token.clone().unwrap();
@@ -117,11 +117,11 @@ async fn distinguishes_refresh_errors() {
     }
 }
 
-/// Signed in at a scripted provider, whose later words `change` changes.
+/// Refreshes a session at a scripted provider, whose response `change` alters.
 async fn scripted(
     change: impl FnOnce(&mut Script),
 ) -> (Scripted, Result<RefreshedTokens, RefreshError>) {
-    // The same key, or the second provider would be another one altogether.
+    // One signing key for both responses.
     let mut script = Script::default();
     let nonce = attempt(ATTEMPT).nonce.expose().to_owned();
     script.claims = json!({ "auth_time": 1_000 });
@@ -206,7 +206,7 @@ async fn retries_once_after_lost_response() {
     let count = lost.clone();
     tokio::spawn(async move {
         loop {
-            // Reads the request, and hangs up.
+            // Reads the request and closes the connection.
             let (mut stream, _) = listener.accept().await.unwrap();
             count.fetch_add(1, Ordering::SeqCst);
             let _ = stream.read(&mut [0; 4_096]).await;
@@ -231,12 +231,12 @@ async fn missing_metadata_ends_no_session() {
 
 #[tokio::test]
 async fn refuses_revoked_refresh_token() {
-    let outside = Outside::start().await;
-    let (oidc, session) = signed_in(&outside).await;
+    let setup = ProviderSetup::start().await;
+    let (oidc, session) = signed_in(&setup).await;
     let token = session.tokens().refresh_token.clone().unwrap();
     oidc.revoke(&token, TimeDelta::zero()).await;
     let revoked = async {
-        while outside.servers.request_count("revoked") == 0 {
+        while setup.servers.request_count("revoked") == 0 {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     };
@@ -290,7 +290,7 @@ async fn oauth_error_about_refresh_token_refuses_it() {
         (400, json!({ "error": "invalid_scope" }), false),
         (400, json!({ "error": "temporarily_unavailable" }), false),
         (400, json!({ "error": "server_error" }), false),
-        // Of a framework, a gateway and a rate limit.
+        // From a framework, a gateway and a rate limiter.
         (500, json!({ "error": "Internal Server Error" }), false),
         (404, json!({ "error": "Not Found" }), false),
         (429, json!({ "error": "too_many_requests" }), false),

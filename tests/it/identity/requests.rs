@@ -1,4 +1,4 @@
-//! Where browsers are sent: to log in, to sign up, to log out.
+//! Authorization and end-session requests.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -19,7 +19,7 @@ use serde_json::json;
 use url::Url;
 
 use super::{
-    AUDIENCE, CLIENT_ID, Outside, attempt, provider,
+    AUDIENCE, CLIENT_ID, ProviderSetup, attempt, provider,
     script::{Script, signing_key},
 };
 
@@ -33,15 +33,15 @@ fn query(url: &str) -> BTreeMap<String, String> {
 
 #[tokio::test]
 async fn authorization_url_is_bound_to_attempt() {
-    let outside = Outside::start().await;
-    let oidc = outside.provider();
+    let setup = ProviderSetup::start().await;
+    let oidc = setup.provider();
     let attempt = attempt("a");
     let url = oidc.authorization_url(&attempt, Screen::LogIn).await.unwrap();
     let challenge = BASE64.encode(digest(&SHA256, attempt.code_verifier.expose().as_bytes()));
     let expected = [
         ("response_type", "code"),
         ("client_id", CLIENT_ID),
-        ("redirect_uri", &outside.settings().redirect_uri),
+        ("redirect_uri", &setup.settings().redirect_uri),
         ("scope", "openid profile email"),
         ("state", attempt.state.expose()),
         ("nonce", attempt.nonce.expose()),
@@ -50,17 +50,17 @@ async fn authorization_url_is_bound_to_attempt() {
     ];
     let expected = expected.map(|(name, value)| (name.to_owned(), value.to_owned()));
     assert_eq!(query(&url), BTreeMap::from(expected));
-    assert!(url.starts_with(&format!("{}/authorize?", outside.servers.issuer())), "{url}");
+    assert!(url.starts_with(&format!("{}/authorize?", setup.servers.issuer())), "{url}");
 }
 
 #[tokio::test]
 async fn sign_up_leads_to_sign_up_page_of_provider() {
-    let outside = Outside::start().await;
-    let oidc = outside.provider();
+    let setup = ProviderSetup::start().await;
+    let oidc = setup.provider();
     let url = oidc.authorization_url(&attempt("a"), Screen::SignUp).await.unwrap();
     assert_eq!(query(&url)["screen_hint"], "signup");
     assert_eq!(query(&url)["prompt"], "create");
-    let page = outside.person.visit(&url).await;
+    let page = setup.browser.visit(&url).await;
     assert!(page.select("button").contains(&"Sign Up".into()), "{}", page.text());
 
     // A provider that does not list `create` might refuse it.
@@ -72,28 +72,28 @@ async fn sign_up_leads_to_sign_up_page_of_provider() {
 
 #[tokio::test]
 async fn login_and_sign_up_send_audience() {
-    let outside = Outside::start().await;
-    let settings = OidcSettings { audience: Some(AUDIENCE.into()), ..outside.settings() };
+    let setup = ProviderSetup::start().await;
+    let settings = OidcSettings { audience: Some(AUDIENCE.into()), ..setup.settings() };
     let oidc = provider(settings, Limits::default(), Arc::new(SystemClock));
     for screen in [Screen::LogIn, Screen::SignUp] {
         let url = oidc.authorization_url(&attempt("a"), screen).await.unwrap();
         assert_eq!(query(&url)["audience"], AUDIENCE, "{screen:?}");
     }
-    // A token for that API is a JWT, which the provider hands out for an audience only.
-    let identity = outside.log_in(&oidc).await.unwrap();
+    // The provider issues access tokens as JWTs for an audience only.
+    let identity = setup.log_in(&oidc).await.unwrap();
     assert_eq!(identity.tokens.access_token.expose().split('.').count(), 3);
 }
 
 #[tokio::test]
 async fn logout_ends_session_at_provider_and_returns() {
-    let outside = Outside::start().await;
-    let oidc = outside.provider();
-    let mut identity = outside.log_in(&oidc).await.unwrap();
+    let setup = ProviderSetup::start().await;
+    let oidc = setup.provider();
+    let mut identity = setup.log_in(&oidc).await.unwrap();
     let state = State::new("good bye");
     let hint = identity.tokens.id_token.clone().unwrap().expose().to_owned();
 
     let url = oidc.end_session_url(&identity, &state).await.unwrap().unwrap();
-    let home = outside.site.url();
+    let home = setup.site.url();
     let expected = [
         ("id_token_hint", hint.as_str()),
         ("client_id", CLIENT_ID),
@@ -102,33 +102,33 @@ async fn logout_ends_session_at_provider_and_returns() {
     ];
     let expected = expected.map(|(name, value)| (name.to_owned(), value.to_owned()));
     assert_eq!(query(&url), BTreeMap::from(expected));
-    let back = outside.person.get(&url).await.location().unwrap();
+    let back = setup.browser.get(&url).await.location().unwrap();
     assert_eq!(back.origin(), home.origin());
     assert!(back.query().unwrap().contains("state=good"), "{back}");
 
     identity.tokens.id_token = None;
     let without_hint = oidc.end_session_url(&identity, &state).await.unwrap().unwrap();
     assert!(!query(&without_hint).contains_key("id_token_hint"));
-    assert!(outside.person.get(&without_hint).await.location().is_some());
+    assert!(setup.browser.get(&without_hint).await.location().is_some());
 }
 
 #[tokio::test]
 async fn only_auth0_supports_logout_without_end_session_endpoint() {
-    let outside = Outside::start().await;
-    outside.servers.faults().set(Fault::NoEndSessionEndpoint);
+    let setup = ProviderSetup::start().await;
+    setup.servers.faults().set(Fault::NoEndSessionEndpoint);
     let state = State::new("good bye");
-    assert_eq!(outside.provider().end_session_url(&fixtures::identity(), &state).await, Ok(None));
+    assert_eq!(setup.provider().end_session_url(&fixtures::identity(), &state).await, Ok(None));
 
-    let settings = OidcSettings { vendor: Vendor::Auth0, ..outside.settings() };
+    let settings = OidcSettings { vendor: Vendor::Auth0, ..setup.settings() };
     let auth0 = provider(settings, Limits::default(), Arc::new(SystemClock));
     let url = auth0.end_session_url(&fixtures::identity(), &state).await.unwrap().unwrap();
-    assert!(url.starts_with(&format!("{}/v2/logout?", outside.servers.issuer())), "{url}");
-    let expected = [("client_id", CLIENT_ID), ("returnTo", outside.site.url().as_str())]
+    assert!(url.starts_with(&format!("{}/v2/logout?", setup.servers.issuer())), "{url}");
+    let expected = [("client_id", CLIENT_ID), ("returnTo", setup.site.url().as_str())]
         .map(|(name, value)| (name.to_owned(), value.to_owned()));
     assert_eq!(query(&url), BTreeMap::from(expected));
 
-    // Where there is one, it is preferred.
-    outside.servers.faults().clear();
+    // The end-session endpoint is preferred if the metadata have one.
+    setup.servers.faults().clear();
     auth0.check().await.unwrap();
     let url = auth0.end_session_url(&fixtures::identity(), &state).await.unwrap().unwrap();
     assert!(url.contains("/end-session?"), "{url}");

@@ -1,4 +1,4 @@
-//! A provider whose every word a test writes.
+//! A provider whose responses a test writes.
 
 use std::sync::{
     Arc, Mutex,
@@ -25,14 +25,13 @@ pub(crate) const ACCESS_TOKEN: &str = "an-access-token";
 pub(crate) const CODE: &str = "a-code-that-is-a-secret";
 pub(crate) const ATTEMPT: &str = "scripted";
 
-/// What the provider says. `metadata`, `header`, `claims` and `token` change the usual words:
-/// `null` takes one away (RFC 7396).
+/// The responses of the provider. `metadata`, `header`, `claims` and `token` are merged into the
+/// defaults; `null` removes a member (RFC 7396).
 pub(crate) struct Script {
     pub(crate) metadata: Value,
-    /// The answer to each request for the key set, by its number from 0, where it is not the usual
-    /// one.
+    /// The response to each request for the key set, by its number from 0. `None` for the default.
     pub(crate) key_sets: Option<KeySets>,
-    /// How often the key set was answered.
+    /// Number of responses with the key set.
     pub(crate) key_sets_answered: AtomicUsize,
     /// The key set's keys.
     pub(crate) keys: Vec<Value>,
@@ -41,44 +40,44 @@ pub(crate) struct Script {
     pub(crate) header: Value,
     /// The ID token's claims.
     pub(crate) claims: Value,
-    /// The token endpoint's answer.
+    /// The response of the token endpoint.
     pub(crate) token: Value,
     /// The access token is a JWT of the provider with these claims instead, signed by the key of the
     /// ID token or by this one.
     pub(crate) access_token: Option<(Value, Option<SigningKey>)>,
-    /// What the token endpoint's answer calls itself.
+    /// The media type of the token endpoint's response.
     pub(crate) token_media_type: &'static str,
-    /// The token endpoint's answer, when it is not the usual one.
+    /// Replaces the token endpoint's response.
     pub(crate) instead_of_token: Option<Response>,
-    /// The token endpoint's refusal of a request, where it refuses it.
+    /// Decides which requests the token endpoint refuses, and how.
     pub(crate) refuse_client: Option<Refuse>,
     pub(crate) userinfo: Response,
-    /// Userinfo is signed instead, with these changes to what it usually says.
+    /// Signs userinfo, with these changes to the default.
     pub(crate) signed_userinfo: Option<Signed>,
-    /// The metadata name an endpoint for requests that are pushed.
+    /// Whether the metadata name an endpoint for pushed authorization requests.
     pub(crate) names_par: bool,
-    /// The answer to a request that is pushed.
+    /// The response to a pushed authorization request.
     pub(crate) pushed: Response,
 }
 
-/// The answer to a request for the key set. `None` for the usual one.
+/// The response to a request for the key set. `None` for the default.
 pub(crate) type KeySets = Box<dyn Fn(usize) -> Option<Response> + Send + Sync>;
 
 /// Decides whether a request is refused.
 pub(crate) type Refuse = Box<dyn Fn(&Request) -> Option<Response> + Send + Sync>;
 
-/// What is signed in the place of the usual: changes to its claims, and to its header, which by
-/// default is that of the ID token.
+/// Changes to the claims and to the header of a signed response. The default header is that of the
+/// ID token.
 #[derive(Default)]
 pub(crate) struct Signed {
     pub(crate) header: Value,
     pub(crate) claims: Value,
-    /// By another key than the ID token.
+    /// The key, if it is another one than that of the ID token.
     pub(crate) key: Option<SigningKey>,
 }
 
 impl Default for Script {
-    /// All is well.
+    /// A provider without faults.
     fn default() -> Self {
         let signer = signing_key("ES256", Some("one"));
         Self {
@@ -105,16 +104,16 @@ impl Default for Script {
 impl Script {
     pub(crate) async fn start(self) -> Scripted {
         let requests = Arc::<Mutex<Vec<Request>>>::default();
-        let heard = Arc::clone(&requests);
+        let recorded = Arc::clone(&requests);
         let server = StubServer::start(move |request| {
-            heard.lock().unwrap().push(request.clone());
+            recorded.lock().unwrap().push(request.clone());
             self.answer(request)
         })
         .await;
         Scripted { server, requests }
     }
 
-    /// Signed with this key instead, which is the only one published.
+    /// Signs with this key and publishes no other.
     pub(crate) fn sign_with(&mut self, key: SigningKey) {
         self.keys = vec![key.public_jwk()];
         self.signer = key;
@@ -131,7 +130,7 @@ impl Script {
                     "token_endpoint": endpoint("/token"),
                     "userinfo_endpoint": endpoint("/userinfo"),
                     "jwks_uri": endpoint("/jwks"),
-                    // Forbidden ones too: what is listed is not therefore allowed.
+                    // Also algorithms that are never accepted, whatever the metadata list.
                     "id_token_signing_alg_values_supported":
                         [self.signer.algorithm(), "HS256", "none", "XY512"],
                 });
@@ -198,14 +197,14 @@ impl Script {
         self.signer.sign(&self.header(), &changed(claims, &self.claims)).unwrap()
     }
 
-    /// That of whatever is signed.
+    /// The header of signed tokens.
     fn header(&self) -> Value {
         let usual = json!({ "alg": self.signer.algorithm(), "kid": self.signer.id() });
         changed(usual, &self.header)
     }
 }
 
-/// One level deep: nothing here needs more.
+/// Merges one level deep, which suffices here.
 fn changed(mut usual: Value, change: &Value) -> Value {
     let words = usual.as_object_mut().unwrap();
     words.extend(change.as_object().cloned().unwrap_or_default());
@@ -213,14 +212,14 @@ fn changed(mut usual: Value, change: &Value) -> Value {
     usual
 }
 
-/// The provider at work. What it is asked is written down.
+/// The running provider, which records its requests.
 pub(crate) struct Scripted {
     server: StubServer,
     requests: Arc<Mutex<Vec<Request>>>,
 }
 
 impl Scripted {
-    /// Without a slash at its end.
+    /// Without a final slash.
     pub(crate) fn issuer(&self) -> String {
         self.server.url().origin().ascii_serialization()
     }
@@ -233,13 +232,13 @@ impl Scripted {
         provider(settings, Limits::default(), Arc::new(SystemClock))
     }
 
-    /// Redeems a code; nobody needed to log in for it.
+    /// Redeems a code; no log-in is needed for it.
     pub(crate) async fn redeem(&self, oidc: &OidcProvider) -> Result<Identity, RedeemError> {
         let response = AuthorizationResponse { code: AuthorizationCode::new(CODE), issuer: None };
         oidc.redeem(&response, &attempt(ATTEMPT)).await
     }
 
-    /// The requests for this path, in their order.
+    /// The requests for this path, in order.
     pub(crate) fn requested(&self, path: &str) -> Vec<Request> {
         let requests = self.requests.lock().unwrap();
         requests.iter().filter(|request| request.path == path).cloned().collect()

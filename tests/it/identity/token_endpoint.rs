@@ -1,4 +1,4 @@
-//! What the token endpoint is told, and what is read from its answer.
+//! Requests to the token endpoint, and how its responses are read.
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use chrono::Duration;
@@ -22,14 +22,15 @@ use super::{
     settings,
 };
 
-/// What the provider says, the client's secret, the header's scheme, and whether it is in the body.
+/// The name of the case, the methods in the metadata, the client's secret, the expected scheme of the
+/// `Authorization` header, and whether the secret is in the body.
 type Row = (&'static str, Value, Option<&'static str>, Option<&'static str>, bool);
 
 #[tokio::test]
 async fn sends_secret_by_supported_method() {
     let both = json!(["client_secret_post", "client_secret_basic"]);
     let rows: [Row; 6] = [
-        ("what nobody says is Basic", Value::Null, Some(SECRET), Some("Basic"), false),
+        ("Basic by default", Value::Null, Some(SECRET), Some("Basic"), false),
         ("Basic where there is a choice", both.clone(), Some("plain"), Some("Basic"), false),
         ("Basic also where it needs an encoding", both.clone(), Some(SECRET), Some("Basic"), false),
         ("in the body only", json!(["client_secret_post"]), Some(SECRET), None, true),
@@ -105,8 +106,8 @@ async fn follows_no_redirect_with_secret() {
 async fn errors_contain_no_secret() {
     let verifier = super::attempt(ATTEMPT).code_verifier;
     let verifier = verifier.expose();
-    let said = format!("The code {CODE} is not known.\nOr {SECRET}, or {verifier}");
-    let error = json!({ "error": "invalid_grant", "error_description": said });
+    let description = format!("The code {CODE} is not known.\nOr {SECRET}, or {verifier}");
+    let error = json!({ "error": "invalid_grant", "error_description": description });
     let page = format!("{{\"access_token\": \"{ACCESS_TOKEN}\", \"code\": \"{CODE}\"");
     for (answer, expected) in [
         (Response::json(400, error), CodeRejected("is not known".into())),
@@ -124,8 +125,7 @@ async fn errors_contain_no_secret() {
     }
 }
 
-/// The code that the provider gives back to a client that authenticates in another way than the
-/// registered one.
+/// A provider that refuses a client with this error unless it uses this method.
 fn accepting_only(method: &'static str, error: &'static str) -> Script {
     let methods = json!(["client_secret_basic", "client_secret_post"]);
     Script {

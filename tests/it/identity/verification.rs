@@ -1,4 +1,4 @@
-//! What is believed, and what is not: tokens and answers of scripted providers.
+//! Verification of tokens and userinfo of scripted providers.
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD as BASE64};
 use chrono::Duration;
@@ -20,7 +20,7 @@ use super::{
 
 type Change = fn(&mut Script);
 
-/// Seconds since the epoch, this many from now.
+/// The time in this many seconds, in seconds since the epoch.
 fn in_seconds(seconds: i64) -> i64 {
     (SystemClock.now() + Duration::seconds(seconds)).timestamp()
 }
@@ -37,7 +37,7 @@ fn signed_userinfo(script: &mut Script, claims: Value) {
 #[tokio::test]
 async fn accepts_unusual_but_valid_responses() {
     let rows: &[(&str, Change)] = &[
-        ("nothing odd", |_| {}),
+        ("unchanged", |_| {}),
         ("RS256 with at_hash", |script| sign_with(script, "RS256")),
         ("RS384 with at_hash", |script| sign_with(script, "RS384")),
         ("RS512 with at_hash", |script| sign_with(script, "RS512")),
@@ -49,7 +49,7 @@ async fn accepts_unusual_but_valid_responses() {
         ("ES512 with at_hash", |script| sign_with(script, "ES512")),
         ("EdDSA with at_hash", |script| sign_with(script, "EdDSA")),
         ("one audience, in an array", |script| script.claims = json!({ "aud": [CLIENT_ID] })),
-        ("a second audience, and the token made for us", |script| {
+        ("a second audience with azp", |script| {
             script.claims = json!({ "aud": [CLIENT_ID, "api"], "azp": CLIENT_ID });
         }),
         ("no kid in the token, several keys with one", |script| {
@@ -66,12 +66,12 @@ async fn accepts_unusual_but_valid_responses() {
             ];
             script.signer = key;
         }),
-        ("the right key under another name", |script| script.header = json!({ "kid": "two" })),
-        ("another key under the name in the token", |script| {
+        ("the right key under another kid", |script| script.header = json!({ "kid": "two" })),
+        ("another key under the kid of the token", |script| {
             script.keys.insert(0, signing_key("ES256", Some("old")).public_jwk());
             script.header = json!({ "kid": "old" });
         }),
-        ("keys of a kind that nobody knows", |script| {
+        ("keys of unknown types", |script| {
             script.keys.insert(0, json!({ "kty": "AKP", "alg": "ML-DSA-44", "pub": "AA" }));
             script.keys.insert(1, json!("not even a key"));
         }),
@@ -81,7 +81,7 @@ async fn accepts_unusual_but_valid_responses() {
         ("clocks that differ by half a minute: issued in the future", |script| {
             script.claims = json!({ "iat": in_seconds(30) });
         }),
-        ("metadata that say little, and strange things", |script| {
+        ("metadata with few fields and malformed values", |script| {
             script.metadata = json!({
                 "response_types_supported": "code",
                 "subject_types_supported": null,
@@ -92,54 +92,54 @@ async fn accepts_unusual_but_valid_responses() {
                 "pushed_authorization_request_endpoint": "file:///etc/passwd",
             });
         }),
-        ("the token's type in another case", |script| {
+        ("token_type in another case", |script| {
             script.token = json!({ "token_type": "bEARER", "not_before_policy": 0 });
         }),
-        ("an end of the access token that is no number", |script| {
+        ("expires_in that is no number", |script| {
             script.token = json!({ "expires_in": "soon" });
         }),
-        ("an end of the access token beyond all time", |script| {
+        ("expires_in beyond the range of dates", |script| {
             script.token = json!({ "expires_in": u64::MAX });
         }),
         ("tokens under another media type", |script| {
             script.token_media_type = "text/plain";
         }),
-        ("claims in the ways of Auth0 and others", |script| {
+        ("claims in the formats of Auth0 and others", |script| {
             script.claims = json!({
                 "updated_at": "2026-11-23T10:00:00.000Z",
                 "email_verified": "true",
                 "https://site.example/roles": ["a"],
             });
         }),
-        ("userinfo that is signed", |script| {
+        ("signed userinfo", |script| {
             script.signed_userinfo = Some(Signed::default());
         }),
-        ("userinfo that is signed by another key and algorithm", |script| {
+        ("userinfo signed with another key and algorithm", |script| {
             let key = signing_key("ES512", Some("of userinfo"));
             script.keys.push(key.public_jwk());
             script.metadata = json!({ "userinfo_signing_alg_values_supported": ["ES512"] });
             let header = json!({ "typ": "JWT" });
             script.signed_userinfo = Some(Signed { key: Some(key), header, ..Signed::default() });
         }),
-        ("userinfo that is signed and does not say by whom and for whom", |script| {
+        ("signed userinfo without iss and aud", |script| {
             let claims = json!({ "iss": null, "aud": null });
             script.signed_userinfo = Some(Signed { claims, ..Signed::default() });
         }),
-        ("userinfo that is signed for several", |script| {
+        ("signed userinfo with several audiences", |script| {
             let claims = json!({ "aud": ["other", CLIENT_ID], "exp": in_seconds(60) });
             script.signed_userinfo = Some(Signed { claims, ..Signed::default() });
         }),
-        ("userinfo in what calls itself a page", |script| {
+        ("userinfo with the media type of a page", |script| {
             script.userinfo = Response::of(200, "TEXT/HTML", r#"{"sub":"ann"}"#);
         }),
         ("userinfo that refuses the access token", |script| {
             script.userinfo = Response::json(403, json!({ "error": "insufficient_scope" }));
         }),
         ("userinfo that fails", |script| script.userinfo = Response::html(500, "broken")),
-        ("userinfo about nobody", |script| {
+        ("userinfo without sub", |script| {
             script.userinfo = Response::json(200, json!({ "name": "Ann" }));
         }),
-        ("userinfo that is encrypted", |script| {
+        ("encrypted userinfo", |script| {
             script.userinfo = Response::of(200, "application/jwt", "a.b.c.d.e");
         }),
         ("no userinfo endpoint", |script| {
@@ -158,67 +158,63 @@ async fn accepts_unusual_but_valid_responses() {
     }
 }
 
-/// What makes it so, how the refusal reads, and how often keys and userinfo are asked in all.
+/// The name of the case, the change, the expected error, and the number of requests to the key set
+/// and to userinfo.
 type Row = (&'static str, Change, RedeemError, [usize; 2]);
 
 #[tokio::test]
 async fn reports_reason_for_each_invalid_response() {
-    let not_believed = |why: &str| InvalidIdentity(why.into());
-    let at_fault = |why: &str| ProviderFault(why.into());
+    let invalid = |why: &str| InvalidIdentity(why.into());
+    let provider_fault = |why: &str| ProviderFault(why.into());
     let rows: [Row; 31] = [
         (
-            "an extension that must be understood",
+            "a critical header parameter",
             |script| script.header = json!({ "crit": ["exp"], "exp": 1 }),
-            not_believed("critical"),
+            invalid("critical"),
             [1, 0],
         ),
         (
             "an access token instead of an ID token",
             |script| script.header = json!({ "typ": "at+jwt" }),
-            not_believed("at+jwt"),
+            invalid("at+jwt"),
             [1, 0],
         ),
         (
-            "a second audience, and nobody says for whom the token was made",
+            "a second audience without azp",
             |script| script.claims = json!({ "aud": [CLIENT_ID, "other"] }),
-            not_believed("several audiences"),
+            invalid("several audiences"),
             [1, 0],
         ),
         (
-            "a second audience, for whom the token was made",
+            "a second audience, and it is azp",
             |script| script.claims = json!({ "aud": [CLIENT_ID, "other"], "azp": "other" }),
-            not_believed("another party"),
+            invalid("another party"),
             [1, 0],
         ),
+        ("no audience", |script| script.claims = json!({ "aud": [] }), invalid("audience"), [1, 0]),
         (
-            "no audience",
-            |script| script.claims = json!({ "aud": [] }),
-            not_believed("audience"),
-            [1, 0],
-        ),
-        (
-            "expired by more than clocks may differ",
+            "expired by more than the leeway",
             |script| script.claims = json!({ "exp": in_seconds(-90) }),
-            not_believed("expired"),
+            invalid("expired"),
             [1, 0],
         ),
         (
-            "issued later than clocks may differ",
+            "issued in the future by more than the leeway",
             |script| script.claims = json!({ "iat": in_seconds(90) }),
-            not_believed("future"),
+            invalid("future"),
             [1, 0],
         ),
         ("no nonce", |script| script.claims = json!({ "nonce": null }), WrongNonce, [1, 0]),
         (
-            "no end",
+            "no exp",
             |script| script.claims = json!({ "exp": null }),
-            not_believed("it has no exp"),
+            invalid("it has no exp"),
             [1, 0],
         ),
         (
             "no subject",
             |script| script.claims = json!({ "sub": null }),
-            not_believed("it has no sub"),
+            invalid("it has no sub"),
             [1, 0],
         ),
         (
@@ -227,7 +223,7 @@ async fn reports_reason_for_each_invalid_response() {
                 let listed = json!(["RS256"]);
                 script.metadata = json!({ "id_token_signing_alg_values_supported": listed });
             },
-            not_believed("not allowed"),
+            invalid("not allowed"),
             [1, 0],
         ),
         (
@@ -236,28 +232,28 @@ async fn reports_reason_for_each_invalid_response() {
                 script.header = json!({ "alg": "EdDSA" });
                 script.metadata = json!({ "id_token_signing_alg_values_supported": ["EdDSA"] });
             },
-            not_believed("no key"),
+            invalid("no key"),
             [2, 0],
         ),
         (
             "a key that the provider does not publish",
             |script| script.signer = signing_key("ES256", Some("one")),
-            not_believed("no key"),
+            invalid("no key"),
             [2, 0],
         ),
         (
-            "RS256 is listed, and it is another",
+            "RS256 is listed, the token uses another",
             |script| {
                 let listed = json!(["RS256", "ES256"]);
                 script.metadata = json!({ "id_token_signing_alg_values_supported": listed });
             },
-            not_believed("the algorithm ES256 is not allowed, expected RS256"),
+            invalid("the algorithm ES256 is not allowed, expected RS256"),
             [1, 0],
         ),
         (
             "an encrypted ID token",
             |script| script.token = json!({ "id_token": "a.b.c.d.e" }),
-            not_believed("encrypted (JWE)"),
+            invalid("encrypted (JWE)"),
             [1, 0],
         ),
         (
@@ -266,13 +262,13 @@ async fn reports_reason_for_each_invalid_response() {
                 script.sign_with(signing_key("RS256", Some("two")));
                 script.keys[0]["n"] = BASE64.encode([0xff; 128]).into();
             },
-            not_believed("no key"),
+            invalid("no key"),
             [2, 0],
         ),
         (
-            "a key that is meant for something else",
+            "a key for another use",
             |script| script.keys[0]["use"] = "enc".into(),
-            not_believed("no key"),
+            invalid("no key"),
             [2, 0],
         ),
         (
@@ -281,61 +277,61 @@ async fn reports_reason_for_each_invalid_response() {
                 sign_with(script, "EdDSA");
                 script.token = json!({ "access_token": "another" });
             },
-            not_believed("at_hash"),
+            invalid("at_hash"),
             [1, 0],
         ),
         (
             "an access token that is no bearer token",
             |script| script.token = json!({ "token_type": "DPoP" }),
-            at_fault("Bearer"),
+            provider_fault("Bearer"),
             [1, 0],
         ),
         (
-            "no ID token but a text",
+            "a text instead of an ID token",
             |script| script.token = json!({ "id_token": "a text" }),
-            not_believed("malformed"),
+            invalid("malformed"),
             [1, 0],
         ),
         (
             "a page instead of tokens",
             |script| script.instead_of_token = Some(Response::html(200, "<title>Down</title>")),
-            at_fault("token endpoint"),
+            provider_fault("token endpoint"),
             [1, 0],
         ),
         (
-            "tokens in what calls itself a page",
+            "tokens with the media type of a page",
             |script| script.token_media_type = "text/html; charset=utf-8",
-            at_fault("token endpoint"),
+            provider_fault("token endpoint"),
             [1, 0],
         ),
         (
             "userinfo about another user",
             |script| script.userinfo = Response::json(200, json!({ "sub": "bob" })),
-            not_believed("another user"),
+            invalid("another user"),
             [1, 1],
         ),
         (
             "signed userinfo about another user",
             |script| signed_userinfo(script, json!({ "sub": "bob" })),
-            not_believed("another user"),
+            invalid("another user"),
             [1, 1],
         ),
         (
             "signed userinfo of another issuer",
             |script| signed_userinfo(script, json!({ "iss": "https://evil.example" })),
-            not_believed("signed userinfo: it has another issuer"),
+            invalid("signed userinfo: it has another issuer"),
             [1, 1],
         ),
         (
             "signed userinfo for another client",
             |script| signed_userinfo(script, json!({ "aud": ["other"] })),
-            not_believed("signed userinfo: this client is not in its audience"),
+            invalid("signed userinfo: this client is not in its audience"),
             [1, 1],
         ),
         (
-            "signed userinfo of long ago",
+            "expired signed userinfo",
             |script| signed_userinfo(script, json!({ "exp": in_seconds(-90) })),
-            not_believed("signed userinfo: it has expired"),
+            invalid("signed userinfo: it has expired"),
             [1, 1],
         ),
         (
@@ -344,7 +340,7 @@ async fn reports_reason_for_each_invalid_response() {
                 let key = Some(signing_key("ES256", Some("one")));
                 script.signed_userinfo = Some(Signed { key, ..Signed::default() });
             },
-            not_believed("signed userinfo: no key"),
+            invalid("signed userinfo: no key"),
             [2, 1],
         ),
         (
@@ -354,22 +350,22 @@ async fn reports_reason_for_each_invalid_response() {
                 script.metadata = json!({ "userinfo_signing_alg_values_supported": listed });
                 signed_userinfo(script, json!({}));
             },
-            not_believed("signed userinfo: the algorithm"),
+            invalid("signed userinfo: the algorithm"),
             [1, 1],
         ),
         (
-            "userinfo that only looks signed",
+            "userinfo with the media type of a JWT and no signature",
             |script| script.userinfo = Response::of(200, "application/jwt", "e30.e30."),
-            not_believed("signed userinfo: its header"),
+            invalid("signed userinfo: its header"),
             [1, 1],
         ),
         (
-            "a logout token for userinfo",
+            "a logout token instead of userinfo",
             |script| {
                 let header = json!({ "typ": "logout+jwt" });
                 script.signed_userinfo = Some(Signed { header, ..Signed::default() });
             },
-            not_believed("signed userinfo: it is of another type"),
+            invalid("signed userinfo: it is of another type"),
             [1, 1],
         ),
     ];

@@ -1,4 +1,4 @@
-//! Instances of one site, each a process of its own.
+//! Instances of one site, each in its own process.
 
 use std::{
     process::Stdio,
@@ -18,10 +18,10 @@ use tempfile::TempDir;
 use tokio::process::{Child, Command};
 use url::Url;
 
-/// Settings over the usual ones.
+/// Settings that override the default ones.
 pub(super) type Overrides<'a> = &'a [(&'static str, String)];
 
-/// Where the sessions of a site are kept.
+/// The session store, and its database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Store {
     CookieAndSqlite,
@@ -31,10 +31,10 @@ pub(super) enum Store {
     Redis,
 }
 
-/// Several instances of a site, with their development servers. Dropping the value stops all.
+/// Several instances of a site with their development servers. All stop when it is dropped.
 pub(super) struct Cluster {
     pub(super) servers: DevelopmentServers,
-    /// What browsers see, and where the first instance is.
+    /// The port of `PUBLIC_URL`, on which the first instance listens.
     public_port: u16,
     common: Vec<(&'static str, String)>,
     folder: TempDir,
@@ -76,17 +76,17 @@ impl Cluster {
         self.start(self.public_port, overrides).await
     }
 
-    /// One more, at an address of its own.
+    /// Another instance, on its own port.
     pub(super) async fn another(&self) -> Instance {
         self.start(free_port(), &[]).await
     }
 
-    /// What the operator reads of a command.
+    /// The standard output of a command.
     pub(super) async fn run(&self, arguments: &[&str]) -> String {
         let output = self.program(self.public_port, &[]).args(arguments).output().await.unwrap();
-        let told = String::from_utf8_lossy(&output.stdout).into_owned();
-        assert!(output.status.success(), "{told}{}", String::from_utf8_lossy(&output.stderr));
-        told
+        let stdout = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(output.status.success(), "{stdout}{}", String::from_utf8_lossy(&output.stderr));
+        stdout
     }
 
     fn program(&self, port: u16, overrides: Overrides<'_>) -> Command {
@@ -109,7 +109,7 @@ impl Cluster {
     }
 }
 
-/// One process. It ends with the value.
+/// One process, which is killed when it is dropped.
 pub(super) struct Instance {
     url: Url,
     process: Child,
@@ -117,22 +117,22 @@ pub(super) struct Instance {
 
 impl Instance {
     async fn until_ready(&mut self) {
-        let person = self.person();
-        let begun = Instant::now();
+        let browser = self.browser();
+        let start = Instant::now();
         loop {
-            let answer = person.request(Method::GET, "/health/ready").send().await;
+            let answer = browser.request(Method::GET, "/health/ready").send().await;
             if answer.is_ok_and(|answer| answer.status().is_success()) {
                 return;
             }
             let ended = self.process.try_wait().unwrap();
             assert!(ended.is_none(), "the instance ended: {ended:?}");
-            assert!(begun.elapsed() < Duration::from_secs(60), "the instance is not ready");
+            assert!(start.elapsed() < Duration::from_secs(60), "the instance is not ready");
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }
 
-    /// Somebody with an empty cookie jar, who knows this instance.
-    pub(super) fn person(&self) -> HttpBrowser {
+    /// A browser with an empty cookie jar at this instance.
+    pub(super) fn browser(&self) -> HttpBrowser {
         HttpBrowser::new(self.url.clone())
     }
 
@@ -141,7 +141,7 @@ impl Instance {
         self.url.join(path).unwrap().into()
     }
 
-    /// SIGKILL: it has no time to put anything in order. Waits until it is gone.
+    /// Sends SIGKILL, so that the process cannot clean up, and waits until it has ended.
     pub(super) async fn kill(mut self) {
         self.process.kill().await.unwrap();
     }

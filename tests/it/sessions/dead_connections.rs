@@ -6,9 +6,9 @@ use portico_tests::relay::Relay;
 
 use super::*;
 
-/// The limit of one request that meets dead connections.
+/// Time limit of one request that uses a dead connection.
 const ONE_SLOW_REQUEST: Duration = Duration::from_millis(2_500);
-/// The limit of any other request.
+/// Time limit of any other request.
 const FAST: Duration = Duration::from_millis(800);
 
 /// Every check succeeds although all connections of the process are dead, and only the first is slow.
@@ -30,18 +30,18 @@ async fn answers_after_all_connections_died(process: &Process, relay: &Relay, pa
     let opened = relay.opened();
     assert!(opened > 0);
     relay.silence_open_connections();
-    let begun = Instant::now();
+    let start = Instant::now();
     checks(1).await;
-    assert!(begun.elapsed() < ONE_SLOW_REQUEST, "{:?}", begun.elapsed());
+    assert!(start.elapsed() < ONE_SLOW_REQUEST, "{:?}", start.elapsed());
     assert!(relay.opened() > opened, "a fresh connection was opened");
     for _ in 0..20 {
-        let begun = Instant::now();
+        let start = Instant::now();
         checks(1).await;
-        assert!(begun.elapsed() < FAST, "{:?}", begun.elapsed());
+        assert!(start.elapsed() < FAST, "{:?}", start.elapsed());
     }
-    let begun = Instant::now();
+    let start = Instant::now();
     checks(parallel).await;
-    assert!(begun.elapsed() < FAST, "{:?}", begun.elapsed());
+    assert!(start.elapsed() < FAST, "{:?}", start.elapsed());
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! Changes of the site's key, for each kind of store.
+//! Rotation of the site's key, for each session store.
 
 use portico_contracts::fixtures;
 use portico_domain::ports::{LoginAttempts, SessionStore};
@@ -19,12 +19,12 @@ async fn new_key_reseals_sessions_of_previous_key(kind: Kind) {
     assert_eq!(with_both.current().await, Ok(Some(fixtures::session())));
     assert_eq!(with_both.take(&attempt.state).await, Ok(Some(attempt)));
 
-    // From now on the earlier key is not needed.
+    // The previous key is no longer needed for these cookies.
     let without = changed(&[]).new_browser().await;
     without.take_cookies_of(&with_both);
     assert_eq!(without.current().await, Ok(Some(fixtures::session())));
 
-    // A browser that did not come meanwhile is logged out.
+    // A browser that made no request meanwhile is logged out.
     without.put_back(late);
     assert_eq!(without.current().await, Ok(None));
     assert_eq!(without.names(), [""; 0]);

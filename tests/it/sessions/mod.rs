@@ -1,4 +1,4 @@
-//! The session stores, each with its real server, and several instances of the site over it.
+//! The session stores, each with its real server and several instances of the site.
 #![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
 
 mod dead_connections;
@@ -36,11 +36,11 @@ use tokio::time::timeout;
 
 const ANOTHER_KEY: &str = "YW5vdGhlciBrZXkgb2YgdGhlIHRlc3RzLCBzYW1lLi4=";
 
-/// Where the sessions are kept.
+/// The session store, and its database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     CookiesWithSqlite,
-    /// As with https; with SQLite.
+    /// With SQLite, as over https.
     SecureCookies,
     CookiesWithPostgres,
     Sqlite,
@@ -278,7 +278,7 @@ async fn cookie_sessions_survive_short_database_outage() {
     browser.put_back(stolen.clone());
     assert_eq!(browser.current().await, Ok(None));
 
-    // The others read of it when the database is back.
+    // The other instances learn of it when the database is back.
     server.start_again().await;
     let ended = async {
         while restarted.current().await != Ok(None) {

@@ -9,7 +9,7 @@ use super::*;
 async fn sessions_and_migrations_work_behind_pgbouncer() {
     let server = Postgres::start();
     let pooler = PgBouncer::before(&server);
-    // Instances that start one after another find no lock of an earlier one.
+    // No lock of an earlier migration is left.
     for _ in 0..6 {
         assert_eq!(open(&pooler.url()).migrate().await, Ok(()));
     }

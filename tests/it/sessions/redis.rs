@@ -1,4 +1,4 @@
-//! What is specific to Redis.
+//! Tests of sessions in Redis only.
 
 use std::{sync::Arc, time::Duration};
 
@@ -71,7 +71,7 @@ async fn redis_deletes_expired_sessions() {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     };
-    timeout(Duration::from_secs(10), deleted).await.expect("nothing is kept");
+    timeout(Duration::from_secs(10), deleted).await.expect("all keys are deleted");
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! What is specific to sessions on the server's side.
+//! Tests of server-side sessions only.
 
 use std::{
     sync::atomic::{AtomicUsize, Ordering},
@@ -51,7 +51,7 @@ async fn keeps_all_simultaneous_changes(#[case] kind: Kind) {
     assert_eq!(session.seen_at, shared.clock.now());
 }
 
-/// Simultaneous refreshes at two instances ask the provider once.
+/// Simultaneous refreshes at two instances cause one request to the provider.
 #[rstest]
 #[cfg_attr(not(postgres), ignore = "PostgreSQL is missing: apt-get install postgresql")]
 #[case::postgres(Kind::Postgres)]
@@ -82,7 +82,7 @@ struct SlowRenewal(AtomicUsize);
 impl TokenRenewal for SlowRenewal {
     async fn renew(&self, session: &Session) -> Renewal {
         self.0.fetch_add(1, Ordering::SeqCst);
-        // Long enough for the other instance to find the lock taken.
+        // Long enough for the other instance to find the lock held.
         tokio::time::sleep(Duration::from_millis(300)).await;
         let mut tokens = session.tokens().clone();
         tokens.access_token = AccessToken::new("newer");
@@ -117,7 +117,7 @@ async fn stored_records_reveal_no_secret(#[case] kind: Kind) {
     assert!(browser.names().iter().all(|name| !text.contains(&browser.value(name))));
 }
 
-/// The bytes of the sessions' table.
+/// The content of the sessions table.
 async fn dump(url: &str) -> Vec<u8> {
     let (client, connection) = tokio_postgres::connect(url, tokio_postgres::NoTls).await.unwrap();
     let connection = tokio::spawn(connection);

@@ -31,10 +31,10 @@ use url::Url;
 
 use crate::tools;
 
-/// How long to wait for what should appear. Other tests may keep the machine busy.
+/// Time limit for an expected change. Other tests may keep the machine busy.
 const TIMEOUT: Duration = Duration::from_secs(40);
 
-/// How often to look again.
+/// Interval between two checks.
 const POLL_PERIOD: Duration = Duration::from_millis(50);
 
 /// Without a sandbox, which containers do not offer and our own pages do not need; without anything
@@ -321,7 +321,7 @@ async fn port_in(output: &mut Lines<BufReader<ChildStdout>>) -> u16 {
             return port;
         }
     }
-    panic!("chromedriver ended before it said its port")
+    panic!("chromedriver ended before it printed its port")
 }
 
 /// Whether an element or script was gone because the page changed meanwhile.

@@ -14,7 +14,7 @@ const CONFIGURATION: &str = "save ''\n\
     cluster-replica-validity-factor 0\n\
     repl-diskless-sync-delay 0\n";
 
-/// Three masters with a replica each, on loopback. They keep nothing on disk but who they are.
+/// Three masters with a replica each, on loopback. Only their identities are stored on disk.
 pub struct RedisCluster {
     /// The masters, then their replicas in the same order.
     nodes: Vec<Node>,

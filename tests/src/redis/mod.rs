@@ -1,4 +1,4 @@
-//! Redis servers to throw away: one, a cluster, and a master with Sentinels.
+//! Temporary Redis servers: a single one, a cluster, and a master with Sentinels.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test whose server is missing fails")]
 
 mod cluster;
@@ -19,8 +19,8 @@ use tempfile::TempDir;
 pub use self::{cluster::RedisCluster, sentinel::RedisWithSentinels};
 use crate::{free_port::free_port, tools};
 
-/// How long the server may take to start.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// Time limit for the start of the server.
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A server of its own, in a temporary folder and on a free port; stopped and removed when
 /// dropped. It keeps nothing on disk.
@@ -40,7 +40,7 @@ impl Redis {
         Self::start_with(None)
     }
 
-    /// Starts a server that wants a password.
+    /// Starts a server that requires a password.
     ///
     /// # Panics
     /// When the program is missing, or does not answer within a minute.
@@ -55,7 +55,7 @@ impl Redis {
         redis
     }
 
-    /// Where it is: over TCP on loopback.
+    /// Its address, over TCP on loopback.
     pub fn url(&self) -> String {
         let password = self.password.map(|password| format!(":{password}@")).unwrap_or_default();
         format!("redis://{password}127.0.0.1:{}", self.port)
@@ -67,31 +67,31 @@ impl Redis {
         self.port
     }
 
-    /// Everything it keeps, as it would be on disk.
+    /// A dump of all its data.
     ///
     /// # Panics
-    /// When the server is down, or wants a password.
+    /// When the server is down, or requires a password.
     pub fn dump(&self) -> Vec<u8> {
-        assert_eq!(self.said("SAVE").as_deref(), Some("+OK"));
+        assert_eq!(self.reply("SAVE").as_deref(), Some("+OK"));
         std::fs::read(self.folder.path().join("dump.rdb")).unwrap()
     }
 
-    /// How many keys it keeps.
+    /// Number of keys.
     ///
     /// # Panics
-    /// When the server is down, or wants a password.
+    /// When the server is down, or requires a password.
     pub fn size(&self) -> usize {
-        self.said("DBSIZE").unwrap()[1..].parse().unwrap()
+        self.reply("DBSIZE").unwrap()[1..].parse().unwrap()
     }
 
     /// It is up when it answers, be it that it wants a password.
     fn answer(&self) -> Option<()> {
-        let said = self.said("PING")?;
-        (said == "+PONG" || said.starts_with("-NOAUTH")).then_some(())
+        let reply = self.reply("PING")?;
+        (reply == "+PONG" || reply.starts_with("-NOAUTH")).then_some(())
     }
 
     /// The first line of its answer.
-    fn said(&self, command: &str) -> Option<String> {
+    fn reply(&self, command: &str) -> Option<String> {
         let mut connection = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).ok()?;
         connection.set_read_timeout(Some(Duration::from_secs(5))).ok()?;
         connection.write_all(format!("{command}\r\n").as_bytes()).ok()?;
@@ -123,10 +123,10 @@ impl Redis {
             .spawn()
             .unwrap();
         self.server = Some(server);
-        let begun = Instant::now();
+        let start = Instant::now();
         while self.answer().is_none() {
             let ended = |server: &mut Child| server.try_wait().unwrap().is_some();
-            let over = begun.elapsed() > PATIENCE || self.server.as_mut().is_none_or(ended);
+            let over = start.elapsed() > TIMEOUT || self.server.as_mut().is_none_or(ended);
             assert!(!over, "redis-server does not answer");
             std::thread::sleep(Duration::from_millis(10));
         }
@@ -137,11 +137,11 @@ impl Redis {
 #[async_trait]
 impl ReadOnly for Redis {
     async fn refuse_writes(&mut self) {
-        assert_eq!(self.said("REPLICAOF 127.0.0.1 1").as_deref(), Some("+OK"));
+        assert_eq!(self.reply("REPLICAOF 127.0.0.1 1").as_deref(), Some("+OK"));
     }
 
     async fn accept_writes(&mut self) {
-        assert_eq!(self.said("REPLICAOF NO ONE").as_deref(), Some("+OK"));
+        assert_eq!(self.reply("REPLICAOF NO ONE").as_deref(), Some("+OK"));
     }
 }
 
