@@ -367,6 +367,8 @@ async fn page_requires_permission() {
         (denied.status, denied.heading().as_str()),
         (StatusCode::FORBIDDEN, "Permission denied")
     );
+    assert!(denied.text().contains("read:admin-messages"), "{}", denied.text());
+    assert!(denied.text().contains("Reference"), "{}", denied.text());
 
     let (admin, _) = site.signed_in(ADMIN).await;
     assert_eq!(admin.get("/reports").await.body, "dev|admin");

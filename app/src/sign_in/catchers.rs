@@ -61,8 +61,8 @@ async fn anything_else(status: Status, request: &Request<'_>) -> Failure {
         (403, None) => home(Failure::new(
             status,
             "Permission denied",
-            "Your account lacks the permission for this page.",
-            "An administrator of this site can grant it; it takes effect at your next login.",
+            "Your account may not see this page.",
+            "Contact an administrator of this site.",
         )),
         (404, _) => home(Failure::new(
             status,
@@ -110,5 +110,12 @@ fn by_guard(refused: Refused) -> Failure {
             "This address works only when you open it in your browser. Nothing has been changed.",
             "Open it again.",
         ),
+        Refused::LacksPermission(permission) => Failure::new(
+            Status::Forbidden,
+            "Permission denied",
+            format!("This page needs the permission {permission}, which your account does not have."),
+            "Ask an administrator of this site for it, then log out and log in again: permissions come with the log-in.",
+        )
+        .caused_by(format_args!("the user lacks the permission {permission}")),
     }
 }

@@ -1,4 +1,4 @@
-use std::fmt::Display;
+use std::{borrow::Cow, fmt::Display};
 
 use rocket::{
     Request,
@@ -17,7 +17,7 @@ use crate::sign_in::guards::Visitor;
 pub struct Failure {
     status: Status,
     title: &'static str,
-    what: &'static str,
+    what: Cow<'static, str>,
     todo: &'static str,
     detail: Option<String>,
     action: Option<Action>,
@@ -43,7 +43,7 @@ struct Action {
 struct ErrorView {
     status: u16,
     title: &'static str,
-    what: &'static str,
+    what: Cow<'static, str>,
     todo: &'static str,
     detail: Option<String>,
     reference: Option<String>,
@@ -59,13 +59,13 @@ impl Failure {
     pub fn new(
         status: Status,
         title: &'static str,
-        what: &'static str,
+        what: impl Into<Cow<'static, str>>,
         todo: &'static str,
     ) -> Self {
         Self {
             status,
             title,
-            what,
+            what: what.into(),
             todo,
             detail: None,
             action: None,

@@ -72,6 +72,8 @@ pub(crate) enum Refused {
     CrossSite,
     /// The user did not open the address.
     NotNavigated,
+    /// The user lacks this permission.
+    LacksPermission(&'static str),
 }
 
 impl Refused {

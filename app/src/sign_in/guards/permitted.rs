@@ -7,7 +7,7 @@ use rocket::{
     request::{FromRequest, Outcome},
 };
 
-use super::{LoginRequired, Visitor};
+use super::{LoginRequired, Refused, Visitor};
 
 /// Names the permission that a page needs.
 ///
@@ -57,6 +57,7 @@ impl<'r, N: Needs> FromRequest<'r> for Permitted<'r, N> {
             if session.has(&Permission::new(N::PERMISSION)) {
                 Outcome::Success(Self(session, PhantomData))
             } else {
+                Refused::LacksPermission(N::PERMISSION).note(request);
                 Outcome::Error((Status::Forbidden, ()))
             }
         })
