@@ -23,6 +23,8 @@ pub const POSTGRES: &[&str] = &["postgres"];
 pub const PGBOUNCER: &[&str] = &["pgbouncer"];
 /// Runs Keycloak.
 pub const JAVA: &[&str] = &["java"];
+/// Runs the npm package `oidc-provider`.
+pub const NODE: &[&str] = &["node"];
 
 /// The folder, in that of this crate, where `tests/foreign/install` writes a file for each identity
 /// provider.

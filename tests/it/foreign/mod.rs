@@ -3,3 +3,4 @@
 mod api;
 mod keycloak;
 mod keycloak_contract;
+mod oidc_provider;

@@ -1,6 +1,7 @@
 //! Identity providers of other vendors, which `tests/foreign/install` installs.
 
 pub mod keycloak;
+pub mod oidc_provider;
 
 use std::{
     fs::File,
