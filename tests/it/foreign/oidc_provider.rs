@@ -42,7 +42,7 @@ async fn start(userinfo: &str) -> (OidcProvider, Site, Api) {
 async fn logs_in_where_userinfo_refuses_the_access_token() {
     for userinfo in ["auto", "always"] {
         let (provider, site, api) = start(userinfo).await;
-        let browser = site.person();
+        let browser = site.browser();
         let profile = browser.visit("/login").await;
         assert_eq!(profile.url.path(), "/profile", "{}", profile.text());
         assert!(profile.text().contains("Uma User"), "{}", profile.text());
@@ -61,7 +61,7 @@ async fn logs_in_where_userinfo_refuses_the_access_token() {
 #[cfg_attr(not(oidc_provider), ignore = "oidc-provider is missing: run tests/foreign/install")]
 async fn renews_access_token_where_userinfo_refuses_it() {
     let (_provider, site, api) = start("always").await;
-    let browser = site.person();
+    let browser = site.browser();
     browser.visit("/login").await;
     let start = Instant::now();
     while api.tokens().len() < 3 {
@@ -76,7 +76,7 @@ async fn renews_access_token_where_userinfo_refuses_it() {
 #[cfg_attr(not(oidc_provider), ignore = "oidc-provider is missing: run tests/foreign/install")]
 async fn log_out_ends_session_at_provider_and_returns() {
     let (provider, site, _api) = start("auto").await;
-    let browser = site.person();
+    let browser = site.browser();
     let profile = browser.visit("/login").await;
     let question = browser.submit(&profile, "Log Out", &[]).await;
     assert!(question.url.as_str().starts_with(&provider.issuer), "{}", question.url);
