@@ -11,7 +11,7 @@ fn notices(page: &Page) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn log_out_ends_at_clean_address_and_says_so_once() {
+async fn logout_ends_at_clean_address_with_one_notice() {
     let site = Site::start().await;
     let (user, profile) = site.signed_in(USER).await;
     let home = user.submit(&profile, "Log Out", &[]).await;
@@ -29,7 +29,7 @@ async fn log_out_ends_at_clean_address_and_says_so_once() {
 }
 
 #[tokio::test]
-async fn address_with_state_alone_says_nothing() {
+async fn state_alone_shows_no_notice() {
     let site = Site::start().await;
     let home = site.browser().visit("/?state=x").await;
     assert_eq!((&home.url, notices(&home)), (&site.url, vec![]));
@@ -52,7 +52,7 @@ async fn head_and_prefetch_do_not_use_up_a_notice() {
 }
 
 #[tokio::test]
-async fn logged_in_user_is_not_told_to_be_logged_out() {
+async fn logged_in_user_sees_no_logout_notice() {
     let site = Site::start().await;
     let (user, profile) = site.signed_in(USER).await;
     let origin = profile.url.origin().ascii_serialization();

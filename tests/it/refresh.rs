@@ -223,7 +223,7 @@ async fn logout_during_renewal_ends_session(store: Store) {
     assert!(!is_signed_in(&browser).await);
 }
 
-async fn refused_renewal_ends_session_and_says_so(store: Store) {
+async fn refused_renewal_ends_session_with_message(store: Store) {
     let Refreshing { site, _redis } = refreshing(store, expiring_tokens()).await;
     let (browser, _) = site.signed_in(USER).await;
     site.servers.faults().set(Fault::TokenInvalidGrant);
@@ -270,8 +270,8 @@ macro_rules! on {
 
             #[tokio::test]
             $(#[$ignored])?
-            async fn refused_renewal_ends_session_and_says_so() {
-                super::refused_renewal_ends_session_and_says_so($store).await;
+            async fn refused_renewal_ends_session_with_message() {
+                super::refused_renewal_ends_session_with_message($store).await;
             }
         }
     };

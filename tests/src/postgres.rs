@@ -102,7 +102,7 @@ impl Postgres {
         command
     }
 
-    /// Stops the server, which disconnects everybody, and waits until it has.
+    /// Stops the server, which disconnects all clients, and waits until it has stopped.
     fn halt(&mut self) {
         let Some(mut server) = self.server.take() else { return };
         // SIGINT: without waiting for those who are connected.
@@ -139,7 +139,7 @@ impl Postgres {
 }
 
 impl Postgres {
-    /// Waits until the server has told all its processes.
+    /// Waits until all processes of the server have read the change.
     async fn set_read_only(&self, value: &str) {
         self.run(&format!("alter system set default_transaction_read_only = {value}"));
         self.run("select pg_reload_conf()");
@@ -181,7 +181,7 @@ impl Drop for Postgres {
     }
 }
 
-/// Whether a server lets people in: `R`, a request to authenticate, is its first word then, and
+/// Whether a server accepts clients: `R`, a request to authenticate, is its first word then, and
 /// `E` while it is still starting (PostgreSQL, Message Formats).
 fn answers(port: u16) -> io::Result<bool> {
     let mut connection = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;

@@ -103,7 +103,7 @@ impl SecretKey {
     }
 
     /// `None` unless the text is base64 of 256 bits, and for zeroes alone: Rocket takes them for no
-    /// key, and makes one that nobody else knows.
+    /// key, and generates a key of its own.
     pub fn parse(text: &str) -> Option<Self> {
         let bytes: [u8; 32] = STANDARD.decode(text.trim()).ok()?.try_into().ok()?;
         (bytes != [0; 32]).then_some(Self(bytes))

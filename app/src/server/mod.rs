@@ -84,7 +84,7 @@ pub enum ServeError {
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// Serves until Rocket's shutdown is requested or a signal of Rocket's settings arrives. Then it
-/// accepts no more connections, and requests that have begun are finished within the time that these
+/// accepts no more connections, and requests that have started are finished within the time that these
 /// settings allow (`grace` and `mercy`).
 ///
 /// # Errors

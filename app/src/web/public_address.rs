@@ -86,7 +86,7 @@ fn sees_another_host(headers: &HeaderMap<'_>, own: &str, by_trusted_proxy: bool)
 
     let mut forwarded = headers.get("X-Forwarded-Host").flat_map(|hosts| hosts.split(','));
     if let Some(first) = forwarded.next() {
-        // Each proxy appends the host that it was asked for.
+        // Each proxy appends the host of the request that it received.
         return by_trusted_proxy
             && of(first).is_some_and(|url| !is_own(&url))
             && !forwarded.filter_map(of).any(|url| is_own(&url));
@@ -194,13 +194,13 @@ mod tests {
 
     #[test]
     fn trusted_proxy_tells_the_host() {
-        let asked = |host| [("Host", "portico:4040"), ("X-Forwarded-Host", host)];
-        assert!(redirects(PUBLIC, true, &asked("www.app.example")));
-        assert!(!redirects(PUBLIC, true, &asked("app.example")));
-        assert!(!redirects(PUBLIC, true, &asked("www.app.example, app.example")));
-        assert!(!redirects(PUBLIC, true, &asked("not a host")));
+        let forwarded = |host| [("Host", "portico:4040"), ("X-Forwarded-Host", host)];
+        assert!(redirects(PUBLIC, true, &forwarded("www.app.example")));
+        assert!(!redirects(PUBLIC, true, &forwarded("app.example")));
+        assert!(!redirects(PUBLIC, true, &forwarded("www.app.example, app.example")));
+        assert!(!redirects(PUBLIC, true, &forwarded("not a host")));
         assert!(
-            !redirects(PUBLIC, false, &asked("www.app.example")),
+            !redirects(PUBLIC, false, &forwarded("www.app.example")),
             "anybody can send the header"
         );
     }

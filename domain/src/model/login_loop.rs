@@ -4,7 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
 /// Counts log-ins that succeeded and yet left the browser without a session: that is what a loop
-/// looks like, for example where the session cookie is blocked. Log-ins that were begun and not
+/// looks like, for example where the session cookie is blocked. Log-ins that were started and not
 /// finished do not count, so that any number of tabs may begin one.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LoginLoopGuard {

@@ -44,7 +44,7 @@ impl Default for PermissionRules {
 pub struct StatedClaims<'a> {
     /// Those of the ID token; `None` where a refresh brought none.
     pub id_token: Option<&'a Map<String, Value>>,
-    /// Those of userinfo; `None` where it was not asked or did not answer.
+    /// Those of userinfo; `None` where it was not requested or failed.
     pub userinfo: Option<&'a Map<String, Value>>,
     /// Those of the access token; empty where it is no JWT of the provider, `None` where it cannot
     /// be verified now.

@@ -50,7 +50,7 @@ pub enum ReadMessageError {
 impl ReadMessage<'_> {
     /// Reads with the visitor's access token where there is one, renewed first if it is about to
     /// expire. Whether the visitor may read the message is for the API to decide. If the API does
-    /// not accept the token, it is renewed once and the API asked once more.
+    /// not accept the token, it is renewed once and the request repeated once.
     ///
     /// # Errors
     /// A [`ReadMessageError`].

@@ -79,7 +79,7 @@ impl RefreshSession<'_> {
                 Err(RefreshSessionError::Ended(cause.to_string()))
             }
             (None, result) => {
-                // The user logged out while the provider answered: nobody will use the new token.
+                // The user logged out while the provider answered: the new token is not needed.
                 if let Some(Ok(Some(token))) = result {
                     self.identity.revoke(&token, TimeDelta::zero()).await;
                 }
@@ -98,7 +98,7 @@ fn is_newer(session: &Session, stale: &Session) -> bool {
 struct ProviderRenewal<'a> {
     identity: &'a dyn IdentityProvider,
     rules: &'a EntryRules,
-    /// The new refresh token, or why there is none. `None` where the provider was not asked.
+    /// The new refresh token, or why there is none. `None` where no request was made.
     result: Mutex<Option<Result<Option<RefreshToken>, Failure>>>,
 }
 

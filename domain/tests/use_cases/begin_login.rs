@@ -92,9 +92,9 @@ async fn sends_visitor_to_provider_and_remembers_attempt(#[case] screen: Screen)
     let randomness = CountingRandomness::default();
     let login = BeginLogin { identity: &identity, clock: &clock, randomness: &randomness };
     let request = LoginRequest { screen, ..request_with("login_hint", "jo") };
-    let begun = login.run(&browser, &browser, request.clone()).await;
+    let result = login.run(&browser, &browser, request.clone()).await;
 
-    let Ok(BeginLoginOutcome::AtProvider(url)) = begun else { panic!("{begun:?}") };
+    let Ok(BeginLoginOutcome::AtProvider(url)) = result else { panic!("{result:?}") };
     let state = url.strip_prefix(&format!("https://id.example/{screen:?}/")).unwrap();
     let attempt = browser.take(&State::new(state)).await.unwrap().unwrap();
     let values = [attempt.state.expose(), attempt.nonce.expose(), attempt.code_verifier.expose()];
@@ -112,8 +112,8 @@ async fn sends_visitor_to_provider_and_remembers_attempt(#[case] screen: Screen)
 #[tokio::test]
 async fn leads_logged_in_visitor_straight_to_page(#[case] request: LoginRequest) {
     let (identity, attempts) = (MockIdentityProvider::new(), MockLoginAttempts::new());
-    let begun = run(&identity, &some_session(), &attempts, request.clone()).await;
-    assert_eq!(begun, Ok(BeginLoginOutcome::AlreadyLoggedIn(request.next)));
+    let result = run(&identity, &some_session(), &attempts, request.clone()).await;
+    assert_eq!(result, Ok(BeginLoginOutcome::AlreadyLoggedIn(request.next)));
 }
 
 #[rstest]
@@ -127,8 +127,8 @@ async fn sends_logged_in_visitor_to_provider_on_demand(#[case] request: LoginReq
     browser.start(&fixtures::session()).await.unwrap();
     // A loop guard that would refuse a browser without a session.
     browser.set_loop_guard(&guard_after(2)).await;
-    let begun = run(&provider(), &browser, &browser, request).await;
-    assert!(is_at_provider(&begun), "{begun:?}");
+    let result = run(&provider(), &browser, &browser, request).await;
+    assert!(is_at_provider(&result), "{result:?}");
     assert!(is_logged_in(&browser).await);
     assert_eq!(browser.loop_guard().await, guard_after(2));
 }
@@ -152,8 +152,8 @@ async fn refuses_third_return_within_a_minute() {
 
     // It is over after a minute.
     clock.advance(LoginLoopGuard::WINDOW);
-    let begun = login.run(&browser, &browser, request()).await;
-    assert!(is_at_provider(&begun), "{begun:?}");
+    let result = login.run(&browser, &browser, request()).await;
+    assert!(is_at_provider(&result), "{result:?}");
 }
 
 #[tokio::test]
@@ -167,9 +167,9 @@ async fn begins_no_login_in_a_loop() {
         .once()
         .withf(move |guard| *guard == expected)
         .returning(|_| ());
-    // Neither is the provider asked nor an attempt remembered.
-    let begun = run(&MockIdentityProvider::new(), &no_session(), &attempts, request()).await;
-    assert_eq!(begun, Err(BeginLoginError::Loop));
+    // No request to the provider, and no attempt is stored.
+    let result = run(&MockIdentityProvider::new(), &no_session(), &attempts, request()).await;
+    assert_eq!(result, Err(BeginLoginError::Loop));
 }
 
 #[tokio::test]
@@ -177,8 +177,8 @@ async fn unfinished_logins_in_many_tabs_are_no_loop() {
     let browser = InMemoryBrowser::default();
     browser.set_loop_guard(&guard_after(0)).await;
     for _ in 0..30 {
-        let begun = run(&provider(), &browser, &browser, request()).await;
-        assert!(is_at_provider(&begun), "{begun:?}");
+        let result = run(&provider(), &browser, &browser, request()).await;
+        assert!(is_at_provider(&result), "{result:?}");
     }
 }
 
@@ -193,16 +193,16 @@ async fn saves_loop_guard_after_return() {
         .withf(move |guard| *guard == expected)
         .returning(|_| ());
     attempts.expect_remember().once().returning(|_| Ok(()));
-    let begun = run(&provider(), &no_session(), &attempts, request()).await;
-    assert!(is_at_provider(&begun), "{begun:?}");
+    let result = run(&provider(), &no_session(), &attempts, request()).await;
+    assert!(is_at_provider(&result), "{result:?}");
 }
 
 #[tokio::test]
 async fn saves_no_unchanged_loop_guard() {
     let mut attempts = attempts_with(LoginLoopGuard::default());
     attempts.expect_remember().once().returning(|_| Ok(()));
-    let begun = run(&provider(), &no_session(), &attempts, request()).await;
-    assert!(is_at_provider(&begun), "{begun:?}");
+    let result = run(&provider(), &no_session(), &attempts, request()).await;
+    assert!(is_at_provider(&result), "{result:?}");
 }
 
 #[tokio::test]
@@ -210,8 +210,8 @@ async fn remembers_nothing_while_provider_is_down() {
     let mut identity = MockIdentityProvider::new();
     identity.expect_authorization_url().returning(|_, _| Err(provider_outage()));
     let attempts = attempts_with(LoginLoopGuard::default());
-    let begun = run(&identity, &no_session(), &attempts, request()).await;
-    assert_eq!(begun, Err(BeginLoginError::Provider(provider_outage())));
+    let result = run(&identity, &no_session(), &attempts, request()).await;
+    assert_eq!(result, Err(BeginLoginError::Provider(provider_outage())));
 }
 
 #[tokio::test]
@@ -219,16 +219,16 @@ async fn reports_session_that_cannot_be_read() {
     let mut sessions = MockSessionStore::new();
     sessions.expect_current().returning(|| Err(sessions_outage()));
     let (identity, attempts) = (MockIdentityProvider::new(), MockLoginAttempts::new());
-    let begun = run(&identity, &sessions, &attempts, request()).await;
-    assert_eq!(begun, Err(BeginLoginError::Sessions(sessions_outage())));
+    let result = run(&identity, &sessions, &attempts, request()).await;
+    assert_eq!(result, Err(BeginLoginError::Sessions(sessions_outage())));
 }
 
 #[tokio::test]
 async fn reports_attempt_that_cannot_be_remembered() {
     let mut attempts = attempts_with(LoginLoopGuard::default());
     attempts.expect_remember().returning(|_| Err(sessions_outage()));
-    let begun = run(&provider(), &no_session(), &attempts, request()).await;
-    assert_eq!(begun, Err(BeginLoginError::Sessions(sessions_outage())));
+    let result = run(&provider(), &no_session(), &attempts, request()).await;
+    assert_eq!(result, Err(BeginLoginError::Sessions(sessions_outage())));
 }
 
 #[tokio::test]
@@ -237,6 +237,6 @@ async fn begins_no_login_without_randomness() {
         (MockIdentityProvider::new(), attempts_with(LoginLoopGuard::default()));
     let clock = ManualClock::default();
     let login = BeginLogin { identity: &identity, clock: &clock, randomness: &no_randomness() };
-    let begun = login.run(&no_session(), &attempts, request()).await;
-    assert_eq!(begun, Err(BeginLoginError::Randomness(randomness_outage())));
+    let result = login.run(&no_session(), &attempts, request()).await;
+    assert_eq!(result, Err(BeginLoginError::Randomness(randomness_outage())));
 }

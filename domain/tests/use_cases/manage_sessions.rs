@@ -126,7 +126,7 @@ async fn ends_other_sessions() {
     assert_eq!(setup.logged_in().await, [true, false, false, true]);
 }
 
-/// Such a store remembers what it is told to revoke, and anybody can invent an id.
+/// Such a store remembers each revocation, and any visitor can invent an id.
 #[tokio::test]
 async fn revokes_no_unknown_id_where_store_cannot_list() {
     let mut registry = MockSessionRegistry::new();

@@ -255,7 +255,7 @@ pub async fn check_succeeds(stage: Fresh) {
     assert_eq!(stage.relying_party().check().await, Ok(()));
 }
 
-/// While the provider is down nobody is logged in, and no refresh reports that the session is over.
+/// While the provider is down no log-in succeeds, and no refresh reports that the session is over.
 /// Afterwards log-ins and refreshes work, also with earlier refresh tokens.
 pub async fn reports_outage_without_ending_sessions(stage: Fresh, server: &mut dyn Server) {
     let session = session(logged_in(&*stage, "before").await);

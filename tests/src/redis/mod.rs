@@ -100,7 +100,7 @@ impl Redis {
         Some(line.trim_end().to_owned())
     }
 
-    /// Stops the server, which forgets everything and disconnects everybody.
+    /// Stops the server, which loses its data and disconnects all clients.
     fn halt(&mut self) {
         if let Some(mut server) = self.server.take() {
             let _ = server.kill();

@@ -15,7 +15,7 @@ use crate::{Ports, web::Reference};
 /// All guards of a request share one lookup of the session. What goes to the session store itself
 /// may read the session again: a route that takes [`Stores`], as the message pages do to refresh a
 /// token, and the catcher for 401. While the session store is out of reach, the visitor is unknown:
-/// pages for everybody are shown, and the guards that need a session fail with 503. Such a visitor
+/// public pages are shown, and the guards that need a session fail with 503. Such a visitor
 /// must not be treated as logged out.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Visitor<'r> {
