@@ -9,9 +9,11 @@ use std::{
 const EXTENSION: &str = ".html.j2";
 
 fn main() -> io::Result<()> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../templates").canonicalize()?;
-    println!("cargo::rerun-if-changed={}", folder.display());
-    let output = env::var_os("OUT_DIR").map(PathBuf::from).unwrap_or_default();
+    // Two checkouts may share a target folder: no path of either is compiled in.
+    let path = |variable: &str| env::var_os(variable).map(PathBuf::from).unwrap_or_default();
+    let folder = path("CARGO_MANIFEST_DIR").join("../templates");
+    println!("cargo::rerun-if-changed=../templates");
+    let output = path("OUT_DIR");
     let mut list = fs::File::create(output.join("templates.rs"))?;
     writeln!(list, "&[")?;
     for subfolder in ["", "partials"] {
@@ -23,13 +25,9 @@ fn main() -> io::Result<()> {
             let Some(stem) = name.to_str().and_then(|name| name.strip_suffix(EXTENSION)) else {
                 continue;
             };
-            let name = Path::new(subfolder).join(stem);
-            writeln!(
-                list,
-                "    ({:?}, include_str!({:?})),",
-                name.display().to_string(),
-                file.path()
-            )?;
+            let name = Path::new(subfolder).join(stem).display().to_string();
+            let source = fs::read_to_string(file.path())?;
+            writeln!(list, "    ({name:?}, {source:?}),")?;
         }
     }
     writeln!(list, "]")
