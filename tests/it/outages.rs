@@ -51,6 +51,11 @@ async fn serves_public_pages_and_refuses_login_during_provider_outage() {
     assert_eq!(browser.get("/").await.status, StatusCode::OK);
     assert_eq!(browser.get("/public").await.status, StatusCode::OK);
     assert_eq!(browser.get("/health/ready").await.status, StatusCode::OK);
+    let page = browser.get("/login?next=%2Fprotected").await;
+    let again = page.link("Try again").unwrap();
+    assert_eq!((again.path(), again.query()), ("/login", Some("next=%2Fprotected")));
+    let page = browser.get("/signup").await;
+    assert_eq!(page.link("Try again").unwrap().path(), "/signup");
     for address in ["/login", "/signup"] {
         let page = browser.get(address).await;
         assert_explains(

@@ -3,14 +3,14 @@ use portico_domain::{
         AuthorizationCode, AuthorizationResponse, Callback, ProviderRefusal, State as LoginState,
     },
     ports::{RedeemError, SaveSessionError},
-    use_cases::LoginError,
+    use_cases::{FailedLogin, LoginError},
 };
 use rocket::{FromForm, Route, State, form::Form, get, head, http::Status, post, routes};
 
 use super::{
     entry_refused::{another_account, entry_refused},
     guards::{Device, NotPrefetched, Stores},
-    login::{login_address, unavailable},
+    login::{log_in_for, unavailable},
 };
 use crate::{
     Ports,
@@ -86,15 +86,13 @@ async fn complete(
     let callback = answer.into_callback();
     let complete = ports.complete_login();
     let done = complete.run(&*stores.session, &*stores.attempts, callback, &device.0).await;
-    done.map(SeeOther::to).map_err(|error| {
-        let other_account = another_account(ports);
-        explain(error, other_account)
-    })
+    done.map(SeeOther::to).map_err(|failed| explain(failed, ports))
 }
 
 const AGAIN: &str = "Please log in again.";
 
-fn explain(error: LoginError, other_account: &'static str) -> Failure {
+fn explain(FailedLogin { cause: error, next }: FailedLogin, ports: &Ports) -> Failure {
+    let again = log_in_for(next.as_ref());
     let bad = |title, what, todo| Failure::new(Status::BadRequest, title, what, todo);
     let failure = match &error {
         LoginError::NoAttempt => bad(
@@ -107,13 +105,13 @@ fn explain(error: LoginError, other_account: &'static str) -> Failure {
         }
         LoginError::Refused(refusal) if refusal.error == "access_denied" => {
             return refused(refusal)
-                .with_action("Log in with another account", other_account)
+                .with_action("Log in with another account", another_account(ports, next.as_ref()))
                 .caused_by(error);
         }
         LoginError::Refused(refusal) => refused(refusal),
         LoginError::NotAllowed(refusal) => {
             return entry_refused("You may not log in to this site", refusal)
-                .with_action("Log in with another account", other_account)
+                .with_action("Log in with another account", another_account(ports, next.as_ref()))
                 .caused_by(error);
         }
         LoginError::Redeem(RedeemError::WrongIssuer(_) | RedeemError::WrongNonce) => bad(
@@ -150,10 +148,10 @@ fn explain(error: LoginError, other_account: &'static str) -> Failure {
         | LoginError::Sessions(_)
         | LoginError::Users(_)
         | LoginError::Randomness(_) => {
-            return unavailable(error);
+            return unavailable(again, error);
         }
     };
-    failure.with_action("Log in again", login_address(&[])).caused_by(error)
+    failure.with_action("Log in again", again).caused_by(error)
 }
 
 fn refused(refusal: &ProviderRefusal) -> Failure {

@@ -1,14 +1,16 @@
-use portico_domain::model::EntryRefusal;
+use portico_domain::model::{EntryRefusal, NextPage};
 use rocket::http::Status;
 
+use super::login::login_address;
 use crate::{Ports, web::Failure};
 
-/// The log-in page that offers another account.
-pub(crate) fn another_account(ports: &Ports) -> &'static str {
-    match ports.identity.prompt_for_another_account() {
-        "login" => "/login?prompt=login",
-        _ => "/login?prompt=select_account",
-    }
+/// The log-in page that offers another account and then leads to `next`.
+pub(crate) fn another_account(ports: &Ports, next: Option<&NextPage>) -> String {
+    let prompt = ("prompt", ports.identity.prompt_for_another_account());
+    let next = next.map(ToString::to_string);
+    let parameters: Vec<_> =
+        std::iter::once(prompt).chain(next.as_deref().map(|next| ("next", next))).collect();
+    login_address(&parameters)
 }
 
 /// The user may not log in here, or not any more.

@@ -1,4 +1,4 @@
-use std::collections::HashMap;
+use std::{collections::HashMap, fmt::Display};
 
 use portico_domain::{
     model::{AuthorizationParameters, InvalidParameter, NextPage, Screen},
@@ -44,10 +44,12 @@ async fn login(
     let next = match (given("iss"), given("next")) {
         (None, next) => NextPage::parse_or_profile(next),
         (Some(iss), _) => {
-            ports.identity.verify_issuer(Some(iss.to_owned())).await.map_err(not_ours)?;
-            given("target_link_uri")
+            let next = given("target_link_uri")
                 .and_then(|uri| about.own_page(uri))
-                .unwrap_or_else(NextPage::home)
+                .unwrap_or_else(NextPage::home);
+            let verified = ports.identity.verify_issuer(Some(iss.to_owned())).await;
+            verified.map_err(|cause| not_ours(&next, cause))?;
+            next
         }
     };
     let renew = given("renew") == Some("true");
@@ -60,6 +62,14 @@ pub(crate) fn login_address(parameters: &[(&str, &str)]) -> String {
     let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(parameters).finish();
     let address = uri!(login).to_string();
     if query.is_empty() { address } else { format!("{address}?{query}") }
+}
+
+/// The address of the log-in page that then leads to `next`.
+pub(super) fn log_in_for(next: Option<&NextPage>) -> String {
+    match next {
+        Some(next) => login_address(&[("next", &next.to_string())]),
+        None => login_address(&[]),
+    }
 }
 
 /// A third party may also send a form. The browser omits the site's cookies from such a request; the
@@ -84,7 +94,7 @@ fn malformed(cause: InvalidParameter) -> Failure {
 }
 
 /// The issuer of a login initiated by a third party is not the configured one, or cannot be checked.
-fn not_ours(cause: RedeemError) -> Failure {
+fn not_ours(next: &NextPage, cause: RedeemError) -> Failure {
     match cause {
         RedeemError::WrongIssuer(_) => Failure::new(
             Status::BadRequest,
@@ -94,7 +104,7 @@ fn not_ours(cause: RedeemError) -> Failure {
         )
         .with_action("Log in", uri!(login))
         .caused_by(cause),
-        cause => provider_unavailable(cause),
+        cause => provider_unavailable(log_in_for(Some(next)), cause),
     }
 }
 
@@ -129,6 +139,10 @@ async fn begin(
     stores: Stores<'_>,
     request: LoginRequest,
 ) -> Result<SeeOther, Failure> {
+    let again = match request.screen {
+        Screen::LogIn => log_in_for(Some(&request.next)),
+        Screen::SignUp => uri!(signup).to_string(),
+    };
     match ports.begin_login().run(&*stores.session, &*stores.attempts, request).await {
         Ok(BeginLoginOutcome::AtProvider(url)) => Ok(SeeOther::to(url)),
         Ok(BeginLoginOutcome::AlreadyLoggedIn(next)) => Ok(SeeOther::to(next)),
@@ -140,32 +154,32 @@ async fn begin(
         )
         .with_action("Home page", "/")
         .caused_by(cause)),
-        Err(cause @ BeginLoginError::Provider(_)) => Err(provider_unavailable(cause)),
-        Err(cause) => Err(unavailable(cause)),
+        Err(cause @ BeginLoginError::Provider(_)) => Err(provider_unavailable(again, cause)),
+        Err(cause) => Err(unavailable(again, cause)),
     }
 }
 
 /// The provider is out of reach.
-fn provider_unavailable(cause: impl std::fmt::Display) -> Failure {
+fn provider_unavailable(again: String, cause: impl Display) -> Failure {
     Failure::new(
         Status::ServiceUnavailable,
         "Signing in is not possible just now",
         "The identity provider cannot be reached.",
         "Try again in a moment. The public pages work as ever.",
     )
-    .with_action("Try again", uri!(login))
+    .with_action("Try again", again)
     .caused_by(cause)
 }
 
 /// Our own storage is out of reach.
-pub(super) fn unavailable(cause: impl std::fmt::Display) -> Failure {
+pub(super) fn unavailable(again: String, cause: impl Display) -> Failure {
     Failure::new(
         Status::ServiceUnavailable,
         "Signing in is not possible just now",
         "This site cannot remember who you are at the moment. You have not been signed in.",
         "Try again in a moment.",
     )
-    .with_action("Try again", uri!(login))
+    .with_action("Try again", again)
     .session_unknown()
     .caused_by(cause)
 }

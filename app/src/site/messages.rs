@@ -1,5 +1,5 @@
 use portico_domain::{
-    model::Topic,
+    model::{NextPage, Topic},
     ports::{MessageError, RefreshError, RefusalReason},
     use_cases::ReadMessageError,
 };
@@ -126,7 +126,7 @@ async fn read<'r>(
         Err(cause @ ReadMessageError::LoginRequired) => Err(Failure::new(
             Status::Unauthorized,
             "Log in again to read this message",
-            "Your access to the messages has expired. You are still logged in to this site.",
+            "Your access to the messages has expired. You are still signed in to this site.",
             "Log in again: you will come back to this page.",
         )
         .with_action(
@@ -166,7 +166,10 @@ async fn read<'r>(
         Err(ReadMessageError::NotAllowed(refusal)) => {
             let failure = sign_in::entry_refused("Your session has ended", &refusal);
             Err(failure
-                .with_action("Log in with another account", sign_in::another_account(ports))
+                .with_action(
+                    "Log in with another account",
+                    sign_in::another_account(ports, NextPage::parse(&page_of(topic)).as_ref()),
+                )
                 .logged_out()
                 .caused_by(ReadMessageError::NotAllowed(refusal)))
         }
@@ -184,7 +187,7 @@ fn renewal_unavailable(status: Status, cause: ReadMessageError) -> Failure {
     Failure::new(
         status,
         "Your access cannot be renewed just now",
-        "Your identity provider cannot be reached, or did not answer properly. You are still logged in.",
+        "Your identity provider cannot be reached, or did not answer properly. You are still signed in.",
         "Try again in a moment.",
     )
     .caused_by(cause)

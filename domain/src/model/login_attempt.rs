@@ -1,5 +1,7 @@
 //! Log-in attempts and the provider's answers to them.
 
+use std::fmt;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
@@ -81,9 +83,38 @@ pub struct ProviderRefusal {
     pub issuer: Option<String>,
 }
 
+/// For the log: each text quoted, and at most [`MAX_LOGGED_CHARS`] of it.
+impl fmt::Display for ProviderRefusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let start = |text: &str| text.chars().take(MAX_LOGGED_CHARS).collect::<String>();
+        write!(f, "{:?}", start(&self.error))?;
+        match &self.description {
+            Some(description) => write!(f, ": {:?}", start(description)),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Number of characters of a provider's text that the log shows.
+const MAX_LOGGED_CHARS: usize = 400;
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn refusal_is_logged_with_its_description_in_bounded_length() {
+        let refusal = |description: Option<&str>| ProviderRefusal {
+            error: "access_denied".into(),
+            description: description.map(Into::into),
+            issuer: None,
+        };
+        assert_eq!(refusal(None).to_string(), r#""access_denied""#);
+        let text = refusal(Some("not a\nmember")).to_string();
+        assert_eq!(text, r#""access_denied": "not a\nmember""#);
+        let long = refusal(Some(&"ä".repeat(5_000))).to_string();
+        assert_eq!(long.matches('ä').count(), MAX_LOGGED_CHARS);
+    }
 
     #[test]
     fn attempt_expires_after_ten_minutes() {

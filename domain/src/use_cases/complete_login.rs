@@ -32,7 +32,7 @@ pub enum LoginError {
     #[error("the log-in was started more than ten minutes ago")]
     Expired,
     /// The provider answered with an error.
-    #[error("the provider answered {:?}", .0.error)]
+    #[error("the provider answered {0}")]
     Refused(ProviderRefusal),
     /// The code could not be redeemed.
     #[error(transparent)]
@@ -54,24 +54,50 @@ pub enum LoginError {
     Randomness(#[from] RandomnessUnavailable),
 }
 
+/// A log-in that failed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{cause}")]
+pub struct FailedLogin {
+    /// Why.
+    pub cause: LoginError,
+    /// The page that the visitor wanted; `None` where no attempt tells it.
+    pub next: Option<NextPage>,
+}
+
 impl CompleteLogin<'_> {
     /// Returns the page that the visitor wanted. `device` describes the browser, for the list of
     /// sessions. A repeated or stale callback of a visitor who is logged in leads to the profile: a
     /// reloaded page or a second click is no mistake.
     ///
     /// # Errors
-    /// A [`LoginError`]; no session is started, and an earlier one goes on.
+    /// A [`FailedLogin`]; no session is started, and an earlier one goes on.
     pub async fn run(
         &self,
         sessions: &dyn SessionStore,
         attempts: &dyn LoginAttempts,
         callback: Callback,
         device: &str,
+    ) -> Result<NextPage, FailedLogin> {
+        let mut next = None;
+        let done = self.complete(sessions, attempts, callback, device, &mut next).await;
+        done.map_err(|cause| FailedLogin { cause, next })
+    }
+
+    /// Notes the wanted page in `next` as soon as it is known.
+    async fn complete(
+        &self,
+        sessions: &dyn SessionStore,
+        attempts: &dyn LoginAttempts,
+        callback: Callback,
+        device: &str,
+        next: &mut Option<NextPage>,
     ) -> Result<NextPage, LoginError> {
         // Before the code is spent: with the storage down the callback can be repeated.
         self.users.check().await?;
         // Taken before anything else can fail: an attempt is valid for one callback.
-        let attempt = match attempts.take(&callback.state).await? {
+        let attempt = attempts.take(&callback.state).await?;
+        *next = attempt.as_ref().map(|attempt| attempt.next.clone());
+        let attempt = match attempt {
             None => Err(LoginError::NoAttempt),
             Some(attempt) if attempt.has_expired(self.clock.now()) => Err(LoginError::Expired),
             Some(attempt) => Ok(attempt),

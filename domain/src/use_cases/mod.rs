@@ -14,7 +14,7 @@ mod revoke_sessions;
 
 pub use back_channel_logout::{BackChannelLogout, BackChannelLogoutError};
 pub use begin_login::{BeginLogin, BeginLoginError, BeginLoginOutcome, LoginRequest};
-pub use complete_login::{CompleteLogin, LoginError};
+pub use complete_login::{CompleteLogin, FailedLogin, LoginError};
 pub use delete_user::{DeleteUser, DeleteUserError};
 pub use front_channel_logout::{FrontChannelLogout, FrontChannelLogoutError};
 pub use load_session::LoadSession;

@@ -92,7 +92,8 @@ impl Setup {
     ) -> Result<NextPage, LoginError> {
         let (clock, randomness) = (&self.clock, &CountingRandomness::default());
         let login = CompleteLogin { identity, users, clock, randomness, rules: &self.rules };
-        login.run(&self.browser, &self.browser, callback, DEVICE).await
+        let done = login.run(&self.browser, &self.browser, callback, DEVICE).await;
+        done.map_err(|failed| failed.cause)
     }
 
     async fn has_attempt(&self) -> bool {
@@ -285,6 +286,34 @@ async fn starts_no_session_when_login_cannot_be_recorded() {
 }
 
 #[tokio::test]
+async fn failed_login_names_the_wanted_page() {
+    for is_expired in [false, true] {
+        let setup = Setup::new().await;
+        if is_expired {
+            setup.clock.advance(TimeDelta::minutes(11));
+        }
+        let mut identity = MockIdentityProvider::new();
+        identity.expect_redeem().returning(|_, _| Err(RedeemError::WrongNonce));
+        let login = CompleteLogin {
+            identity: &identity,
+            users: &*setup.users,
+            clock: &setup.clock,
+            randomness: &CountingRandomness::default(),
+            rules: &setup.rules,
+        };
+        let run = || login.run(&setup.browser, &setup.browser, callback_with_code(), DEVICE);
+        let failed = run().await.unwrap_err();
+        let expected =
+            if is_expired { LoginError::Expired } else { RedeemError::WrongNonce.into() };
+        assert_eq!(failed.cause, expected);
+        assert_eq!(failed.next, Some(attempt(&setup.clock).next));
+        // The attempt is used: nothing tells the page any more.
+        let unknown = run().await.unwrap_err();
+        assert_eq!((unknown.cause, unknown.next), (LoginError::NoAttempt, None));
+    }
+}
+
+#[tokio::test]
 async fn starts_no_session_without_randomness() {
     let Setup { clock, users, browser, .. } = Setup::new().await;
     let (identity, randomness) = (provider(), no_randomness());
@@ -296,7 +325,7 @@ async fn starts_no_session_without_randomness() {
         rules: &EntryRules::default(),
     };
     let failed = login.run(&browser, &browser, callback_with_code(), DEVICE).await;
-    assert_eq!(failed, Err(LoginError::Randomness(randomness_outage())));
+    assert_eq!(failed.unwrap_err().cause, LoginError::Randomness(randomness_outage()));
     assert!(!is_logged_in(&browser).await);
 }
 
@@ -315,7 +344,8 @@ async fn run_with_mocks(
         randomness: &randomness,
         rules: &EntryRules::default(),
     };
-    login.run(sessions, attempts, callback_with_code(), DEVICE).await
+    let done = login.run(sessions, attempts, callback_with_code(), DEVICE).await;
+    done.map_err(|failed| failed.cause)
 }
 
 #[tokio::test]

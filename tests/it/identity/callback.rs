@@ -11,7 +11,7 @@ use url::Url;
 
 /// Begins a login and opens the callback with these parameters and the right `state`.
 async fn respond(site: &Site, browser: &HttpBrowser, parameters: &[(&str, &str)]) -> Page {
-    let redirect = browser.get("/login").await;
+    let redirect = browser.get("/login?next=%2Fprotected%3Ftab%3D2").await;
     let provider =
         Url::parse(redirect.header("location").expect("a redirect to the provider")).unwrap();
     let state = provider.query_pairs().find(|(name, _)| name == "state").unwrap().1;
@@ -55,7 +55,10 @@ async fn each_authorization_error_has_its_own_message() {
             "access_denied" => "Log in with another account",
             _ => "Log in again",
         };
-        assert!(page.link(again).is_some(), "{error}");
+        let again = page.link(again).expect(error);
+        assert_eq!(again.path(), "/login", "{error}");
+        let next = ("next".into(), "/protected?tab=2".into());
+        assert!(again.query_pairs().any(|pair| pair == next), "{error}: {again}");
         assert_logged_out(&browser, error).await;
     }
     assert_eq!(site.servers.request_count("token"), 0);
