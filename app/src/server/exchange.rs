@@ -27,7 +27,7 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
-use super::{Limits, occasional::Occasional};
+use super::{Limits, log_throttle::LogThrottle};
 
 /// Bytes of a response that are read in one step.
 const CHUNK: usize = 16 * 1024;
@@ -39,7 +39,7 @@ pub(super) struct Exchange {
     pub(super) limits: Limits,
     pub(super) peer: SocketAddr,
     pub(super) is_reserve: bool,
-    pub(super) slow: Arc<Occasional>,
+    pub(super) slow: Arc<LogThrottle>,
     /// Whether a whole header has arrived.
     pub(super) has_begun: AtomicBool,
 }

@@ -5,7 +5,7 @@
 //! router, guards and fairings.
 
 mod exchange;
-mod occasional;
+mod log_throttle;
 mod signals;
 
 use std::{
@@ -29,7 +29,7 @@ use tokio::{
 };
 use tokio_io_timeout::TimeoutStream;
 
-use self::{exchange::Exchange, occasional::Occasional};
+use self::{exchange::Exchange, log_throttle::LogThrottle};
 
 /// What one visitor may take from the others.
 #[derive(Clone, Copy, Debug)]
@@ -41,7 +41,8 @@ pub struct Limits {
     pub body_pause: Duration,
     /// Time for a whole body.
     pub body: Duration,
-    /// Size of a body in bytes.
+    /// Size of a body in bytes. Bodies are read into memory before their route runs: all connections
+    /// together hold at most `connections` times this.
     pub body_size: usize,
     /// Time in which the visitor reads nothing of a response.
     pub write_pause: Duration,
@@ -60,7 +61,7 @@ impl Default for Limits {
             header: Duration::from_secs(30),
             body_pause: Duration::from_secs(10),
             body: Duration::from_secs(60),
-            body_size: 1024 * 1024,
+            body_size: 64 * 1024,
             write_pause: Duration::from_secs(30),
             connections: 800,
             reserve: 32,
@@ -105,8 +106,8 @@ pub async fn serve(site: Rocket<Ignite>, limits: Limits) -> Result<(), ServeErro
         reserve: Arc::new(Semaphore::new(limits.reserve)),
         silent: Arc::default(),
         slow: Arc::default(),
-        full: Occasional::default(),
-        refused: Occasional::default(),
+        full: LogThrottle::default(),
+        refused: LogThrottle::default(),
     };
     let mut connections = server.accept(&listener, &shutdown).await;
     drop(listener);
@@ -124,10 +125,10 @@ struct Server {
     limits: Limits,
     ordinary: Arc<Semaphore>,
     reserve: Arc<Semaphore>,
-    silent: Arc<Occasional>,
-    slow: Arc<Occasional>,
-    full: Occasional,
-    refused: Occasional,
+    silent: Arc<LogThrottle>,
+    slow: Arc<LogThrottle>,
+    full: LogThrottle,
+    refused: LogThrottle,
 }
 
 impl Server {

@@ -8,9 +8,9 @@ const PERIOD: Duration = Duration::from_secs(10);
 
 /// Counts what may happen very often, so that the log gets one line in ten seconds.
 #[derive(Default)]
-pub(super) struct Occasional(Mutex<(u64, Option<Instant>)>);
+pub(super) struct LogThrottle(Mutex<(u64, Option<Instant>)>);
 
-impl Occasional {
+impl LogThrottle {
     /// Counts one more. The number since the last line, if it is time for another one.
     pub(super) fn count(&self) -> Option<u64> {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -29,10 +29,10 @@ mod tests {
 
     #[test]
     fn reports_the_first_and_counts_the_rest() {
-        let occasional = Occasional::default();
-        assert_eq!(occasional.count(), Some(1));
-        assert_eq!((occasional.count(), occasional.count()), (None, None));
-        occasional.0.lock().unwrap().1 = None;
-        assert_eq!(occasional.count(), Some(3));
+        let throttle = LogThrottle::default();
+        assert_eq!(throttle.count(), Some(1));
+        assert_eq!((throttle.count(), throttle.count()), (None, None));
+        throttle.0.lock().unwrap().1 = None;
+        assert_eq!(throttle.count(), Some(3));
     }
 }
