@@ -4,7 +4,7 @@
 
 use std::path::{Path, PathBuf};
 
-use portico::web::Templates;
+use portico::web::embedded_templates;
 use rocket::figment::Figment;
 use rocket::local::blocking::Client;
 use rocket_dyn_templates::Template;
@@ -35,7 +35,8 @@ impl Renderer {
 
     fn render(&self, name: &'static str, layout: &Value, page: &Value) -> String {
         let context = json!({ "layout": layout, "page": page });
-        let embedded = Templates::embedded().unwrap().show(name, &context).unwrap();
+        let embedded =
+            embedded_templates().unwrap().get_template(name).unwrap().render(&context).unwrap();
         let page = Template::show(self.0.rocket(), name, context)
             .unwrap_or_else(|| panic!("{name} does not render"));
         assert_eq!(

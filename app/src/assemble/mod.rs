@@ -29,7 +29,7 @@ use crate::{
     About, Ports,
     config::{Provider, SecretKey, Settings, Store},
     router, secret_key,
-    web::Templates,
+    web::{Templates, embedded_templates},
 };
 
 /// A site, ready to be launched, and what stands behind it.
@@ -174,8 +174,8 @@ impl Assembly {
     fn templates(&self) -> Templates {
         let from_folder =
             self.settings.debug_profile || self.settings.rocket.contains("template_dir");
-        match Templates::embedded() {
-            Ok(embedded) if !from_folder => embedded,
+        match embedded_templates() {
+            Ok(embedded) if !from_folder => Templates::Embedded(Box::new(embedded)),
             // A test renders each embedded template, so that none can be malformed.
             _ => Templates::Folder,
         }

@@ -4,7 +4,10 @@ use std::{
 };
 
 use chrono::{DateTime, TimeDelta, Utc};
-use portico_domain::model::{Profile, Session, SessionId, User};
+use portico_domain::{
+    model::{Profile, Session, SessionId, User},
+    ports::UserRepository,
+};
 use rocket::{State, get};
 use serde::Serialize;
 
@@ -23,7 +26,7 @@ pub(super) async fn profile<'r>(
     records: &State<Records>,
 ) -> Page<'r, ProfileView> {
     // The session has everything but the dates: without the record the page is still useful.
-    let record = records.of(&user, ports).await;
+    let record = records.of(&user, &*ports.users, ports.clock.now()).await;
     Page::new(user, ProfileView::new(&user, record))
 }
 
@@ -39,8 +42,12 @@ impl Records {
     const MAX_RECORDS: usize = 10_000;
 
     /// `None` where the user has no record, or where it cannot be read.
-    async fn of(&self, session: &Session, ports: &Ports) -> Option<User> {
-        let now = ports.clock.now();
+    async fn of(
+        &self,
+        session: &Session,
+        users: &dyn UserRepository,
+        now: DateTime<Utc>,
+    ) -> Option<User> {
         let is_recent =
             |read: &DateTime<Utc>| (TimeDelta::zero()..Self::MAX_AGE).contains(&(now - *read));
         if let Some((read, user)) = self.locked().get(&session.id)
@@ -48,7 +55,7 @@ impl Records {
         {
             return Some(user.clone());
         }
-        let found = ports.users.find(session.subject()).await.unwrap_or_else(|cause| {
+        let found = users.find(session.subject()).await.unwrap_or_else(|cause| {
             log::warn!("failed to read user for the profile page: {cause}");
             None
         })?;
@@ -122,9 +129,53 @@ fn initials(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use portico_contracts::fixtures;
-    use portico_domain::model::Claims;
+    use portico_domain::{model::Claims, ports::MockUserRepository};
 
-    use super::{ProfileView, initials};
+    use super::*;
+
+    fn user_with(logins: i64) -> User {
+        let (subject, time) = (fixtures::session().subject().clone(), DateTime::UNIX_EPOCH);
+        let profile = fixtures::identity().profile();
+        User { subject, profile, first_seen: time, last_login: time, logins }
+    }
+
+    fn numbered(session: usize) -> Session {
+        let mut id = [0; 32];
+        id[..8].copy_from_slice(&session.to_le_bytes());
+        Session { id: SessionId::new(id), ..fixtures::session() }
+    }
+
+    #[tokio::test]
+    async fn record_is_read_again_after_five_seconds_and_in_another_session() {
+        let mut users = MockUserRepository::new();
+        let mut reads = 0;
+        users.expect_find().times(3).returning(move |_| {
+            reads += 1;
+            Ok(Some(user_with(reads)))
+        });
+        let (records, start) = (Records::default(), DateTime::<Utc>::UNIX_EPOCH);
+        let mut logins = Vec::new();
+        for (session, seconds) in [(1, 0), (1, 4), (2, 4), (1, 5), (2, 8)] {
+            let now = start + TimeDelta::seconds(seconds);
+            let found = records.of(&numbered(session), &users, now).await;
+            logins.push(found.unwrap().logins);
+        }
+        assert_eq!(logins, [1, 1, 2, 3, 2]);
+    }
+
+    #[tokio::test]
+    async fn records_do_not_grow_beyond_their_limit() {
+        let mut users = MockUserRepository::new();
+        users.expect_find().returning(|_| Ok(Some(user_with(1))));
+        let (records, start) = (Records::default(), DateTime::<Utc>::UNIX_EPOCH);
+        for session in 0..Records::MAX_RECORDS + 100 {
+            assert!(records.of(&numbered(session), &users, start).await.is_some());
+        }
+        assert_eq!(records.locked().len(), Records::MAX_RECORDS);
+        let later = start + Records::MAX_AGE;
+        assert!(records.of(&numbered(0), &users, later).await.is_some());
+        assert_eq!(records.locked().len(), 1, "old records make room");
+    }
 
     #[test]
     fn profile_shows_subject_if_provider_sends_no_name() {

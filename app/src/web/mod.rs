@@ -24,5 +24,6 @@ pub use notice::{Notice, WithNotice};
 pub use page::{Page, View};
 pub use reference::Reference;
 pub use responses::{NoBody, SeeOther};
-pub use templates::Templates;
+pub(crate) use templates::Templates;
+pub use templates::embedded_templates;
 pub use timestamp::Timestamp;

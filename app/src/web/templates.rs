@@ -10,28 +10,28 @@ const EMBEDDED: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/templates.
 
 /// The templates of the pages.
 #[derive(Debug)]
-pub enum Templates {
+pub(crate) enum Templates {
     /// Those in the program.
     Embedded(Box<Environment<'static>>),
     /// Those in Rocket's `template_dir`; a debug build reads them again when they change.
     Folder,
 }
 
-impl Templates {
-    /// The templates in the program.
-    ///
-    /// # Errors
-    /// A template with a syntax error.
-    pub fn embedded() -> Result<Self, Error> {
-        let mut environment = Environment::new();
-        // The names have no extension from which the escaping could follow.
-        environment.set_auto_escape_callback(|_| AutoEscape::Html);
-        for (name, source) in EMBEDDED {
-            environment.add_template(name, source)?;
-        }
-        Ok(Self::Embedded(Box::new(environment)))
+/// The templates in the program, ready to be rendered.
+///
+/// # Errors
+/// A template with a syntax error.
+pub fn embedded_templates() -> Result<Environment<'static>, Error> {
+    let mut environment = Environment::new();
+    // The names have no extension from which the escaping could follow.
+    environment.set_auto_escape_callback(|_| AutoEscape::Html);
+    for (name, source) in EMBEDDED {
+        environment.add_template(name, source)?;
     }
+    Ok(environment)
+}
 
+impl Templates {
     /// Lets `rocket` render pages with these templates.
     pub(crate) fn attach_to(self, rocket: Rocket<Build>) -> Rocket<Build> {
         match &self {
@@ -58,22 +58,5 @@ impl Templates {
             log::error!("failed to render {name}: {cause:#}");
             Status::InternalServerError
         })
-    }
-
-    /// A page of the embedded templates; for tests.
-    ///
-    /// # Errors
-    /// The engine's error, and one for templates from a folder.
-    #[doc(hidden)]
-    pub fn show(&self, name: &str, context: impl Serialize) -> Result<String, Error> {
-        match self {
-            Self::Embedded(environment) => {
-                environment.get_template(name)?.render(Value::from_serialize(context))
-            }
-            Self::Folder => Err(Error::new(
-                rocket_dyn_templates::minijinja::ErrorKind::InvalidOperation,
-                "these templates need a Rocket",
-            )),
-        }
     }
 }
