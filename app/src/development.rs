@@ -1,12 +1,15 @@
 //! The development servers, for `cargo run` without settings.
 
-use portico_adapters::identity::{ClientSecret, oidc::Vendor};
+use portico_adapters::identity::{
+    ClientSecret,
+    oidc::{Registration, Vendor},
+};
 use portico_development::{DevelopmentServers, DevelopmentSettings, RegisteredClient};
 use portico_domain::ports::Randomness;
 
 use crate::{
     assemble::{AssembleError, Connected},
-    config::{Registration, Settings},
+    config::Settings,
     router::template_dir,
     secret_key,
 };

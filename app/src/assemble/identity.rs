@@ -2,12 +2,12 @@ use std::sync::Arc;
 
 use portico_adapters::{
     http::HttpClient,
-    identity::oidc::{OidcProvider, OidcSettings},
+    identity::oidc::{OidcProvider, OidcSettings, Registration},
 };
 use portico_domain::ports::{Clock, IdentityProvider};
 
 use super::AssembleError;
-use crate::config::{Provider, Registration, Settings};
+use crate::config::{Provider, Settings};
 
 /// The provider and the messages API that the site uses.
 pub(crate) struct Connected {
@@ -47,24 +47,9 @@ pub(super) fn open_identity(
     http: HttpClient,
     clock: Arc<dyn Clock>,
 ) -> Result<Arc<dyn IdentityProvider>, AssembleError> {
-    let Registration {
-        vendor,
-        issuer,
-        discovery_url,
-        client_id,
-        client_secret,
-        client_key,
-        client_auth_method,
-    } = provider.registration.clone();
     let required = settings.entry_rules.required_claims.iter();
     let settings = OidcSettings {
-        vendor,
-        issuer,
-        discovery_url,
-        client_id,
-        client_secret,
-        client_key,
-        client_auth_method,
+        registration: provider.registration.clone(),
         audience: provider.audience.clone(),
         scopes: settings.scopes.clone(),
         redirect_uri: settings.address_of("/callback"),

@@ -26,7 +26,7 @@ pub use addresses::DatabaseUrl;
 use addresses::web_address;
 pub use client::ClientOptions;
 use files::Files;
-pub use provider::{Provider, Registration};
+pub use provider::Provider;
 use reader::Reader;
 pub use reader::{KEYS, Problem, Problems};
 pub use sessions::Store;

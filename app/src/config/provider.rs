@@ -4,7 +4,7 @@ use std::path::Path;
 
 use portico_adapters::identity::{
     ClientSecret,
-    oidc::{ClientAuthMethod, ClientKey, ResponseMode, Vendor},
+    oidc::{ClientAuthMethod, ClientKey, Registration, ResponseMode, Vendor},
 };
 use url::{Host, Url};
 
@@ -21,26 +21,6 @@ pub enum Provider {
     Registered(Box<Registration>),
     /// At the development provider: neither family is set.
     Development,
-}
-
-/// This site's registration as a client of its provider.
-#[derive(Clone, Debug)]
-pub struct Registration {
-    /// Auth0 for the `AUTH0_…` settings.
-    pub vendor: Vendor,
-    /// The provider's issuer: `OIDC_ISSUER_URL`, or made of `AUTH0_DOMAIN`.
-    pub issuer: String,
-    /// `OIDC_DISCOVERY_URL`: where the metadata are read, if not under the issuer.
-    pub discovery_url: Option<Url>,
-    /// `OIDC_CLIENT_ID` or `AUTH0_CLIENT_ID`.
-    pub client_id: String,
-    /// `OIDC_CLIENT_SECRET` or `AUTH0_CLIENT_SECRET`; `None` for a client with a key, and for a
-    /// public one.
-    pub client_secret: Option<ClientSecret>,
-    /// `OIDC_CLIENT_KEY_FILE`, read, and `OIDC_CLIENT_KEY_ID`.
-    pub client_key: Option<ClientKey>,
-    /// `OIDC_CLIENT_AUTH_METHOD`; `None` where the adapter finds it out.
-    pub client_auth_method: Option<ClientAuthMethod>,
 }
 
 /// The provider and the audience; `None` where a problem was noted.

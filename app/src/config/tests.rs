@@ -1,6 +1,6 @@
 use base64::{Engine, engine::general_purpose::STANDARD};
 
-use portico_adapters::identity::oidc::{ClientAuthMethod, UserinfoPolicy};
+use portico_adapters::identity::oidc::{ClientAuthMethod, Registration, UserinfoPolicy};
 
 use super::*;
 

@@ -12,7 +12,10 @@ use std::{
 use async_trait::async_trait;
 use portico_adapters::{
     http::Limits,
-    identity::{ClientSecret, oidc::OidcSettings},
+    identity::{
+        ClientSecret,
+        oidc::{OidcSettings, Registration},
+    },
     system::SystemClock,
 };
 use portico_contracts::{identity::Stage, identity_provider_contract};
@@ -26,7 +29,7 @@ use portico_tests::{
     stub_server::{Response, StubServer},
 };
 
-use crate::identity::{provider, settings};
+use crate::identity::{provider, registration, settings};
 
 struct WithKeycloak {
     oidc: Arc<dyn IdentityProvider>,
@@ -41,9 +44,13 @@ impl WithKeycloak {
         let site = StubServer::start(|_| Response::html(200, "back")).await;
         let keycloak = Keycloak::shared().await;
         keycloak.register(&client, &site.url(), &[]).await;
-        let settings = OidcSettings {
+        let registration = Registration {
             client_id: client,
             client_secret: Some(ClientSecret::new(CLIENT_SECRET.into())),
+            ..registration(&keycloak.issuer())
+        };
+        let settings = OidcSettings {
+            registration,
             redirect_uri: site.url().join("callback").unwrap().into(),
             post_logout_redirect_uri: site.url().into(),
             ..settings(&keycloak.issuer())

@@ -7,7 +7,7 @@ use base64::{
     prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD as BASE64},
 };
 use portico_adapters::{
-    identity::oidc::{ClientKey, InvalidClientKey, OidcSettings},
+    identity::oidc::{ClientKey, InvalidClientKey, OidcSettings, Registration},
     system::SystemClock,
 };
 use portico_domain::{
@@ -32,7 +32,7 @@ use serde_json::{Value, json};
 use url::form_urlencoded;
 
 use super::{
-    CLIENT_ID, attempt,
+    CLIENT_ID, attempt, registration,
     script::{ATTEMPT, Script, Scripted},
     settings,
     signing_keys::RSA_KEY,
@@ -81,12 +81,12 @@ fn pkcs1() -> String {
 }
 
 fn with_key(scripted: &Scripted, key: ClientKey) -> OidcSettings {
-    OidcSettings {
+    let registration = Registration {
         client_secret: None,
         client_key: Some(key),
-        pushed_requests: true,
-        ..settings(&scripted.issuer())
-    }
+        ..registration(&scripted.issuer())
+    };
+    OidcSettings { registration, pushed_requests: true, ..settings(&scripted.issuer()) }
 }
 
 fn field(request: &Request, name: &str) -> Option<String> {

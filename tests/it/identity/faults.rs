@@ -217,8 +217,8 @@ async fn refuses_replayed_code() {
 async fn reports_wrong_client_secret_as_provider_fault() {
     let setup = ProviderSetup::start().await;
     let secret = "not the secret";
-    let client_secret = Some(ClientSecret::new(secret.into()));
-    let settings = OidcSettings { client_secret, ..setup.settings() };
+    let mut settings = setup.settings();
+    settings.registration.client_secret = Some(ClientSecret::new(secret.into()));
     let oidc = provider(settings, Limits::default(), Arc::new(SystemClock));
     let refused = setup.log_in(&oidc).await;
     let text = format!("{refused:?}");

@@ -23,7 +23,7 @@ use portico_adapters::{
     http::{HttpClient, Limits},
     identity::{
         ClientSecret,
-        oidc::{OidcProvider, OidcSettings, ResponseMode, UserinfoPolicy, Vendor},
+        oidc::{OidcProvider, OidcSettings, Registration, ResponseMode, UserinfoPolicy, Vendor},
     },
     system::SystemClock,
     tls,
@@ -61,14 +61,21 @@ pub(crate) fn clock_at_now() -> Arc<ManualClock> {
     Arc::new(clock)
 }
 
-pub(crate) fn settings(issuer: &str) -> OidcSettings {
-    OidcSettings {
+pub(crate) fn registration(issuer: &str) -> Registration {
+    Registration {
+        vendor: Vendor::Any,
         issuer: issuer.into(),
         discovery_url: None,
         client_id: CLIENT_ID.into(),
         client_secret: Some(ClientSecret::new(SECRET.into())),
         client_key: None,
         client_auth_method: None,
+    }
+}
+
+pub(crate) fn settings(issuer: &str) -> OidcSettings {
+    OidcSettings {
+        registration: registration(issuer),
         audience: None,
         scopes: ["openid", "profile", "email"].map(str::to_owned).into(),
         redirect_uri: "https://site.example/callback".into(),
@@ -79,7 +86,6 @@ pub(crate) fn settings(issuer: &str) -> OidcSettings {
         userinfo: UserinfoPolicy::Auto,
         permissions: PermissionRules::default(),
         required_claims: Vec::new(),
-        vendor: Vendor::Any,
     }
 }
 

@@ -108,7 +108,9 @@ async fn only_own_requests_go_to_inner_address_without_tls() {
 
 fn at_inner_address(scripted: &Scripted, issuer: &str) -> OidcSettings {
     let inner = format!("{}/.well-known/openid-configuration", scripted.issuer());
-    OidcSettings { discovery_url: Some(inner.parse().unwrap()), ..settings(issuer) }
+    let mut settings = settings(issuer);
+    settings.registration.discovery_url = Some(inner.parse().unwrap());
+    settings
 }
 
 #[tokio::test]

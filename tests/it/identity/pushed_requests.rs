@@ -75,7 +75,8 @@ async fn authenticates_as_at_token_endpoint() {
     let methods = json!({ "token_endpoint_auth_methods_supported": ["client_secret_post"] });
     let scripted = scripted(methods, None).await;
     url(&scripted, pushing(&scripted)).await.unwrap();
-    let public = OidcSettings { client_secret: None, ..pushing(&scripted) };
+    let mut public = pushing(&scripted);
+    public.registration.client_secret = None;
     url(&scripted, public).await.unwrap();
     let requested = scripted.requested("/par");
     let secret = |request| form(request).into_iter().find(|(name, _)| name == "client_secret");
@@ -104,10 +105,8 @@ async fn failed_push_gives_no_authorization_url() {
         assert!(!error.contains(attempt(ATTEMPT).state.expose()), "{error}");
     }
     let without = scripted(json!({ ENDPOINT: null }), None).await;
-    let settings = OidcSettings {
-        client_secret: Some(ClientSecret::new("a secret".into())),
-        ..pushing(&without)
-    };
+    let mut settings = pushing(&without);
+    settings.registration.client_secret = Some(ClientSecret::new("a secret".into()));
     let error = url(&without, settings).await.unwrap_err();
     assert!(error.contains("not named"), "{error}");
 }

@@ -119,7 +119,8 @@ async fn only_auth0_supports_logout_without_end_session_endpoint() {
     let state = State::new("good bye");
     assert_eq!(setup.provider().end_session_url(&fixtures::identity(), &state).await, Ok(None));
 
-    let settings = OidcSettings { vendor: Vendor::Auth0, ..setup.settings() };
+    let mut settings = setup.settings();
+    settings.registration.vendor = Vendor::Auth0;
     let auth0 = provider(settings, Limits::default(), Arc::new(SystemClock));
     let url = auth0.end_session_url(&fixtures::identity(), &state).await.unwrap().unwrap();
     assert!(url.starts_with(&format!("{}/v2/logout?", setup.servers.issuer())), "{url}");

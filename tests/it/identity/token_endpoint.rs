@@ -4,10 +4,7 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use chrono::Duration;
 use portico_adapters::{
     http::Limits,
-    identity::{
-        ClientSecret,
-        oidc::{ClientAuthMethod, OidcSettings},
-    },
+    identity::{ClientSecret, oidc::ClientAuthMethod},
 };
 use portico_domain::ports::{
     Clock,
@@ -41,7 +38,8 @@ async fn sends_secret_by_supported_method() {
         let metadata = json!({ "token_endpoint_auth_methods_supported": methods });
         let scripted = Script { metadata, ..Script::default() }.start().await;
         let client_secret = secret.map(|secret| ClientSecret::new(secret.into()));
-        let settings = OidcSettings { client_secret, ..settings(&scripted.issuer()) };
+        let mut settings = settings(&scripted.issuer());
+        settings.registration.client_secret = client_secret;
         scripted.redeem(&scripted.provider_with(settings)).await.unwrap();
 
         let request = scripted.requested("/token").remove(0);
@@ -164,8 +162,8 @@ async fn tries_no_other_method_when_one_is_set_or_after_another_error() {
         (None, "client_secret_post", "invalid_request"),
     ] {
         let scripted = accepting_only(method, error).start().await;
-        let client_auth_method = set;
-        let settings = OidcSettings { client_auth_method, ..settings(&scripted.issuer()) };
+        let mut settings = settings(&scripted.issuer());
+        settings.registration.client_auth_method = set;
         let refused = scripted.redeem(&scripted.provider_with(settings)).await;
         assert_refused(refused, &ProviderFault(error.into()), error);
         assert_eq!(scripted.requested("/token").len(), 1, "{set:?}");

@@ -44,7 +44,7 @@ fn request(
     let mut query = url.query_pairs_mut();
     query
         .append_pair("response_type", "code")
-        .append_pair("client_id", &settings.client_id)
+        .append_pair("client_id", &settings.registration.client_id)
         .append_pair("redirect_uri", &settings.redirect_uri)
         .append_pair("scope", &scopes.join(" "))
         .append_pair("state", attempt.state.expose())
@@ -95,7 +95,7 @@ async fn push(
     };
     let mut url = metadata.authorization_endpoint.clone();
     url.query_pairs_mut()
-        .append_pair("client_id", &provider.settings.client_id)
+        .append_pair("client_id", &provider.settings.registration.client_id)
         .append_pair("request_uri", request_uri);
     Ok(url)
 }

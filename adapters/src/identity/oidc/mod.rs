@@ -37,7 +37,8 @@ pub use self::{
     client_auth::{ClientKey, InvalidClientKey},
     discovery::SigningAlgorithm,
     settings::{
-        ClientAuthMethod, InvalidSetting, OidcSettings, ResponseMode, UserinfoPolicy, Vendor,
+        ClientAuthMethod, InvalidSetting, OidcSettings, Registration, ResponseMode, UserinfoPolicy,
+        Vendor,
     },
 };
 use super::auth0;
@@ -82,7 +83,7 @@ impl OidcProvider {
         documents: &'a ProviderDocuments,
         access_token: &'a str,
     ) -> ExpectedIdToken<'a> {
-        let client_id = &self.settings.client_id;
+        let client_id = &self.settings.registration.client_id;
         ExpectedIdToken { documents, client_id, access_token, now: self.clock.now() }
     }
 
@@ -149,7 +150,7 @@ impl IdentityProvider for OidcProvider {
 
     async fn verify_logout_token(&self, token: &str) -> Result<LogoutToken, LogoutTokenError> {
         let documents = self.discovery.documents().await.map_err(ProviderUnavailable::from)?;
-        let client_id = &self.settings.client_id;
+        let client_id = &self.settings.registration.client_id;
         let verify = |documents: &ProviderDocuments| {
             verify::logout_token(token, client_id, documents, self.clock.now())
         };
@@ -163,10 +164,10 @@ impl IdentityProvider for OidcProvider {
     ) -> Result<Option<String>, ProviderUnavailable> {
         let documents = self.discovery.documents().await?;
         let metadata = &documents.metadata;
-        let client_id = &self.settings.client_id;
+        let client_id = &self.settings.registration.client_id;
         let return_to = &self.settings.post_logout_redirect_uri;
         let Some(mut url) = metadata.end_session_endpoint.clone() else {
-            return Ok(match self.settings.vendor {
+            return Ok(match self.settings.registration.vendor {
                 Vendor::Auth0 => auth0::log_out_url(&metadata.issuer, client_id, return_to),
                 Vendor::Any => None,
             }

@@ -4,9 +4,9 @@ use url::Url;
 
 use super::{client_auth::ClientKey, discovery::SigningAlgorithm};
 
-/// The provider, and this site as its client.
+/// The provider, and this site's registration as its client.
 #[derive(Clone, Debug)]
-pub struct OidcSettings {
+pub struct Registration {
     /// The provider: an absolute URL without query, under which its metadata are found (OpenID
     /// Connect Discovery, section 4). A slash at the end of a bare host makes no difference.
     pub issuer: String,
@@ -24,6 +24,15 @@ pub struct OidcSettings {
     /// How this client authenticates. `None`: with its key where it has one; with its secret by HTTP
     /// Basic, or in the body where the provider lists only that or accepts only that.
     pub client_auth_method: Option<ClientAuthMethod>,
+    /// The product, where it differs from the specifications.
+    pub vendor: Vendor,
+}
+
+/// What this site requests of the provider, and where users return.
+#[derive(Clone, Debug)]
+pub struct OidcSettings {
+    /// The provider, and this site's registration there.
+    pub registration: Registration,
     /// The API to request an access token for: a parameter of Auth0 and some other providers.
     pub audience: Option<String>,
     /// Scopes to request; `openid` is requested in any case.
@@ -47,8 +56,6 @@ pub struct OidcSettings {
     pub permissions: PermissionRules,
     /// Further claims that must be up to date after a refresh, where the provider states them.
     pub required_claims: Vec<ClaimPath>,
-    /// The product, where it differs from the specifications.
-    pub vendor: Vendor,
 }
 
 /// How a client authenticates at the token endpoint, as registrations name it (RFC 7591, section 2;
@@ -123,30 +130,33 @@ pub struct InvalidSetting {
 impl OidcSettings {
     /// Where the metadata are read (OpenID Connect Discovery, section 4).
     pub(super) fn metadata_url(&self) -> String {
-        match &self.discovery_url {
+        match &self.registration.discovery_url {
             Some(url) => url.to_string(),
             None => {
-                format!("{}/.well-known/openid-configuration", self.issuer.trim_end_matches('/'))
+                format!(
+                    "{}/.well-known/openid-configuration",
+                    self.registration.issuer.trim_end_matches('/')
+                )
             }
         }
     }
 
     pub(super) fn validate(&self) -> Result<(), InvalidSetting> {
         let invalid = |setting, why: &str| Err(InvalidSetting { setting, why: why.into() });
-        match http_url(&self.issuer) {
+        match http_url(&self.registration.issuer) {
             Some(url) if url.query().is_none() && url.fragment().is_none() => {}
             _ => return invalid("issuer", "must be an absolute http(s) URL without query"),
         }
-        if self.client_id.trim().is_empty() {
+        if self.registration.client_id.trim().is_empty() {
             return invalid("client_id", "must not be empty");
         }
-        match self.client_auth_method {
+        match self.registration.client_auth_method {
             Some(ClientAuthMethod::ClientSecretBasic | ClientAuthMethod::ClientSecretPost)
-                if self.client_secret.is_none() =>
+                if self.registration.client_secret.is_none() =>
             {
                 return invalid("client_auth_method", "needs a client secret");
             }
-            Some(ClientAuthMethod::PrivateKeyJwt) if self.client_key.is_none() => {
+            Some(ClientAuthMethod::PrivateKeyJwt) if self.registration.client_key.is_none() => {
                 return invalid("client_auth_method", "needs a client key");
             }
             _ => {}

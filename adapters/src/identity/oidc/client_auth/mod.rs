@@ -103,10 +103,10 @@ pub(super) async fn post(
 /// What is set; else what fits the credentials and the metadata (OpenID Connect Core, section 9:
 /// `client_secret_basic` where nothing is listed).
 fn default_method(settings: &OidcSettings, metadata: &Metadata) -> ClientAuthMethod {
-    if let Some(method) = settings.client_auth_method {
+    if let Some(method) = settings.registration.client_auth_method {
         return method;
     }
-    match (&settings.client_key, &settings.client_secret) {
+    match (&settings.registration.client_key, &settings.registration.client_secret) {
         (Some(_), _) => ClientAuthMethod::PrivateKeyJwt,
         (None, None) => ClientAuthMethod::None,
         (None, Some(_))
@@ -133,7 +133,7 @@ fn other_method(
         }
         _ => return None,
     };
-    settings.client_auth_method.is_none().then_some(other)
+    settings.registration.client_auth_method.is_none().then_some(other)
 }
 
 /// Whether the answer is `invalid_client` or `unauthorized_client` (RFC 6749, section 5.2).
@@ -169,12 +169,16 @@ impl AuthenticatedForm {
     ) -> Result<Self, ProviderError> {
         let settings = &*provider.settings;
         let fields = fields.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-        let secret = settings.client_secret.as_ref().map(|secret| secret.secret().clone());
+        let secret =
+            settings.registration.client_secret.as_ref().map(|secret| secret.secret().clone());
         let mut form = Self { fields: fields.collect(), basic: None, secret };
-        match (method, &settings.client_key, &settings.client_secret) {
+        match (method, &settings.registration.client_key, &settings.registration.client_secret) {
             (ClientAuthMethod::PrivateKeyJwt, Some(key), _) => {
-                let assertion =
-                    key.assertion(&settings.client_id, metadata, provider.clock.now())?;
+                let assertion = key.assertion(
+                    &settings.registration.client_id,
+                    metadata,
+                    provider.clock.now(),
+                )?;
                 form.set_client_id(settings);
                 form.set("client_assertion_type", ASSERTION_TYPE);
                 form.set("client_assertion", &assertion);
@@ -185,7 +189,7 @@ impl AuthenticatedForm {
             }
             // RFC 6749, section 2.3.1: both parts are form-encoded.
             (ClientAuthMethod::ClientSecretBasic, _, Some(secret)) => {
-                let user = form_encoded(&settings.client_id);
+                let user = form_encoded(&settings.registration.client_id);
                 let credentials = format!("{user}:{}", form_encoded(secret.secret()));
                 let basic = format!("Basic {}", STANDARD.encode(credentials));
                 let mut basic = HeaderValue::try_from(basic).map_err(|_| {
@@ -241,7 +245,7 @@ impl AuthenticatedForm {
     /// Pushed authorization requests have the parameter already.
     fn set_client_id(&mut self, settings: &OidcSettings) {
         if !self.fields.iter().any(|(name, _)| name == "client_id") {
-            self.set("client_id", &settings.client_id);
+            self.set("client_id", &settings.registration.client_id);
         }
     }
 }

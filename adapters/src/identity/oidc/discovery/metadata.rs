@@ -99,14 +99,18 @@ impl Metadata {
     fn parse(settings: &OidcSettings, document: &Map<String, Value>) -> Result<Self, String> {
         let text = |name: &str| document.get(name).and_then(Value::as_str);
         let issuer = text("issuer").ok_or("it has no issuer")?.to_owned();
-        if !is_same_issuer(&settings.issuer, &issuer) {
+        if !is_same_issuer(&settings.registration.issuer, &issuer) {
             return Err(format!("it names another issuer: {}", quoted(&issuer)));
         }
         let secure = issuer.starts_with("https:");
         // Requests of this site may go to the provider's inner address, those of browsers may not.
         let may_be_inner = |name: &str| INNER_ENDPOINTS.contains(&name);
         let is_inner = |url: &Url| {
-            settings.discovery_url.as_ref().is_some_and(|inner| inner.origin() == url.origin())
+            settings
+                .registration
+                .discovery_url
+                .as_ref()
+                .is_some_and(|inner| inner.origin() == url.origin())
         };
         let endpoint = |name: &str| match text(name) {
             None => Ok(None),

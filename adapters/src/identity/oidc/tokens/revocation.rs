@@ -74,18 +74,21 @@ mod tests {
     use super::*;
     use crate::{
         http::{HttpClient, Limits},
-        identity::oidc::{OidcSettings, ResponseMode, UserinfoPolicy, Vendor},
+        identity::oidc::{OidcSettings, Registration, ResponseMode, UserinfoPolicy, Vendor},
         tls,
     };
 
     fn provider() -> OidcProvider {
         let settings = OidcSettings {
-            issuer: "http://127.0.0.1:1".into(),
-            discovery_url: None,
-            client_id: "portico".into(),
-            client_secret: None,
-            client_key: None,
-            client_auth_method: None,
+            registration: Registration {
+                vendor: Vendor::Any,
+                issuer: "http://127.0.0.1:1".into(),
+                discovery_url: None,
+                client_id: "portico".into(),
+                client_secret: None,
+                client_key: None,
+                client_auth_method: None,
+            },
             audience: None,
             scopes: Vec::new(),
             redirect_uri: "https://site.example/callback".into(),
@@ -96,7 +99,6 @@ mod tests {
             userinfo: UserinfoPolicy::Auto,
             permissions: PermissionRules::default(),
             required_claims: Vec::new(),
-            vendor: Vendor::Any,
         };
         let http = HttpClient::new(tls::client_config(None).unwrap(), Limits::default()).unwrap();
         OidcProvider::new(settings, http, Arc::new(MockClock::new())).unwrap()

@@ -134,7 +134,7 @@ async fn request(
         return Err(ProviderError::invalid(ENDPOINT, "the answer is no signed JWT").into());
     }
     let verify = |documents: &ProviderDocuments| {
-        let client_id = &provider.settings.client_id;
+        let client_id = &provider.settings.registration.client_id;
         verify::signed_userinfo(token.trim(), client_id, documents, provider.clock.now())
     };
     provider.verify(documents, TokenSource::Provider, verify).await.map_err(|error| match error {
