@@ -21,6 +21,7 @@ mod fuzzing;
 mod hexagon;
 mod identity;
 mod instances;
+mod login_attempts;
 mod messages;
 mod notices;
 mod outages;

@@ -28,6 +28,8 @@ use portico_tests::{
     redis::Redis,
     site::{Change, Site, SiteOptions},
 };
+use rstest::rstest;
+use rstest_reuse::{apply, template};
 use tokio::task::JoinSet;
 
 const USER: &str = "user@example.com";
@@ -180,7 +182,17 @@ async fn is_signed_in(browser: &HttpBrowser) -> bool {
     browser.get("/profile").await.status == StatusCode::OK
 }
 
-async fn renews_expiring_token_for_page_that_needs_it(store: Store) {
+#[template]
+#[rstest]
+#[case::cookie(Store::Cookie)]
+#[case::database(Store::Database)]
+#[cfg_attr(not(redis), ignore = "Redis is missing: apt-get install redis-server")]
+#[case::redis(Store::Redis)]
+fn each_store(#[case] store: Store) {}
+
+#[apply(each_store)]
+#[tokio::test]
+async fn renews_expiring_token_for_page_that_needs_it(#[case] store: Store) {
     let Refreshing { site, _redis } = refreshing(store, expiring_tokens()).await;
     let (browser, _) = site.signed_in(USER).await;
     assert_eq!(renewals(&site), 0, "the profile needs no access token");
@@ -191,7 +203,9 @@ async fn renews_expiring_token_for_page_that_needs_it(store: Store) {
     assert!(is_signed_in(&browser).await);
 }
 
-async fn ten_simultaneous_requests_renew_token_once(store: Store) {
+#[apply(each_store)]
+#[tokio::test]
+async fn ten_simultaneous_requests_renew_token_once(#[case] store: Store) {
     let Refreshing { site, _redis } = refreshing(store, expiring_tokens()).await;
     let (browser, _) = site.signed_in(USER).await;
     // Slow enough for all requests to overlap.
@@ -209,7 +223,9 @@ async fn ten_simultaneous_requests_renew_token_once(store: Store) {
     assert_eq!(renewals(&site), 1);
 }
 
-async fn logout_during_renewal_ends_session(store: Store) {
+#[apply(each_store)]
+#[tokio::test]
+async fn logout_during_renewal_ends_session(#[case] store: Store) {
     let Refreshing { site, _redis } = refreshing(store, expiring_tokens()).await;
     let (browser, profile) = site.signed_in(USER).await;
     site.servers.faults().set(Fault::TokenSlow(Duration::from_secs(1)));
@@ -223,7 +239,9 @@ async fn logout_during_renewal_ends_session(store: Store) {
     assert!(!is_signed_in(&browser).await);
 }
 
-async fn refused_renewal_ends_session_with_message(store: Store) {
+#[apply(each_store)]
+#[tokio::test]
+async fn refused_renewal_ends_session_with_message(#[case] store: Store) {
     let Refreshing { site, _redis } = refreshing(store, expiring_tokens()).await;
     let (browser, _) = site.signed_in(USER).await;
     site.servers.faults().set(Fault::TokenInvalidGrant);
@@ -242,48 +260,6 @@ async fn refused_renewal_ends_session_with_message(store: Store) {
     assert_eq!(page.url.path(), "/protected", "still signed in at the provider");
     assert_read(&page);
 }
-
-/// Each test with one store.
-macro_rules! on {
-    ($module:ident, $store:expr $(, $ignored:meta)?) => {
-        mod $module {
-            use super::Store;
-
-            #[tokio::test]
-            $(#[$ignored])?
-            async fn renews_expiring_token_for_page_that_needs_it() {
-                super::renews_expiring_token_for_page_that_needs_it($store)
-                    .await;
-            }
-
-            #[tokio::test]
-            $(#[$ignored])?
-            async fn ten_simultaneous_requests_renew_token_once() {
-                super::ten_simultaneous_requests_renew_token_once($store).await;
-            }
-
-            #[tokio::test]
-            $(#[$ignored])?
-            async fn logout_during_renewal_ends_session() {
-                super::logout_during_renewal_ends_session($store).await;
-            }
-
-            #[tokio::test]
-            $(#[$ignored])?
-            async fn refused_renewal_ends_session_with_message() {
-                super::refused_renewal_ends_session_with_message($store).await;
-            }
-        }
-    };
-}
-
-on!(cookie, Store::Cookie);
-on!(database, Store::Database);
-on!(
-    redis,
-    Store::Redis,
-    cfg_attr(not(redis), ignore = "Redis is missing: apt-get install redis-server")
-);
 
 /// Each fault with the number of requests to discovery, key set, token endpoint and userinfo.
 #[tokio::test]

@@ -14,6 +14,7 @@ mod requests;
 pub(crate) mod script;
 pub(crate) mod signing_keys;
 mod token_endpoint;
+mod userinfo;
 mod verification;
 
 use std::{path::PathBuf, sync::Arc};

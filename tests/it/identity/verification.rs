@@ -2,10 +2,7 @@
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD as BASE64};
 use chrono::Duration;
-use portico_adapters::{
-    identity::oidc::{OidcSettings, UserinfoPolicy},
-    system::SystemClock,
-};
+use portico_adapters::system::SystemClock;
 use portico_domain::ports::{
     Clock,
     RedeemError::{self, InvalidIdentity, ProviderFault, WrongNonce},
@@ -15,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::{
     CLIENT_ID, assert_refused,
-    script::{ACCESS_TOKEN, ATTEMPT, Script, Signed, signing_key},
+    script::{ACCESS_TOKEN, Script, Signed, signing_key},
 };
 
 type Change = fn(&mut Script);
@@ -381,44 +378,4 @@ async fn reports_reason_for_each_invalid_response() {
         );
         assert_eq!(scripted.requested("/token").len(), 1, "{row}");
     }
-}
-
-#[tokio::test]
-async fn userinfo_replaces_user_claims_but_no_login_claims() {
-    let scripted = Script {
-        claims: json!({ "name": "A.", "email": "ann@example.com", "sid": "session-1" }),
-        userinfo: Response::json(
-            200,
-            json!({
-                "sub": "ann", "name": "Ann", "email": null, "nickname": "annie",
-                "permissions": ["a"], "iss": "https://evil.example", "aud": "other", "exp": 0,
-                "nonce": "other", "sid": "session-2", "azp": "other", "amr": ["mfa"],
-            }),
-        ),
-        ..Script::default()
-    }
-    .start()
-    .await;
-    let settings =
-        OidcSettings { userinfo: UserinfoPolicy::Always, ..super::settings(&scripted.issuer()) };
-    let identity = scripted.redeem(&scripted.provider_with(settings)).await.unwrap();
-    let claims = identity.claims.to_map();
-    for (name, value) in [
-        ("name", json!("Ann")),
-        ("nickname", json!("annie")),
-        ("email", json!("ann@example.com")),
-        ("permissions", json!(["a"])),
-        ("iss", json!(scripted.issuer())),
-        ("aud", json!(CLIENT_ID)),
-        ("nonce", json!(super::attempt(ATTEMPT).nonce.expose())),
-        ("sid", json!("session-1")),
-    ] {
-        assert_eq!(claims.get(name), Some(&value), "{name}");
-    }
-    assert!(claims["exp"].as_i64() > Some(in_seconds(0)));
-    assert!(!claims.contains_key("azp") && !claims.contains_key("amr"));
-    assert_eq!(identity.profile().name.as_deref(), Some("Ann"));
-    assert_eq!(identity.provider_session_id.as_deref(), Some("session-1"));
-    let bearer = format!("Bearer {ACCESS_TOKEN}");
-    assert_eq!(scripted.requested("/userinfo")[0].header("authorization"), Some(bearer.as_str()));
 }

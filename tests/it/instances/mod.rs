@@ -12,6 +12,8 @@ use portico_development::Fault;
 use portico_tests::{http_browser::HttpBrowser, page::Page, site::log_in};
 use process::{Cluster, Instance, Store};
 use reqwest::Method;
+use rstest::rstest;
+use rstest_reuse::{apply, template};
 use serde_json::json;
 use tokio::task::JoinSet;
 
@@ -57,7 +59,21 @@ async fn assert_logged_out_soon(browser: &HttpBrowser, instance: &Instance) {
     }
 }
 
-async fn session_and_logout_hold_at_both_instances(store: Store) {
+#[template]
+#[rstest]
+#[case::cookie_and_sqlite(Store::CookieAndSqlite)]
+#[case::database_sqlite(Store::DatabaseSqlite)]
+#[cfg_attr(not(postgres), ignore = "PostgreSQL is missing: apt-get install postgresql")]
+#[case::cookie_and_postgres(Store::CookieAndPostgres)]
+#[cfg_attr(not(postgres), ignore = "PostgreSQL is missing: apt-get install postgresql")]
+#[case::database_postgres(Store::DatabasePostgres)]
+#[cfg_attr(not(redis), ignore = "Redis is missing: apt-get install redis-server")]
+#[case::redis(Store::Redis)]
+fn each_store(#[case] store: Store) {}
+
+#[apply(each_store)]
+#[tokio::test]
+async fn session_and_logout_hold_at_both_instances(#[case] store: Store) {
     let cluster = Cluster::new(store).await;
     let (first, second) = (cluster.first(&[]).await, cluster.another().await);
     for (one, other) in [(&first, &second), (&second, &first)] {
@@ -75,7 +91,9 @@ async fn session_and_logout_hold_at_both_instances(store: Store) {
     }
 }
 
-async fn ends_other_sessions_at_every_instance(store: Store) {
+#[apply(each_store)]
+#[tokio::test]
+async fn ends_other_sessions_at_every_instance(#[case] store: Store) {
     let cluster = Cluster::new(store).await;
     let (first, second) = (cluster.first(&[]).await, cluster.another().await);
     let (here, elsewhere) = (signed_in(&first).await, signed_in(&second).await);
@@ -90,7 +108,9 @@ async fn ends_other_sessions_at_every_instance(store: Store) {
 }
 
 /// Requests that fail at the killed instance succeed at the other one.
-async fn keeps_sessions_when_instance_is_killed_under_load(store: Store) {
+#[apply(each_store)]
+#[tokio::test]
+async fn keeps_sessions_when_instance_is_killed_under_load(#[case] store: Store) {
     let cluster = Cluster::new(store).await;
     let (first, second) = (cluster.first(&[]).await, cluster.another().await);
     let mut users = Vec::new();
@@ -146,7 +166,9 @@ async fn until(count: &AtomicUsize, enough: usize) {
     }
 }
 
-async fn sessions_survive_restart(store: Store) {
+#[apply(each_store)]
+#[tokio::test]
+async fn sessions_survive_restart(#[case] store: Store) {
     let cluster = Cluster::new(store).await;
     let first = cluster.first(&[]).await;
     let (browser, logged_out) = (signed_in(&first).await, signed_in(&first).await);
@@ -162,7 +184,9 @@ async fn sessions_survive_restart(store: Store) {
 }
 
 /// OpenID Connect Back-Channel Logout, section 2.7.
-async fn back_channel_logout_ends_session_at_every_instance(store: Store) {
+#[apply(each_store)]
+#[tokio::test]
+async fn back_channel_logout_ends_session_at_every_instance(#[case] store: Store) {
     let cluster = Cluster::new(store).await;
     let (first, second) = (cluster.first(&[]).await, cluster.another().await);
     let (browser, other) = (signed_in(&first).await, signed_in(&first).await);
@@ -187,7 +211,9 @@ async fn back_channel_logout_ends_session_at_every_instance(store: Store) {
     assert_eq!(send(&again).await, StatusCode::BAD_REQUEST, "a token is accepted once");
 }
 
-async fn deleting_user_ends_sessions(store: Store) {
+#[apply(each_store)]
+#[tokio::test]
+async fn deleting_user_ends_sessions(#[case] store: Store) {
     let cluster = Cluster::new(store).await;
     let first = cluster.first(&[]).await;
     let browser = signed_in(&first).await;
@@ -201,7 +227,14 @@ async fn deleting_user_ends_sessions(store: Store) {
 }
 
 /// For stores that all instances share. With cookies, each instance has its own refresh locks.
-async fn one_instance_renews_token(store: Store) {
+#[rstest]
+#[case::sqlite(Store::DatabaseSqlite)]
+#[cfg_attr(not(postgres), ignore = "PostgreSQL is missing: apt-get install postgresql")]
+#[case::postgres(Store::DatabasePostgres)]
+#[cfg_attr(not(redis), ignore = "Redis is missing: apt-get install redis-server")]
+#[case::redis(Store::Redis)]
+#[tokio::test]
+async fn one_instance_renews_token(#[case] store: Store) {
     let cluster = Cluster::new(store).await;
     let (first, second) = (cluster.first(&[]).await, cluster.another().await);
     cluster.servers.faults().set(Fault::ShortAccessTokens(3));
@@ -230,7 +263,9 @@ const KEYS: [&str; 3] = [
     "AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI=",
 ];
 
-async fn key_rotation_keeps_sessions_while_previous_key_is_set(store: Store) {
+#[apply(each_store)]
+#[tokio::test]
+async fn key_rotation_keeps_sessions_while_previous_key_is_set(#[case] store: Store) {
     let cluster = Cluster::new(store).await;
     let key = |number: usize| ("ROCKET_SECRET_KEY", KEYS[number].to_owned());
     let first = cluster.first(&[key(0)]).await;
@@ -254,68 +289,4 @@ async fn key_rotation_keeps_sessions_while_previous_key_is_set(store: Store) {
     // The session at the provider still exists, so it redirects back.
     browser.visit(&first.at("/login")).await;
     assert_logged_in(&browser, &first).await;
-}
-
-/// Each test with one store.
-macro_rules! on {
-    ($module:ident, $store:expr $(, $ignored:meta)?) => {
-        mod $module {
-            use super::Store;
-
-            on!(@ $store, [$($ignored)?],
-                session_and_logout_hold_at_both_instances,
-                ends_other_sessions_at_every_instance,
-                keeps_sessions_when_instance_is_killed_under_load,
-                sessions_survive_restart,
-                deleting_user_ends_sessions,
-                back_channel_logout_ends_session_at_every_instance,
-                key_rotation_keeps_sessions_while_previous_key_is_set,
-            );
-        }
-    };
-    (@ $store:expr, $ignored:tt, $($clause:ident,)*) => {
-        $(on!(@@ $store, $ignored, $clause);)*
-    };
-    (@@ $store:expr, [$($ignored:meta)?], $clause:ident) => {
-        #[tokio::test]
-        $(#[$ignored])?
-        async fn $clause() {
-            super::$clause($store).await;
-        }
-    };
-}
-
-on!(cookie_and_sqlite, Store::CookieAndSqlite);
-on!(database_sqlite, Store::DatabaseSqlite);
-on!(
-    cookie_and_postgres,
-    Store::CookieAndPostgres,
-    cfg_attr(not(postgres), ignore = "PostgreSQL is missing: apt-get install postgresql")
-);
-on!(
-    database_postgres,
-    Store::DatabasePostgres,
-    cfg_attr(not(postgres), ignore = "PostgreSQL is missing: apt-get install postgresql")
-);
-on!(
-    redis,
-    Store::Redis,
-    cfg_attr(not(redis), ignore = "Redis is missing: apt-get install redis-server")
-);
-
-#[tokio::test]
-async fn renews_token_once_with_sqlite() {
-    one_instance_renews_token(Store::DatabaseSqlite).await;
-}
-
-#[tokio::test]
-#[cfg_attr(not(postgres), ignore = "PostgreSQL is missing: apt-get install postgresql")]
-async fn renews_token_once_with_postgres() {
-    one_instance_renews_token(Store::DatabasePostgres).await;
-}
-
-#[tokio::test]
-#[cfg_attr(not(redis), ignore = "Redis is missing: apt-get install redis-server")]
-async fn renews_token_once_with_redis() {
-    one_instance_renews_token(Store::Redis).await;
 }

@@ -14,14 +14,19 @@ use portico_domain::{
 };
 use rocket::futures::future::join_all;
 use rstest::rstest;
+use rstest_reuse::{apply, template};
 
 use super::{KEY, Kind, Shared};
 
+#[template]
 #[rstest]
 #[cfg_attr(not(postgres), ignore = "PostgreSQL is missing: apt-get install postgresql")]
 #[case::postgres(Kind::Postgres)]
 #[cfg_attr(not(redis), ignore = "Redis is missing: apt-get install redis-server")]
 #[case::redis(Kind::Redis)]
+fn each_server(#[case] kind: Kind) {}
+
+#[apply(each_server)]
 #[tokio::test]
 async fn keeps_all_simultaneous_changes(#[case] kind: Kind) {
     let shared = Shared::new(kind).await;
@@ -52,11 +57,7 @@ async fn keeps_all_simultaneous_changes(#[case] kind: Kind) {
 }
 
 /// Simultaneous refreshes at two instances cause one request to the provider.
-#[rstest]
-#[cfg_attr(not(postgres), ignore = "PostgreSQL is missing: apt-get install postgresql")]
-#[case::postgres(Kind::Postgres)]
-#[cfg_attr(not(redis), ignore = "Redis is missing: apt-get install redis-server")]
-#[case::redis(Kind::Redis)]
+#[apply(each_server)]
 #[tokio::test]
 async fn refresh_lock_spans_instances(#[case] kind: Kind) {
     let shared = Shared::new(kind).await;
@@ -90,11 +91,7 @@ impl TokenRenewal for SlowRenewal {
     }
 }
 
-#[rstest]
-#[cfg_attr(not(postgres), ignore = "PostgreSQL is missing: apt-get install postgresql")]
-#[case::postgres(Kind::Postgres)]
-#[cfg_attr(not(redis), ignore = "Redis is missing: apt-get install redis-server")]
-#[case::redis(Kind::Redis)]
+#[apply(each_server)]
 #[tokio::test]
 async fn stored_records_reveal_no_secret(#[case] kind: Kind) {
     let mut session = fixtures::session();
