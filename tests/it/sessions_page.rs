@@ -147,7 +147,7 @@ async fn cookie_sessions_show_current_session_only_and_end_others() {
     let phone = signed_in(&site, SAFARI, USER).await;
     let page = laptop.get("/sessions").await;
     assert_eq!(page.select(".row h2"), ["Firefox on Linux This device"]);
-    assert!(page.text().contains("it can show you only the one that you are using"));
+    assert!(page.text().contains("this page can show only the one that you are using"));
 
     assert!(page.text().contains("can log in again without a password"), "{}", page.text());
     let page = laptop.submit(&page, "Sign out everywhere else", &[]).await;

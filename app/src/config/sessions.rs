@@ -26,7 +26,7 @@ pub(super) fn store(read: &mut Reader) -> Store {
         return url.map_or(Store::Cookie, |url| Store::Redis(Box::new(url)));
     }
     if read.text("REDIS_URL").is_some() {
-        read.missing("REDIS_URL", "SESSION_STORE=redis with it");
+        read.missing("REDIS_URL", "no value, because it is only used with SESSION_STORE=redis");
     }
     let store = read.parsed("SESSION_STORE", "cookie, database or redis", |kind| match kind {
         "cookie" => Some(Store::Cookie),
