@@ -83,7 +83,7 @@ pub struct ProviderRefusal {
     pub issuer: Option<String>,
 }
 
-/// For the log: each text quoted, and at most [`MAX_LOGGED_CHARS`] of it.
+/// For the log: each text is quoted and cut after 400 characters.
 impl fmt::Display for ProviderRefusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let start = |text: &str| text.chars().take(MAX_LOGGED_CHARS).collect::<String>();
