@@ -57,18 +57,18 @@ impl LoginAttemptStores for CookieLoginAttempts {
 struct VisitorAttempts<'r> {
     site: &'r CookieLoginAttempts,
     jar: Jar<'r>,
-    cached: Mutex<Cached>,
+    cached: Mutex<CachedAttempts>,
 }
 
 #[derive(Default)]
-struct Cached {
+struct CachedAttempts {
     /// The oldest first, each with the size of its cookie. `None` until they were read.
     attempts: Option<Vec<(LoginAttempt, usize)>>,
     loop_guard: Option<LoginLoopGuard>,
 }
 
 impl VisitorAttempts<'_> {
-    fn cached(&self) -> MutexGuard<'_, Cached> {
+    fn cached(&self) -> MutexGuard<'_, CachedAttempts> {
         self.cached.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

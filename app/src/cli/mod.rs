@@ -41,7 +41,7 @@ enum Command {
     /// List, show and delete users.
     Users {
         #[command(subcommand)]
-        command: users::Command,
+        command: users::UsersCommand,
     },
 }
 

@@ -14,7 +14,7 @@ use crate::{
 };
 
 #[derive(Subcommand)]
-pub(super) enum Command {
+pub(super) enum UsersCommand {
     /// List users, the latest login first.
     List {
         /// Maximum number of users.
@@ -54,11 +54,11 @@ impl Identity {
     }
 }
 
-pub(super) async fn run(command: Command, settings: Settings) -> Result<ExitCode, Failed> {
+pub(super) async fn run(command: UsersCommand, settings: Settings) -> Result<ExitCode, Failed> {
     let database = open_database(&settings)?;
     let users = open_users(&database);
     let found = match command {
-        Command::List { limit } => {
+        UsersCommand::List { limit } => {
             for user in users.list(limit).await? {
                 let email = user.profile.email.as_deref().unwrap_or("-");
                 let User { subject: Subject { issuer, subject }, last_login, logins, .. } = &user;
@@ -67,14 +67,14 @@ pub(super) async fn run(command: Command, settings: Settings) -> Result<ExitCode
             }
             true
         }
-        Command::Show(identity) => match users.find(&identity.subject()?).await? {
+        UsersCommand::Show(identity) => match users.find(&identity.subject()?).await? {
             Some(user) => {
                 show(&user)?;
                 true
             }
             None => false,
         },
-        Command::Delete(identity) => {
+        UsersCommand::Delete(identity) => {
             let registry = open_registry(&settings, &database)?;
             let delete = DeleteUser { users: &*users, registry: &*registry, identity: None };
             delete.run(&identity.subject()?).await?

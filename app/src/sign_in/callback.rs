@@ -30,7 +30,7 @@ fn callback_head() -> NoBody {
 /// The parameters of an authorization response that Portico reads (RFC 6749, sections 4.1.2 and
 /// 4.1.2.1; RFC 9207, section 2); others are ignored, as the RFC requires.
 #[derive(FromForm)]
-struct Answer {
+struct CallbackParameters {
     state: Option<String>,
     code: Option<String>,
     error: Option<String>,
@@ -38,7 +38,7 @@ struct Answer {
     iss: Option<String>,
 }
 
-impl Answer {
+impl CallbackParameters {
     fn into_callback(self) -> Callback {
         let outcome = match (self.error, self.code) {
             (None, Some(code)) => {
@@ -57,7 +57,7 @@ impl Answer {
 #[get("/callback?<answer..>")]
 async fn callback(
     _intended: NotPrefetched,
-    answer: Answer,
+    answer: CallbackParameters,
     device: Device,
     stores: Stores<'_>,
     ports: &State<Ports>,
@@ -69,7 +69,7 @@ async fn callback(
 #[post("/callback", data = "<answer>")]
 async fn callback_by_form(
     _intended: NotPrefetched,
-    answer: Form<Answer>,
+    answer: Form<CallbackParameters>,
     device: Device,
     stores: Stores<'_>,
     ports: &State<Ports>,
@@ -81,7 +81,7 @@ async fn complete(
     ports: &Ports,
     stores: Stores<'_>,
     device: Device,
-    answer: Answer,
+    answer: CallbackParameters,
 ) -> Result<SeeOther, Failure> {
     let callback = answer.into_callback();
     let complete = ports.complete_login();

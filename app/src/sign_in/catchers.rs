@@ -20,20 +20,20 @@ pub fn all() -> Vec<Catcher> {
 }
 
 #[derive(Responder)]
-enum Answer {
+enum LoginOrFailure {
     Go(SeeOther),
     Fail(Failure),
 }
 
 /// A visitor without a session requested a page that needs one: to `/login` and back.
 #[catch(401)]
-async fn login_required(request: &Request<'_>) -> Answer {
+async fn login_required(request: &Request<'_>) -> LoginOrFailure {
     // Rocket dropped what the guards did to the cookies: a broken session is cleared once more.
     if let Some(ports) = request.rocket().state::<Ports>() {
         let _ = ports.sessions.of(request).current().await;
     }
     if !is_page_navigation(request) {
-        return Answer::Fail(Failure::new(
+        return LoginOrFailure::Fail(Failure::new(
             Status::Unauthorized,
             "Requires authentication",
             "You are not signed in, or no longer.",
@@ -46,7 +46,7 @@ async fn login_required(request: &Request<'_>) -> Answer {
     let max_age = Wanted::of(request).map(|seconds| ("max_age", seconds.to_string()));
     let parameters: Vec<_> = max_age.into_iter().chain(next).collect();
     let parameters: Vec<_> = parameters.iter().map(|(name, value)| (*name, &**value)).collect();
-    Answer::Go(SeeOther::to(login_address(&parameters)))
+    LoginOrFailure::Go(SeeOther::to(login_address(&parameters)))
 }
 
 #[catch(default)]

@@ -34,7 +34,7 @@ impl View for LoggedOutView {
 }
 
 #[derive(Responder)]
-enum Answer<'r> {
+enum LogOutPage<'r> {
     Go(SeeOther),
     AtProvider(WithNotice),
     Confirm(Page<'r, LogOutConfirmView>),
@@ -49,7 +49,7 @@ async fn log_out<'r>(
     visitor: Option<Visitor<'r>>,
     stores: Stores<'r>,
     ports: &State<Ports>,
-) -> Result<Answer<'r>, Failure> {
+) -> Result<LogOutPage<'r>, Failure> {
     match own {
         Some(_) => end(ports, stores).await,
         None => Ok(confirm(visitor.unwrap_or_default())),
@@ -64,7 +64,7 @@ async fn log_out_by_address<'r>(
     visitor: Visitor<'r>,
     stores: Stores<'r>,
     ports: &State<Ports>,
-) -> Result<Answer<'r>, Failure> {
+) -> Result<LogOutPage<'r>, Failure> {
     match navigation {
         _ if is_logged_out(visitor) => Ok(home()),
         Some(_) => end(ports, stores).await,
@@ -74,7 +74,7 @@ async fn log_out_by_address<'r>(
 
 /// HEAD must not change anything (RFC 9110, section 9.2.1).
 #[head("/logout")]
-fn log_out_head(visitor: Visitor<'_>) -> Answer<'_> {
+fn log_out_head(visitor: Visitor<'_>) -> LogOutPage<'_> {
     if is_logged_out(visitor) { home() } else { confirm(visitor) }
 }
 
@@ -90,21 +90,22 @@ fn is_logged_out(visitor: Visitor<'_>) -> bool {
     visitor.session.is_none() && !visitor.is_unknown
 }
 
-fn confirm(visitor: Visitor<'_>) -> Answer<'_> {
-    Answer::Confirm(Page::new(visitor, LogOutConfirmView {}))
+fn confirm(visitor: Visitor<'_>) -> LogOutPage<'_> {
+    LogOutPage::Confirm(Page::new(visitor, LogOutConfirmView {}))
 }
 
-fn home() -> Answer<'static> {
-    Answer::Go(SeeOther::to("/"))
+fn home() -> LogOutPage<'static> {
+    LogOutPage::Go(SeeOther::to("/"))
 }
 
-async fn end<'r>(ports: &Ports, stores: Stores<'r>) -> Result<Answer<'r>, Failure> {
-    let here_only =
-        |what, todo| Answer::LocalOnly(Page::new(Visitor::default(), LoggedOutView { what, todo }));
+async fn end<'r>(ports: &Ports, stores: Stores<'r>) -> Result<LogOutPage<'r>, Failure> {
+    let here_only = |what, todo| {
+        LogOutPage::LocalOnly(Page::new(Visitor::default(), LoggedOutView { what, todo }))
+    };
     match ports.log_out().run(&*stores.session, &*stores.attempts).await {
         Ok(LogOutOutcome::NotLoggedIn) => Ok(home()),
         Ok(LogOutOutcome::AtProvider(url)) => {
-            Ok(Answer::AtProvider(WithNotice(SeeOther::to(url), Notice::LoggedOut)))
+            Ok(LogOutPage::AtProvider(WithNotice(SeeOther::to(url), Notice::LoggedOut)))
         }
         Ok(LogOutOutcome::LocalOnly) => Ok(here_only(
             "You are signed out of this site. The service that you signed in with has no way to log out that this site could send you to.",

@@ -24,37 +24,37 @@ pub(super) fn routes() -> Vec<Route> {
 
 /// Other fields are ignored (OpenID Connect Back-Channel Logout, section 2.5).
 #[derive(FromForm)]
-struct Notice<'r> {
+struct LogoutForm<'r> {
     logout_token: &'r str,
 }
 
 /// The provider itself sends this request, without a browser: there is neither a cookie nor an origin, and
 /// the logout token says everything.
-#[post("/backchannel-logout", data = "<notice>")]
+#[post("/backchannel-logout", data = "<form>")]
 async fn back_channel(
-    notice: Result<Form<Notice<'_>>, form::Errors<'_>>,
+    form: Result<Form<LogoutForm<'_>>, form::Errors<'_>>,
     ports: &State<Ports>,
-) -> Answer {
-    let Ok(notice) = notice else { return Answer::invalid("there is no logout_token") };
-    match ports.back_channel_logout().run(notice.logout_token).await {
-        Ok(()) => Answer::Done,
+) -> LogoutResponse {
+    let Ok(form) = form else { return LogoutResponse::invalid("there is no logout_token") };
+    match ports.back_channel_logout().run(form.logout_token).await {
+        Ok(()) => LogoutResponse::Done,
         Err(error) => {
             log::warn!("back-channel log-out: {error}");
             match error {
                 BackChannelLogoutError::Token(LogoutTokenError::Invalid(why)) => {
-                    Answer::invalid(why)
+                    LogoutResponse::invalid(why)
                 }
-                BackChannelLogoutError::Replayed => Answer::invalid("it was used before"),
+                BackChannelLogoutError::Replayed => LogoutResponse::invalid("it was used before"),
                 BackChannelLogoutError::Token(LogoutTokenError::Unavailable(_))
-                | BackChannelLogoutError::Sessions(_) => Answer::not_now(),
+                | BackChannelLogoutError::Sessions(_) => LogoutResponse::not_now(),
             }
         }
     }
 }
 
 #[post("/backchannel-logout", rank = 2)]
-fn no_form() -> Answer {
-    Answer::invalid("it is no form")
+fn no_form() -> LogoutResponse {
+    LogoutResponse::invalid("it is no form")
 }
 
 /// The provider's log-out page frames it.
@@ -62,17 +62,22 @@ pub(crate) const FRONT_CHANNEL: &str = "/frontchannel-logout";
 
 /// `iss` and `sid` come together (OpenID Connect Front-Channel Logout, section 2).
 #[get("/frontchannel-logout?<iss>&<sid>")]
-async fn front_channel(iss: &str, sid: &str, stores: Stores<'_>, ports: &State<Ports>) -> Answer {
+async fn front_channel(
+    iss: &str,
+    sid: &str,
+    stores: Stores<'_>,
+    ports: &State<Ports>,
+) -> LogoutResponse {
     match ports.front_channel_logout(&*stores.session).run(iss, sid).await {
-        Ok(()) => Answer::Done,
+        Ok(()) => LogoutResponse::Done,
         Err(error) => {
             log::warn!("front-channel log-out: {error}");
             match error {
                 FrontChannelLogoutError::Issuer(RedeemError::WrongIssuer(_)) => {
-                    Answer::invalid("it is of another issuer")
+                    LogoutResponse::invalid("it is of another issuer")
                 }
                 FrontChannelLogoutError::Issuer(_) | FrontChannelLogoutError::Sessions(_) => {
-                    Answer::not_now()
+                    LogoutResponse::not_now()
                 }
             }
         }
@@ -86,17 +91,17 @@ fn front_channel_head() -> NoBody {
 }
 
 #[get("/frontchannel-logout", rank = 2)]
-fn front_channel_without() -> Answer {
-    Answer::invalid("iss and sid have to be named")
+fn front_channel_without() -> LogoutResponse {
+    LogoutResponse::invalid("iss and sid have to be named")
 }
 
 /// The response to the provider (section 2.8): 400 also where the log-out failed at this site.
-enum Answer {
+enum LogoutResponse {
     Done,
     Failed { error: &'static str, description: String },
 }
 
-impl Answer {
+impl LogoutResponse {
     fn invalid(description: impl Into<String>) -> Self {
         Self::Failed { error: "invalid_request", description: description.into() }
     }
@@ -107,7 +112,7 @@ impl Answer {
     }
 }
 
-impl<'r> Responder<'r, 'static> for Answer {
+impl<'r> Responder<'r, 'static> for LogoutResponse {
     fn respond_to(self, request: &'r Request<'_>) -> response::Result<'static> {
         let mut response = match self {
             Self::Done => Status::Ok.respond_to(request)?,

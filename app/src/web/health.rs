@@ -62,11 +62,11 @@ type Checking = Shared<BoxFuture<'static, Result<(), String>>>;
 
 /// The stores that the site cannot do without.
 pub(crate) struct Readiness {
-    database: Store,
-    sessions: Store,
+    database: CheckedStore,
+    sessions: CheckedStore,
 }
 
-struct Store {
+struct CheckedStore {
     check: Box<dyn Fn() -> BoxFuture<'static, Result<(), String>> + Send + Sync>,
     /// The latest check.
     latest: Mutex<Option<Checking>>,
@@ -76,11 +76,11 @@ impl Readiness {
     pub(crate) fn new(ports: &Ports) -> Self {
         let (users, registry) = (ports.users.clone(), ports.registry.clone());
         Self {
-            database: Store::new(move || {
+            database: CheckedStore::new(move || {
                 let users = users.clone();
                 async move { users.check().await.map_err(|cause| cause.to_string()) }
             }),
-            sessions: Store::new(move || {
+            sessions: CheckedStore::new(move || {
                 let registry = registry.clone();
                 async move { registry.check().await.map_err(|cause| cause.to_string()) }
             }),
@@ -100,7 +100,7 @@ impl Readiness {
     }
 }
 
-impl Store {
+impl CheckedStore {
     fn new<F>(check: impl Fn() -> F + Send + Sync + 'static) -> Self
     where
         F: Future<Output = Result<(), String>> + Send + 'static,
@@ -143,7 +143,7 @@ mod tests {
     async fn hanging_store_is_checked_once_and_again_when_it_answers() {
         let (count, answers) = (Arc::new(AtomicUsize::new(0)), Arc::new(Semaphore::new(0)));
         let (counted, awaited) = (count.clone(), answers.clone());
-        let store = Arc::new(Store::new(move || {
+        let store = Arc::new(CheckedStore::new(move || {
             let awaited = awaited.clone();
             counted.fetch_add(1, Ordering::SeqCst);
             async move { awaited.acquire().await.map(drop).map_err(|error| error.to_string()) }

@@ -30,7 +30,7 @@ use self::{
     client_auth::WorkingMethod,
     discovery::{Discovery, Metadata, ProviderDocuments, TokenSource},
     error::quoted,
-    tokens::Revocations,
+    tokens::TokenRevocations,
     verify::{ExpectedIdToken, InvalidToken, VerificationError},
 };
 pub use self::{
@@ -54,7 +54,7 @@ pub struct OidcProvider {
     http: HttpClient,
     clock: Arc<dyn Clock>,
     discovery: Arc<Discovery>,
-    revocations: Revocations,
+    revocations: TokenRevocations,
     client_auth: Arc<WorkingMethod>,
 }
 
@@ -73,7 +73,7 @@ impl OidcProvider {
         let settings = Arc::new(settings);
         let discovery = Discovery::new(Arc::clone(&settings), http.clone(), Arc::clone(&clock));
         let discovery = Arc::new(discovery);
-        let (revocations, client_auth) = (Revocations::default(), Arc::default());
+        let (revocations, client_auth) = (TokenRevocations::default(), Arc::default());
         Ok(Self { settings, http, clock, discovery, revocations, client_auth })
     }
 

@@ -188,13 +188,13 @@ impl SessionRegistry for ServerSideSessions {
 struct VisitorSession<'r> {
     site: &'r ServerSideSessions,
     jar: Jar<'r>,
-    cached: Mutex<Cached>,
+    cached: Mutex<CachedSession>,
 }
 
 /// What this request has read or written. Rocket's jar does not show what was added in the same
 /// request.
 #[derive(Clone, Default)]
-enum Cached {
+enum CachedSession {
     #[default]
     Nothing,
     NoSession,
@@ -212,7 +212,7 @@ struct Loaded {
 }
 
 impl VisitorSession<'_> {
-    fn cached(&self) -> MutexGuard<'_, Cached> {
+    fn cached(&self) -> MutexGuard<'_, CachedSession> {
         self.cached.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -222,7 +222,7 @@ impl VisitorSession<'_> {
 
     fn forget(&self) {
         self.jar.remove(self.cookie());
-        *self.cached() = Cached::NoSession;
+        *self.cached() = CachedSession::NoSession;
     }
 
     /// The cached session, or the one in the backend.
@@ -230,9 +230,9 @@ impl VisitorSession<'_> {
         let cached = self.cached().clone();
         match cached {
             // It may have expired since.
-            Cached::Session(loaded) if self.allows(&loaded.session) => Ok(Some(*loaded)),
-            Cached::Session(_) | Cached::NoSession => Ok(None),
-            Cached::Nothing => {
+            CachedSession::Session(loaded) if self.allows(&loaded.session) => Ok(Some(*loaded)),
+            CachedSession::Session(_) | CachedSession::NoSession => Ok(None),
+            CachedSession::Nothing => {
                 let Some(opened) = self.jar.get(&self.cookie()) else {
                     // A cookie that no key opens is cleared, in a catcher as well.
                     if !self.jar.sent(COOKIE).is_empty() {
@@ -267,7 +267,7 @@ impl VisitorSession<'_> {
                 loaded.sealed = record.sealed;
             }
         }
-        *self.cached() = Cached::Session(Box::new(loaded.clone()));
+        *self.cached() = CachedSession::Session(Box::new(loaded.clone()));
         Ok(Some(loaded))
     }
 
@@ -329,7 +329,7 @@ impl SessionStore for VisitorSession<'_> {
         self.site.backend.insert(&record).await?;
         let loaded = Loaded { key, id, session: session.clone(), sealed: record.sealed };
         self.write_cookie(&loaded);
-        *self.cached() = Cached::Session(Box::new(loaded));
+        *self.cached() = CachedSession::Session(Box::new(loaded));
         if let Some(earlier) = earlier {
             self.site.backend.delete(&earlier.key).await?;
         }
@@ -346,7 +346,7 @@ impl SessionStore for VisitorSession<'_> {
             if self.site.backend.replace(&loaded.sealed, &record).await? {
                 loaded.sealed = record.sealed;
                 self.write_cookie(&loaded);
-                *self.cached() = Cached::Session(Box::new(loaded.clone()));
+                *self.cached() = CachedSession::Session(Box::new(loaded.clone()));
                 return Ok(Some(loaded.session));
             }
             // It has ended, or another request changed it: that change is kept.
@@ -382,10 +382,10 @@ impl SessionStore for VisitorSession<'_> {
     async fn end(&self) -> Result<(), SessionsUnavailable> {
         let cached = self.cached().clone();
         let key = match cached {
-            Cached::Session(loaded) => Some(loaded.key),
-            Cached::NoSession => None,
+            CachedSession::Session(loaded) => Some(loaded.key),
+            CachedSession::NoSession => None,
             // The record is deleted without being read.
-            Cached::Nothing => {
+            CachedSession::Nothing => {
                 let opened = self.jar.get(&self.cookie());
                 opened.map(|opened| Sha256::digest(opened.value).into())
             }

@@ -7,4 +7,4 @@ mod revocation;
 mod token_endpoint;
 mod userinfo;
 
-pub(super) use self::{redeem::redeem, refresh::refresh, revocation::Revocations};
+pub(super) use self::{redeem::redeem, refresh::refresh, revocation::TokenRevocations};

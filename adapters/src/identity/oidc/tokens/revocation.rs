@@ -18,17 +18,17 @@ const MAX_PENDING: usize = 4_096;
 /// Revokes refresh tokens in the background. Revocations that are pending when the process ends
 /// are lost; the tokens then expire in their own time.
 #[derive(Clone)]
-pub(in crate::identity::oidc) struct Revocations {
+pub(in crate::identity::oidc) struct TokenRevocations {
     free: Arc<Semaphore>,
 }
 
-impl Default for Revocations {
+impl Default for TokenRevocations {
     fn default() -> Self {
         Self { free: Arc::new(Semaphore::new(MAX_PENDING)) }
     }
 }
 
-impl Revocations {
+impl TokenRevocations {
     /// Revokes the token after the delay. Logs a failure, also where too many are pending.
     pub(in crate::identity::oidc) fn start(
         &self,
@@ -106,7 +106,7 @@ mod tests {
 
     #[tokio::test]
     async fn drops_revocations_beyond_the_maximum() {
-        let revocations = Revocations::default();
+        let revocations = TokenRevocations::default();
         let provider = provider();
         let token = RefreshToken::new("a token");
         let tasks = || tokio::runtime::Handle::current().metrics().num_alive_tasks();
