@@ -109,12 +109,23 @@ fn explain(FailedLogin { cause: error, next }: FailedLogin, ports: &Ports) -> Fa
                 .caused_by(error);
         }
         LoginError::Refused(refusal) => refused(refusal),
+        LoginError::UnverifiedRefusal(_) => {
+            return bad(
+                "You were not let in",
+                "The login was cancelled or refused, or it failed at the identity provider.",
+                "Log in again, perhaps with another account.",
+            )
+            .with_action("Log in with another account", another_account(ports, next.as_ref()))
+            .caused_by(error);
+        }
         LoginError::NotAllowed(refusal) => {
             return entry_refused("You may not log in to this site", refusal)
                 .with_action("Log in with another account", another_account(ports, next.as_ref()))
                 .caused_by(error);
         }
-        LoginError::Redeem(RedeemError::WrongIssuer(_) | RedeemError::WrongNonce) => bad(
+        LoginError::Redeem(
+            RedeemError::WrongIssuer(_) | RedeemError::MissingIssuer | RedeemError::WrongNonce,
+        ) => bad(
             "This login cannot be trusted",
             "The response does not belong to the login that was started in this browser. You have not been signed in.",
             "Log in again. If it happens again, contact the operators of this site and give them the reference.",

@@ -23,12 +23,13 @@ pub trait IdentityProvider: Send + Sync {
 
     /// Verifies that an authorization response comes from this provider, by the `iss` that it
     /// names (RFC 9207, section 2.4). `None` where it names none: accepted, unless the metadata
-    /// promise the parameter. [`IdentityProvider::redeem`] includes this check; for an error
+    /// announce the parameter. [`IdentityProvider::redeem`] includes this check; for an error
     /// response, call it before anything of the response is used.
     ///
     /// # Errors
-    /// [`RedeemError::WrongIssuer`]; [`RedeemError::ProviderFault`] and
-    /// [`RedeemError::ProviderTimeout`] when the provider's metadata cannot be read.
+    /// [`RedeemError::WrongIssuer`] and [`RedeemError::MissingIssuer`];
+    /// [`RedeemError::ProviderFault`] and [`RedeemError::ProviderTimeout`] when the provider's
+    /// metadata cannot be read.
     async fn verify_issuer(&self, issuer: Option<String>) -> Result<(), RedeemError>;
 
     /// Redeems the code, verifies the ID token (OpenID Connect Core, section 3.1.3.7) and reads
@@ -107,9 +108,13 @@ pub enum LogoutTokenError {
 /// Why a code could not be redeemed. The text is for the log; it holds no token.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RedeemError {
-    /// The response names another issuer, or none although it must (RFC 9207, section 2.4).
+    /// The response names another issuer (RFC 9207, section 2.4).
     #[error("the response names another issuer: {0}")]
     WrongIssuer(String),
+    /// The response names no issuer, although the provider's metadata announce one (RFC 9207,
+    /// section 2.4).
+    #[error("the response names no issuer, although the provider's metadata announce one")]
+    MissingIssuer,
     /// The provider rejected the code: expired, used before, or issued to another client
     /// (`invalid_grant`; RFC 6749, section 5.2).
     #[error("the provider rejected the code: {0}")]

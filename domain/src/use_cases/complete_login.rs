@@ -34,6 +34,10 @@ pub enum LoginError {
     /// The provider answered with an error.
     #[error("the provider answered {0}")]
     Refused(ProviderRefusal),
+    /// The provider answered with an error and named no issuer, although its metadata announce one,
+    /// as some providers do in error responses only. Nothing of the response is to be shown.
+    #[error("an error response without the announced issuer (RFC 9207), not verified: {0}")]
+    UnverifiedRefusal(ProviderRefusal),
     /// The code could not be redeemed.
     #[error(transparent)]
     Redeem(#[from] RedeemError),
@@ -110,8 +114,11 @@ impl CompleteLogin<'_> {
         let response = match callback.outcome {
             Ok(response) => response,
             Err(refusal) => {
-                self.identity.verify_issuer(refusal.issuer.clone()).await?;
-                return Err(LoginError::Refused(refusal));
+                return Err(match self.identity.verify_issuer(refusal.issuer.clone()).await {
+                    Ok(()) => LoginError::Refused(refusal),
+                    Err(RedeemError::MissingIssuer) => LoginError::UnverifiedRefusal(refusal),
+                    Err(error) => error.into(),
+                });
             }
         };
         let identity = self.identity.redeem(&response, &attempt).await?;

@@ -1,3 +1,5 @@
+mod error_responses;
+
 use std::sync::Arc;
 
 use chrono::TimeDelta;
@@ -9,7 +11,7 @@ use portico_contracts::{
 use portico_domain::{
     model::{
         AuthorizationCode, AuthorizationResponse, Callback, EntryRefusal, EntryRules, LoginAttempt,
-        LoginLoopGuard, NextPage, ProviderRefusal, RefreshToken, Session, SessionId, State,
+        LoginLoopGuard, NextPage, RefreshToken, Session, SessionId, State,
     },
     ports::{
         Clock, IdentityProvider, LoginAttempts, MockIdentityProvider, MockLoginAttempts,
@@ -37,14 +39,6 @@ fn attempt(clock: &ManualClock) -> LoginAttempt {
 fn callback_with_code() -> Callback {
     let response = AuthorizationResponse { code: AuthorizationCode::new("code"), issuer: None };
     Callback { state: state(), outcome: Ok(response) }
-}
-
-fn refusal(issuer: Option<&str>) -> ProviderRefusal {
-    ProviderRefusal {
-        error: "access_denied".into(),
-        description: Some("no".into()),
-        issuer: issuer.map(Into::into),
-    }
 }
 
 /// Accepts one code.
@@ -194,42 +188,9 @@ async fn expired_callback_of_logged_in_visitor_leads_to_profile() {
     assert_eq!(late, Ok(NextPage::profile()));
 }
 
-#[tokio::test]
-async fn error_of_provider_uses_attempt_up() {
-    let setup = Setup::new().await;
-    let refusal = refusal(Some(fixtures::ISSUER));
-    let mut identity = MockIdentityProvider::new();
-    identity
-        .expect_verify_issuer()
-        .once()
-        .withf(|issuer| issuer.as_deref() == Some(fixtures::ISSUER))
-        .returning(|_| Ok(()));
-    let callback = Callback { outcome: Err(refusal.clone()), ..callback_with_code() };
-    assert_eq!(setup.run(&identity, callback).await, Err(LoginError::Refused(refusal)));
-    assert!(!setup.has_attempt().await);
-}
-
 #[rstest]
 #[case::wrong_issuer(RedeemError::WrongIssuer("https://evil.example".into()))]
-#[case::provider_fault(RedeemError::ProviderFault("500".into()))]
-#[case::provider_timeout(RedeemError::ProviderTimeout("10 s".into()))]
-#[tokio::test]
-async fn shows_no_error_response_of_unverified_issuer(#[case] error: RedeemError) {
-    let setup = Setup::new().await;
-    let mut identity = MockIdentityProvider::new();
-    let answer = error.clone();
-    identity
-        .expect_verify_issuer()
-        .once()
-        .withf(|issuer| issuer.as_deref() == Some("https://evil.example"))
-        .returning(move |_| Err(answer.clone()));
-    let outcome = Err(refusal(Some("https://evil.example")));
-    let refused = setup.run(&identity, Callback { outcome, ..callback_with_code() }).await;
-    assert_eq!(refused, Err(LoginError::Redeem(error)));
-}
-
-#[rstest]
-#[case::wrong_issuer(RedeemError::WrongIssuer("https://evil.example".into()))]
+#[case::missing_issuer(RedeemError::MissingIssuer)]
 #[case::code_rejected(RedeemError::CodeRejected("invalid_grant".into()))]
 #[case::wrong_nonce(RedeemError::WrongNonce)]
 #[case::invalid_identity(RedeemError::InvalidIdentity("bad signature".into()))]

@@ -45,6 +45,7 @@ macro_rules! identity_provider_contract {
             refuses_code_of_another_attempt
             refuses_wrong_nonce
             refuses_other_issuer_before_spending_the_code
+            accepts_missing_issuer_or_reports_it_as_missing
             renews_tokens_repeatedly
             refuses_made_up_refresh_token_without_showing_it
             refuses_made_up_logout_token_without_showing_it
@@ -193,6 +194,24 @@ pub async fn refuses_other_issuer_before_spending_the_code(stage: Fresh) {
     let refused = provider.redeem(&mixed_up, &attempt).await;
     assert!(matches!(refused, Err(RedeemError::WrongIssuer(_))), "{refused:?}");
     assert!(provider.redeem(&response, &attempt).await.is_ok());
+}
+
+/// A response that names no issuer is accepted, or it is reported as such (RFC 9207, section 2.4) and
+/// its code is not sent: it can still be redeemed.
+pub async fn accepts_missing_issuer_or_reports_it_as_missing(stage: Fresh) {
+    let attempt = attempt("a");
+    let response = response(&*stage, &attempt).await;
+    let provider = stage.relying_party();
+    let unnamed = AuthorizationResponse { issuer: None, code: response.code.clone() };
+    match provider.verify_issuer(None).await {
+        Ok(()) => assert!(provider.redeem(&unnamed, &attempt).await.is_ok()),
+        refused => {
+            assert_eq!(refused, Err(RedeemError::MissingIssuer));
+            let refused = provider.redeem(&unnamed, &attempt).await;
+            assert_eq!(refused.err(), Some(RedeemError::MissingIssuer));
+            assert!(provider.redeem(&response, &attempt).await.is_ok());
+        }
+    }
 }
 
 /// A refresh token yields newer tokens, and the refresh token in the result works the next time.

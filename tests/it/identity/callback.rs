@@ -69,21 +69,45 @@ async fn refuses_error_response_of_another_issuer() {
     let site = Site::start().await;
     let with_slash = format!("{}/", site.servers.issuer());
     let rows = [
-        ("another issuer", Some("https://evil.example")),
-        ("an additional slash", Some(with_slash.as_str())),
-        ("an empty issuer", Some("")),
-        ("no issuer, although the metadata announce it", None),
+        ("another issuer", "https://evil.example"),
+        ("an additional slash", with_slash.as_str()),
+        ("an empty issuer", ""),
     ];
     for (row, issuer) in rows {
         let browser = site.browser();
-        let mut parameters =
-            vec![("error", "access_denied"), ("error_description", "untrusted text")];
-        parameters.extend(issuer.map(|issuer| ("iss", issuer)));
+        let parameters =
+            [("error", "access_denied"), ("error_description", "untrusted text"), ("iss", issuer)];
         let page = respond(&site, &browser, &parameters).await;
         assert_eq!(page.status, StatusCode::BAD_REQUEST, "{row}");
         assert!(page.text().contains("This login cannot be trusted"), "{row}: {}", page.text());
         assert!(!page.text().contains("untrusted text"), "{row}");
         assert_logged_out(&browser, row).await;
+    }
+    assert_eq!(site.servers.request_count("token"), 0);
+}
+
+/// The development provider announces `iss` (RFC 9207, section 3), and some providers forget it in
+/// error responses.
+#[tokio::test]
+async fn error_response_without_announced_issuer_says_only_that_login_was_refused() {
+    let site = Site::start().await;
+    for error in ["access_denied", "server_error", "invalid_scope", "untrusted_error"] {
+        let browser = site.browser();
+        let parameters = [("error", error), ("error_description", "untrusted text")];
+        let page = respond(&site, &browser, &parameters).await;
+        assert_eq!(page.status, StatusCode::BAD_REQUEST, "{error}");
+        assert_eq!(page.heading(), "You were not let in", "{error}");
+        for untrusted in ["untrusted", error] {
+            assert!(!page.text().contains(untrusted), "{error}: {}", page.text());
+        }
+        let again = page.link("Log in with another account").expect(error);
+        let next = ("next".into(), "/protected?tab=2".into());
+        assert!(again.query_pairs().any(|pair| pair == next), "{error}: {again}");
+        assert_logged_out(&browser, error).await;
+
+        // A second callback with the same state is refused: the attempt is used.
+        let repeated = browser.get(page.url.as_str()).await;
+        assert_eq!(repeated.heading(), "This login cannot be completed", "{error}");
     }
     assert_eq!(site.servers.request_count("token"), 0);
 }

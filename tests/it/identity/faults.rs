@@ -16,8 +16,8 @@ use portico_domain::{
     ports::{
         IdentityProvider,
         RedeemError::{
-            self, CodeRejected, InvalidIdentity, ProviderFault, ProviderTimeout, WrongIssuer,
-            WrongNonce,
+            self, CodeRejected, InvalidIdentity, MissingIssuer, ProviderFault, ProviderTimeout,
+            WrongIssuer, WrongNonce,
         },
         RefreshError,
     },
@@ -173,7 +173,7 @@ async fn refuses_response_to_another_attempt_or_of_another_issuer() {
         (
             "no issuer, although the metadata announce it",
             |response, _| response.issuer = None,
-            WrongIssuer("none is named".into()),
+            MissingIssuer,
             [0; 4],
         ),
         (

@@ -199,7 +199,7 @@ fn assert_refused(outcome: Result<Identity, RedeemError>, expected: &RedeemError
 
 fn cause(error: &RedeemError) -> &str {
     match error {
-        RedeemError::WrongNonce => "",
+        RedeemError::WrongNonce | RedeemError::MissingIssuer => "",
         RedeemError::WrongIssuer(why)
         | RedeemError::CodeRejected(why)
         | RedeemError::InvalidIdentity(why)

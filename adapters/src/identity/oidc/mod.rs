@@ -214,7 +214,7 @@ impl IdentityProvider for OidcProvider {
 fn verify_response_issuer(metadata: &Metadata, issuer: Option<&str>) -> Result<(), RedeemError> {
     match issuer {
         Some(issuer) if issuer != metadata.issuer => Err(RedeemError::WrongIssuer(quoted(issuer))),
-        None if metadata.sends_issuer => Err(RedeemError::WrongIssuer("none is named".into())),
+        None if metadata.sends_issuer => Err(RedeemError::MissingIssuer),
         _ => Ok(()),
     }
 }

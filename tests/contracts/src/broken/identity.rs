@@ -27,6 +27,7 @@ enum Fault {
     SendsAnotherVerifier,
     IgnoresNonce,
     IgnoresIssuer,
+    ReportsMissingIssuerAsAnother,
     LosesRotatedToken,
     ShowsRefreshTokens,
     ShowsLogoutTokens,
@@ -89,6 +90,9 @@ impl IdentityProvider for BrokenProvider {
     async fn verify_issuer(&self, issuer: Option<String>) -> Result<(), RedeemError> {
         match self.fault {
             Fault::IgnoresIssuer => Ok(()),
+            Fault::ReportsMissingIssuerAsAnother if issuer.is_none() => {
+                Err(RedeemError::WrongIssuer("none".into()))
+            }
             _ => self.inner.verify_issuer(issuer).await,
         }
     }
@@ -187,6 +191,7 @@ refuses_broken_adapters! {
     refuses_code_of_another_attempt: SendsAnotherVerifier,
     refuses_wrong_nonce: IgnoresNonce,
     refuses_other_issuer_before_spending_the_code: IgnoresIssuer,
+    accepts_missing_issuer_or_reports_it_as_missing: ReportsMissingIssuerAsAnother,
     renews_tokens_repeatedly: LosesRotatedToken,
     refuses_made_up_refresh_token_without_showing_it: ShowsRefreshTokens,
     refuses_made_up_logout_token_without_showing_it: ShowsLogoutTokens,
