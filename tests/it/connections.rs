@@ -184,6 +184,29 @@ async fn shutdown_waits_for_requests_and_not_for_idle_connections() {
     assert!(TcpStream::connect(address).await.is_err());
 }
 
+/// A proxy may send a request on an open connection just when the shutdown begins.
+#[tokio::test]
+async fn open_connections_get_one_more_answer_after_shutdown_began() {
+    let shutdown = "{ctrlc=false,signals=[],grace=10,mercy=0}";
+    let settings = vec![("ROCKET_SHUTDOWN", shutdown.to_owned())];
+    let site = Site::start_with(SiteOptions { settings, ..SiteOptions::default() }).await;
+    let mut idle = sent(&site, "GET /health/live HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    idle.read_u8().await.unwrap();
+    let mut silent = connect(&site).await;
+    let address = ("127.0.0.1", site.url.port().unwrap());
+    let stopping = tokio::spawn(site.stop());
+    while TcpStream::connect(address).await.is_ok() {
+        sleep(Duration::from_millis(1)).await;
+    }
+    for stream in [&mut idle, &mut silent] {
+        stream.write_all(b"GET /health/live HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
+        let answer = read_to_end(stream).await.to_lowercase();
+        assert!(answer.contains("connection: close"), "{answer}");
+        assert!(answer.ends_with("{\"status\":\"live\"}"), "{answer}");
+    }
+    stopping.await.unwrap();
+}
+
 #[tokio::test]
 async fn speaks_http_1_1() {
     let site = site(SHORT).await;

@@ -42,6 +42,8 @@ pub(super) struct Exchange {
     pub(super) slow: Arc<LogThrottle>,
     /// Whether a whole header has arrived.
     pub(super) has_begun: AtomicBool,
+    /// Whether the next response is the last one of this connection.
+    pub(super) is_closing: AtomicBool,
 }
 
 impl Exchange {
@@ -62,8 +64,12 @@ impl Exchange {
         };
         // The body of the response borrows from the request, so that one task has to own both.
         let (sender, response) = oneshot::channel();
-        tokio::spawn(self.dispatch(head, body, sender));
-        response.await
+        tokio::spawn(self.clone().dispatch(head, body, sender));
+        let mut response = response.await?;
+        if self.is_closing.load(Ordering::Relaxed) {
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        Ok(response)
     }
 
     /// The whole body, or the response to one that is too large or too slow.

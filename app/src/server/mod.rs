@@ -20,7 +20,7 @@ use std::{
 
 use hyper::{server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use rocket::{Ignite, Rocket, Shutdown, local::asynchronous::Client};
+use rocket::{Ignite, Rocket, Shutdown, futures::FutureExt, local::asynchronous::Client};
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore},
@@ -84,6 +84,11 @@ pub enum ServeError {
 /// Time to wait after the system refused to accept a connection: it has no file left, for example.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
+/// Time in which open connections get one more answer after the shutdown was requested: a proxy may
+/// have sent a request on one of them that has not arrived. Closing it at once would lose the request
+/// (RFC 9112, section 9.6).
+const LAST_REQUEST: Duration = Duration::from_secs(1);
+
 /// Serves until Rocket's shutdown is requested or a signal of Rocket's settings arrives. Then it
 /// accepts no more connections, and requests that have started are finished within the time that these
 /// settings allow (`grace` and `mercy`).
@@ -110,6 +115,10 @@ pub async fn serve(site: Rocket<Ignite>, limits: Limits) -> Result<(), ServeErro
         refused: LogThrottle::default(),
     };
     let mut connections = server.accept(&listener, &shutdown).await;
+    // The system has accepted these already.
+    while let Some(Ok((stream, peer))) = listener.accept().now_or_never() {
+        connections.spawn(server.connection(stream, peer, false, shutdown.clone()));
+    }
     drop(listener);
     let grace = Duration::from_secs(u64::from(settings.grace) + u64::from(settings.mercy));
     let finished = async { while connections.join_next().await.is_some() {} };
@@ -200,6 +209,7 @@ impl Server {
             is_reserve,
             slow: self.slow.clone(),
             has_begun: AtomicBool::new(false),
+            is_closing: AtomicBool::new(false),
         });
         let here = exchange.clone();
         let keep_alive = self.client.rocket().config().keep_alive != 0;
@@ -222,12 +232,16 @@ impl Server {
             let result = tokio::select! {
                 biased;
                 () = shutdown => {
-                    // hyper would wait for the first request.
-                    if !here.has_begun.load(Ordering::Relaxed) {
-                        return;
+                    here.is_closing.store(true, Ordering::Relaxed);
+                    match timeout(LAST_REQUEST, connection.as_mut()).await {
+                        Ok(result) => result,
+                        // hyper would wait for the first request.
+                        Err(_) if !here.has_begun.load(Ordering::Relaxed) => return,
+                        Err(_) => {
+                            connection.as_mut().graceful_shutdown();
+                            connection.await
+                        }
                     }
-                    connection.as_mut().graceful_shutdown();
-                    connection.await
                 }
                 result = &mut connection => result,
             };
