@@ -1,7 +1,7 @@
 //! Finds the programs that some tests start and sets a `cfg` for each. Tests whose program is missing
 //! are ignored, with the package to install.
 //!
-//! `PORTICO_TEST_REQUIRE=postgres,pgbouncer,redis,browser,axe,keycloak,oidc_provider` sets the `cfg` of
+//! `PORTICO_TEST_REQUIRE=postgres,pgbouncer,redis,nginx,browser,axe,keycloak,oidc_provider` sets the `cfg` of
 //! a missing one all the same: its tests then run, and fail.
 
 #![allow(clippy::print_stdout, reason = "this is how a build script speaks to cargo")]
@@ -13,10 +13,11 @@ use std::{env, path::PathBuf};
 mod tools;
 
 /// A `cfg`, and the programs that it requires: one of each line.
-const NEEDS: [(&str, &[&[&str]]); 4] = [
+const NEEDS: [(&str, &[&[&str]]); 5] = [
     ("postgres", &[tools::INITDB, tools::POSTGRES]),
     ("pgbouncer", &[tools::INITDB, tools::POSTGRES, tools::PGBOUNCER]),
     ("redis", &[tools::REDIS]),
+    ("nginx", &[tools::NGINX, tools::OPENSSL]),
     ("browser", &[tools::BROWSER, tools::DRIVER]),
 ];
 

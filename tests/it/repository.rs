@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, path::Path, process::Command};
 
 /// Files and folders that belong in the root.
-const ALLOWED: [&str; 26] = [
+const ALLOWED: [&str; 27] = [
     ".ci",
     ".editorconfig",
     ".env.example",
@@ -22,6 +22,7 @@ const ALLOWED: [&str; 26] = [
     "app",
     "clippy.toml",
     "deny.toml",
+    "deploy",
     "development",
     "docs",
     "domain",

@@ -21,6 +21,10 @@ pub const POSTGRES: &[&str] = &["postgres"];
 
 /// A pooler of PostgreSQL connections.
 pub const PGBOUNCER: &[&str] = &["pgbouncer"];
+/// A reverse proxy.
+pub const NGINX: &[&str] = &["nginx"];
+/// Makes certificates.
+pub const OPENSSL: &[&str] = &["openssl"];
 /// Runs Keycloak.
 pub const JAVA: &[&str] = &["java"];
 /// Runs the npm package `oidc-provider`.

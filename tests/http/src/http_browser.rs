@@ -1,9 +1,9 @@
 //! A browser without scripts.
 
-use std::{sync::Arc, time::Duration};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use reqwest::{
-    Client, Method, RequestBuilder, StatusCode,
+    Client, ClientBuilder, Method, RequestBuilder, StatusCode,
     cookie::{CookieStore, Jar},
     header::{self, HeaderMap, HeaderName, HeaderValue},
     redirect,
@@ -53,10 +53,23 @@ impl HttpBrowser {
     /// When no HTTP client can be built.
     #[must_use]
     pub fn with_user_agent(site: Url, user_agent: &str) -> Self {
-        let jar = Arc::new(Jar::default());
         let tls = portico_adapters::tls::client_config(None).expect("a TLS configuration");
-        let client = Client::builder()
-            .tls_backend_preconfigured(tls)
+        Self::build(site, Client::builder().tls_backend_preconfigured(tls), user_agent)
+    }
+
+    /// A browser that also trusts the certificate in this file (PEM).
+    ///
+    /// # Panics
+    /// When the certificate is malformed.
+    #[must_use]
+    pub fn trusting(site: Url, certificate: &Path) -> Self {
+        let tls = portico_adapters::tls::client_config(Some(certificate)).expect("a certificate");
+        Self::build(site, Client::builder().tls_backend_preconfigured(tls), "")
+    }
+
+    fn build(site: Url, builder: ClientBuilder, user_agent: &str) -> Self {
+        let jar = Arc::new(Jar::default());
+        let client = builder
             .redirect(redirect::Policy::none())
             .user_agent(user_agent)
             .cookie_provider(Arc::clone(&jar))

@@ -15,11 +15,12 @@ use self::page::Page;
 use crate::hexagon::metadata;
 
 /// The folders whose files the pages name.
-const FOLDERS: [&str; 10] = [
+const FOLDERS: [&str; 11] = [
     ".ci/",
     ".github/",
     "adapters/",
     "app/",
+    "deploy/",
     "development/",
     "docs/",
     "domain/",

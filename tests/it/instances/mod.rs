@@ -1,5 +1,6 @@
 //! Several instances with the same settings form one site, with every session store.
 
+mod nginx;
 mod process;
 
 use std::{

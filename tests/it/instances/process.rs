@@ -1,7 +1,7 @@
 //! Instances of one site, each in its own process.
 
 use std::{
-    process::Stdio,
+    process::{ExitStatus, Stdio},
     time::{Duration, Instant},
 };
 
@@ -45,10 +45,14 @@ pub(super) struct Cluster {
 impl Cluster {
     /// Starts the development servers and the session store, but no instance.
     pub(super) async fn new(store: Store) -> Self {
+        let public = Url::parse(&format!("http://127.0.0.1:{}/", free_port())).unwrap();
+        Self::at(public, store).await
+    }
+
+    /// The same with this `PUBLIC_URL`.
+    pub(super) async fn at(public: Url, store: Store) -> Self {
         // First, because the Rocket of the development servers would install its own logger.
         portico::logging::start(Some("off"));
-        let public_port = free_port();
-        let public = Url::parse(&format!("http://127.0.0.1:{public_port}/")).unwrap();
         let kind = match store {
             Store::CookieAndSqlite | Store::CookieAndPostgres => "cookie",
             Store::DatabaseSqlite | Store::DatabasePostgres => "database",
@@ -67,6 +71,7 @@ impl Cluster {
         common.extend(schema.as_ref().map(|schema| ("DATABASE_URL", schema.url())));
         common.extend(redis.as_ref().map(|redis| ("REDIS_URL", redis.url())));
         let servers = servers_for(&public).await;
+        let public_port = public.port().unwrap();
         let folder = tempfile::tempdir().unwrap();
         Self { servers, public_port, common, folder, _schema: schema, _redis: redis }
     }
@@ -79,6 +84,11 @@ impl Cluster {
     /// Another instance, on its own port.
     pub(super) async fn another(&self) -> Instance {
         self.start(free_port(), &[]).await
+    }
+
+    /// An instance on this port.
+    pub(super) async fn on(&self, port: u16, overrides: Overrides<'_>) -> Instance {
+        self.start(port, overrides).await
     }
 
     /// The standard output of a command.
@@ -139,6 +149,13 @@ impl Instance {
     /// An address on this instance.
     pub(super) fn at(&self, path: &str) -> String {
         self.url.join(path).unwrap().into()
+    }
+
+    /// Sends SIGTERM, and returns the exit code.
+    pub(super) async fn terminate(mut self) -> ExitStatus {
+        let id = self.process.id().unwrap().to_string();
+        assert!(Command::new("kill").arg(id).status().await.unwrap().success());
+        self.process.wait().await.unwrap()
     }
 
     /// Sends SIGKILL, so that the process cannot clean up, and waits until it has ended.
