@@ -1,6 +1,6 @@
 //! Layout at every screen width: overflow, layout shift, target sizes, console messages and requests.
 
-use portico_tests::browser::Browser;
+use portico_tests::browser::{Browser, RIGHT, TAB};
 use url::Url;
 
 use super::{log_in, pages, visitor};
@@ -46,6 +46,48 @@ async fn assert_pages_fit(email: Option<&str>) {
             "{url}"
         );
     }
+}
+
+/// Adds `MORE` tabs, opens the menu if there is one at this width, and returns whether "Log Out" is
+/// within the screen.
+const LOG_OUT_WITH_MORE_TABS: &str = "\
+    for (const list of document.querySelectorAll('header .tabs')) \
+        for (let i = 0; i < MORE; i++) list.append(list.lastElementChild.cloneNode(true)); \
+    const menu = document.querySelector('header details'); menu.open = menu.checkVisibility(); \
+    const shown = [...document.querySelectorAll('header button')].filter(e => e.checkVisibility()); \
+    const r = shown[0]?.getBoundingClientRect(); \
+    return shown.length === 1 && r.left >= 0 && r.right <= innerWidth && r.width > 0";
+
+#[tokio::test]
+#[cfg_attr(not(browser), ignore = "Chromium is missing: apt-get install chromium chromium-driver")]
+async fn more_tabs_do_not_push_log_out_off_the_screen() {
+    let (site, browser) = visitor(Some("user@example.com")).await;
+    for width in [320, 768, 992, 1024, 1280] {
+        browser.look(width, false).await;
+        for more in [1, 6] {
+            browser.goto(site.url.join("/public").unwrap()).await;
+            let script = LOG_OUT_WITH_MORE_TABS.replace("MORE", &more.to_string());
+            assert_eq!(browser.script(&script).await, true, "{more} more tabs at {width}");
+        }
+    }
+}
+
+#[tokio::test]
+#[cfg_attr(not(browser), ignore = "Chromium is missing: apt-get install chromium chromium-driver")]
+async fn code_wider_than_the_screen_scrolls_by_keyboard_and_shows_so() {
+    let (site, browser) = visitor(Some("user@example.com")).await;
+    browser.look(390, false).await;
+    browser.goto(site.url.join("/profile").unwrap()).await;
+    let code = "const e = document.querySelector('pre');";
+    let wider = format!("{code} return e.scrollWidth > e.clientWidth");
+    assert_eq!(browser.script(&wider).await, true);
+    let shadows = format!("{code} return getComputedStyle(e).backgroundAttachment");
+    assert_eq!(browser.script(&shadows).await, "local, local, scroll, scroll");
+    browser.tab_to("Copy").await;
+    browser.press(TAB).await;
+    assert_eq!(browser.script("return document.activeElement.tagName").await, "PRE");
+    browser.press(RIGHT).await;
+    browser.wait_for_script(&format!("{code} return e.scrollLeft > 0")).await;
 }
 
 /// Controls smaller than 24 CSS pixels, except links within a sentence.

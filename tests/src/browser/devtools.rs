@@ -16,6 +16,8 @@ use super::{Browser, TIMEOUT};
 pub const TAB: &str = "\u{E004}";
 /// The key Enter.
 pub const ENTER: &str = "\u{E007}";
+/// The key with an arrow to the right.
+pub const RIGHT: &str = "\u{E014}";
 /// The key Escape.
 pub const ESCAPE: &str = "\u{E00C}";
 

@@ -2,7 +2,7 @@
 
 mod devtools;
 
-pub use devtools::{ENTER, ESCAPE, TAB};
+pub use devtools::{ENTER, ESCAPE, RIGHT, TAB};
 
 use std::{
     io::{Read, Write},
