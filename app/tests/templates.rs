@@ -12,8 +12,17 @@ use rocket_dyn_templates::minijinja::UndefinedBehavior;
 use serde_json::{Value, json};
 
 const HOSTILE: &str = r#"<script>"'&</script>"#;
-const PAGES: [&str; 8] =
-    ["home", "docs", "profile", "sessions", "message", "error", "log_out_confirm", "logged_out"];
+const PAGES: [&str; 9] = [
+    "home",
+    "docs",
+    "developers",
+    "profile",
+    "sessions",
+    "message",
+    "error",
+    "log_out_confirm",
+    "logged_out",
+];
 
 fn templates() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../templates")
@@ -160,13 +169,18 @@ fn each_page_has_one_heading_a_title_and_a_language() {
 fn links_of_home_page_resolve_in_docs() {
     let renderer = Renderer::new();
     let home = renderer.render("home", &layout(false, ""), &json!({}));
-    let docs = renderer.render("docs", &layout(false, ""), &json!({}));
-    let links: Vec<_> = home.split("href=\"&#x2f;docs#").skip(1).collect();
-    assert!(links.len() >= 4, "{home}");
-    for link in links {
-        let (name, _) = link.split_once('"').unwrap();
-        assert!(docs.contains(&format!("id=\"{name}\"")), "{name}");
+    let links: Vec<_> =
+        home.split("href=\"").skip(1).map(|link| link.replace("&#x2f;", "/")).collect();
+    let mut found = 0;
+    for (path, name) in [("/docs#", "docs"), ("/docs/developers#", "developers")] {
+        let page = renderer.render(name, &layout(false, ""), &json!({}));
+        for anchor in links.iter().filter_map(|link| link.strip_prefix(path)) {
+            let (anchor, _) = anchor.split_once('"').unwrap();
+            assert!(page.contains(&format!("id=\"{anchor}\"")), "{path}{anchor}");
+            found += 1;
+        }
     }
+    assert!(found >= 4, "{home}");
 }
 
 #[test]
@@ -249,8 +263,8 @@ fn other_sessions_can_be_ended() {
 fn unknown_email_verification_is_not_shown_as_unverified() {
     let renderer = Renderer::new();
     for (verified, words) in [
-        (json!(true), Some("E-mail verified")),
-        (json!(false), Some("E-mail not verified")),
+        (json!(true), Some("Email verified")),
+        (json!(false), Some("Email not verified")),
         (Value::Null, None),
     ] {
         let mut page = full("profile", "word");
@@ -298,4 +312,62 @@ fn templates_have_no_inline_script_style_or_foreign_origin() {
         }
     }
     assert!(files >= PAGES.len());
+}
+
+/// The text of all files below a folder.
+fn texts(folder: &Path, texts: &mut Vec<(PathBuf, String)>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            self::texts(&path, texts);
+        } else {
+            let text = std::fs::read_to_string(&path).unwrap();
+            texts.push((path, text));
+        }
+    }
+}
+
+/// Visitors log in and out, at an identity provider, with an email address.
+#[test]
+fn pages_use_one_word_for_one_thing() {
+    const OTHER_WORDS: [&str; 17] = [
+        "sign in",
+        "signed in",
+        "signed-in",
+        "signing in",
+        "sign-in",
+        "sign out",
+        "signed out",
+        "logged-out",
+        "e-mail",
+        "a login",
+        "the login",
+        "this login",
+        "last login",
+        "each login",
+        "no login",
+        "front page",
+        "start page",
+    ];
+    let mut sources = Vec::new();
+    texts(&templates(), &mut sources);
+    for part in ["site", "sign_in", "web"] {
+        texts(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src").join(part), &mut sources);
+    }
+    assert!(sources.len() > 40, "{}", sources.len());
+    for (path, text) in sources {
+        let is_text = |line: &&str| {
+            let line = line.trim_start();
+            !line.starts_with("//")
+                && !line.starts_with("{#-")
+                && !line.contains("=> \"logged-out\"")
+        };
+        for line in text.lines().filter(is_text) {
+            // The one exception: what outages promise in these words.
+            let line = line.to_lowercase().replace("still signed in", "");
+            for word in OTHER_WORDS {
+                assert!(!line.contains(word), "{}: {word}: {line}", path.display());
+            }
+        }
+    }
 }

@@ -18,7 +18,7 @@ use portico_tests::{
 async fn main() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/screenshots");
     std::fs::create_dir_all(&folder).unwrap();
-    for width in [320, 768, 1280, 1920] {
+    for width in [320, 390, 768, 1280, 1920] {
         for dark in [false, true] {
             Walk::begin(&folder, width, dark).await.take_all().await;
         }
@@ -55,6 +55,7 @@ impl Walk {
         let browser = &self.browser;
         self.visit("home", "/").await;
         self.visit("docs", "/docs").await;
+        self.visit("developers", "/docs/developers").await;
         self.visit("public", "/public").await;
         self.visit("not-found", "/nowhere").await;
         self.visit("login-failed", "/callback?error=access_denied&state=x").await;

@@ -13,7 +13,7 @@ async fn site(key: &'static str, value: &str) -> Site {
 #[tokio::test]
 async fn refused_user_sees_reason_and_link_to_another_account() {
     for (key, value, reason) in [
-        ("ALLOWED_EMAIL_DOMAINS", "sub.example.com", "e-mail addresses of certain domains"),
+        ("ALLOWED_EMAIL_DOMAINS", "sub.example.com", "email addresses of certain domains"),
         ("REQUIRED_CLAIMS", "groups=staff", "not in the group or role"),
     ] {
         let site = site(key, value).await;

@@ -182,7 +182,7 @@ async fn logout_without_end_session_endpoint_shows_page() {
     let (browser, profile) = site.signed_in(USER).await;
     let page = browser.submit(&profile, "Log Out", &[]).await;
     assert_eq!(page.status, StatusCode::OK);
-    assert!(page.text().contains("You are signed out of this site."), "{}", page.text());
+    assert!(page.text().contains("You are logged out of this site."), "{}", page.text());
     assert_eq!(browser.get("/profile").await.status, StatusCode::SEE_OTHER);
 }
 

@@ -62,7 +62,7 @@ async fn repeated_callback_redirects_logged_in_user_and_fails_for_others() {
 
     let anonymous = site.browser().get(callback.url.as_str()).await;
     assert_eq!(anonymous.status, StatusCode::BAD_REQUEST);
-    assert!(anonymous.text().contains("This login cannot be completed"), "{}", anonymous.text());
+    assert!(anonymous.text().contains("This log-in cannot be completed"), "{}", anonymous.text());
     assert!(anonymous.link("Log in again").is_some());
     assert_eq!(site.servers.request_count("token"), 1);
 }
@@ -80,7 +80,7 @@ async fn malformed_callback_shows_error_page() {
     ] {
         let page = site.browser().get(&format!("/callback{query}")).await;
         assert_eq!(page.status, StatusCode::BAD_REQUEST, "{query}");
-        assert!(page.text().contains("This login cannot be completed"), "{query}");
+        assert!(page.text().contains("This log-in cannot be completed"), "{query}");
     }
     assert_eq!(site.servers.request_count("token"), 0);
 }

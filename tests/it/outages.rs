@@ -58,11 +58,7 @@ async fn serves_public_pages_and_refuses_login_during_provider_outage() {
     assert_eq!(page.link("Try again").unwrap().path(), "/signup");
     for address in ["/login", "/signup"] {
         let page = browser.get(address).await;
-        assert_explains(
-            &page,
-            StatusCode::SERVICE_UNAVAILABLE,
-            "Signing in is not possible just now",
-        );
+        assert_explains(&page, StatusCode::SERVICE_UNAVAILABLE, "Log-in is not possible just now");
         assert!(page.header("retry-after").is_some());
     }
     let json = browser.get_json("/login").await;
@@ -82,7 +78,7 @@ async fn failing_token_endpoint_is_a_502() {
     site.servers.faults().set(Fault::TokenFails);
     let fields = [("Email", USER), ("Password", "portico")];
     let page = browser.submit(&form, "Log In", &fields).await;
-    assert_explains(&page, StatusCode::BAD_GATEWAY, "Signing in failed");
+    assert_explains(&page, StatusCode::BAD_GATEWAY, "Log-in failed");
     assert_eq!(browser.get("/profile").await.status, StatusCode::SEE_OTHER);
 
     site.servers.faults().clear();
@@ -97,7 +93,7 @@ async fn silent_token_endpoint_is_a_504() {
     site.servers.faults().set(Fault::TokenSlow(Duration::from_secs(60)));
     let fields = [("Email", USER), ("Password", "portico")];
     let page = browser.submit(&form, "Log In", &fields).await;
-    assert_explains(&page, StatusCode::GATEWAY_TIMEOUT, "Signing in takes too long");
+    assert_explains(&page, StatusCode::GATEWAY_TIMEOUT, "Log-in takes too long");
 }
 
 #[tokio::test]
@@ -160,7 +156,7 @@ async fn database_outage_prevents_login_and_readiness() {
     postgres.stop().await;
     let browser = site.browser();
     let page = log_in(&browser, "/protected", USER).await;
-    assert_explains(&page, StatusCode::SERVICE_UNAVAILABLE, "Signing in is not possible just now");
+    assert_explains(&page, StatusCode::SERVICE_UNAVAILABLE, "Log-in is not possible just now");
     assert_eq!(browser.get("/profile").await.status, StatusCode::SEE_OTHER);
     let ready = browser.get("/health/ready").await;
     assert_eq!(ready.status, StatusCode::SERVICE_UNAVAILABLE);

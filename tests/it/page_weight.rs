@@ -48,7 +48,14 @@ async fn every_page_is_under_8_kilobytes() {
     let site = Site::start().await;
     let browser = site.browser();
     let mut pages = Vec::new();
-    for path in ["/", "/docs", "/public", "/nowhere", "/callback?error=access_denied&state=x"] {
+    for path in [
+        "/",
+        "/docs",
+        "/docs/developers",
+        "/public",
+        "/nowhere",
+        "/callback?error=access_denied&state=x",
+    ] {
         pages.push((path, size(&browser, path).await));
     }
     log_in(&browser, "/login", "user@example.com").await;

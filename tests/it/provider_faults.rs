@@ -92,10 +92,10 @@ async fn assert_refused(
     assert!(has_session(&browser), "{row}: recovers");
 }
 
-const UNTRUSTED: &str = "This login cannot be trusted";
-const NOT_COMPLETED: &str = "This login cannot be completed";
-const USED: &str = "This login was used or has expired";
-const FAILED: &str = "Signing in failed";
+const UNTRUSTED: &str = "This log-in cannot be trusted";
+const NOT_COMPLETED: &str = "This log-in cannot be completed";
+const USED: &str = "This log-in was used or has expired";
+const FAILED: &str = "Log-in failed";
 
 #[tokio::test]
 async fn refuses_altered_authorization_response() {
@@ -282,7 +282,7 @@ async fn reports_invalid_metadata_and_recovers() {
         site.servers.faults().set(fault);
         let browser = site.browser();
         let page = browser.visit("/login").await;
-        assert_says(&page, 503, "Signing in is not possible just now", row);
+        assert_says(&page, 503, "Log-in is not possible just now", row);
         assert_logged_out(&browser, row).await;
         let counts = requested(&site);
         assert!((1..=3).contains(&counts[0]), "{row}: the failure is cached: {counts:?}");

@@ -53,7 +53,7 @@ async fn lists_sessions_and_ends_selected_one() {
     let laptop = signed_in(&site, FIREFOX, USER).await;
     let phone = signed_in(&site, SAFARI, USER).await;
 
-    let page = laptop.click(&laptop.get("/profile").await, "Where you are signed in").await;
+    let page = laptop.click(&laptop.get("/profile").await, "Where you are logged in").await;
     assert_eq!(page.url.path(), "/sessions");
     assert_eq!(
         page.select(".row h2"),
@@ -82,7 +82,7 @@ async fn ends_other_sessions() {
 
     let page = laptop.get("/sessions").await;
     assert_eq!(page.select("main li").len(), 3);
-    let page = laptop.submit(&page, "Sign out everywhere else", &[]).await;
+    let page = laptop.submit(&page, "Log out everywhere else", &[]).await;
     assert_eq!(page.select("main li").len(), 1);
     for other in &others {
         assert!(!is_signed_in(other).await);
@@ -150,7 +150,7 @@ async fn cookie_sessions_show_current_session_only_and_end_others() {
     assert!(page.text().contains("this page can show only the one that you are using"));
 
     assert!(page.text().contains("can log in again without a password"), "{}", page.text());
-    let page = laptop.submit(&page, "Sign out everywhere else", &[]).await;
+    let page = laptop.submit(&page, "Log out everywhere else", &[]).await;
     assert_eq!(page.select("[role=status]"), ["All your other sessions have ended."]);
     let start = Instant::now();
     while is_signed_in(&phone).await {

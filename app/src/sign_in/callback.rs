@@ -96,13 +96,15 @@ fn explain(FailedLogin { cause: error, next }: FailedLogin, ports: &Ports) -> Fa
     let bad = |title, what, todo| Failure::new(Status::BadRequest, title, what, todo);
     let failure = match &error {
         LoginError::NoAttempt => bad(
-            "This login cannot be completed",
-            "Your browser has no login in progress that matches this response: it was completed or replaced, started in another browser, or cookies are switched off.",
+            "This log-in cannot be completed",
+            "Your browser has no log-in in progress that matches this response: it was completed or replaced, started in another browser, or cookies are switched off.",
             AGAIN,
         ),
-        LoginError::Expired => {
-            bad("This login took too long", "A login must be completed within ten minutes.", AGAIN)
-        }
+        LoginError::Expired => bad(
+            "This log-in took too long",
+            "A log-in must be completed within ten minutes.",
+            AGAIN,
+        ),
         LoginError::Refused(refusal) if refusal.error == "access_denied" => {
             return refused(refusal)
                 .with_action("Log in with another account", another_account(ports, next.as_ref()))
@@ -112,7 +114,7 @@ fn explain(FailedLogin { cause: error, next }: FailedLogin, ports: &Ports) -> Fa
         LoginError::UnverifiedRefusal(_) => {
             return bad(
                 "You were not let in",
-                "The login was cancelled or refused, or it failed at the identity provider.",
+                "The log-in was cancelled or refused, or it failed at the identity provider.",
                 "Log in again, perhaps with another account.",
             )
             .with_action("Log in with another account", another_account(ports, next.as_ref()))
@@ -126,27 +128,27 @@ fn explain(FailedLogin { cause: error, next }: FailedLogin, ports: &Ports) -> Fa
         LoginError::Redeem(
             RedeemError::WrongIssuer(_) | RedeemError::MissingIssuer | RedeemError::WrongNonce,
         ) => bad(
-            "This login cannot be trusted",
-            "The response does not belong to the login that was started in this browser. You have not been signed in.",
+            "This log-in cannot be trusted",
+            "The response does not belong to the log-in that was started in this browser. You have not been logged in.",
             "Log in again. If it happens again, contact the operators of this site and give them the reference.",
         ),
         LoginError::Redeem(RedeemError::CodeRejected(_)) => bad(
-            "This login was used or has expired",
+            "This log-in was used or has expired",
             "The identity provider does not accept the authorization code.",
             AGAIN,
         ),
         LoginError::Redeem(RedeemError::InvalidIdentity(_) | RedeemError::ProviderFault(_)) => {
             Failure::new(
                 Status::BadGateway,
-                "Signing in failed",
-                "The identity provider sent an invalid response. You have not been signed in.",
+                "Log-in failed",
+                "The identity provider sent an invalid response. You have not been logged in.",
                 "Log in again in a moment. If it happens again, contact the operators of this site and give them the reference.",
             )
         }
         LoginError::Redeem(RedeemError::ProviderTimeout(_)) => Failure::new(
             Status::GatewayTimeout,
-            "Signing in takes too long",
-            "The identity provider did not respond in time. You have not been signed in.",
+            "Log-in takes too long",
+            "The identity provider did not respond in time. You have not been logged in.",
             "Log in again in a moment.",
         ),
         LoginError::Save(SaveSessionError::TooLarge { .. }) => Failure::new(
@@ -169,14 +171,12 @@ fn refused(refusal: &ProviderRefusal) -> Failure {
     let (title, what, todo) = match refusal.error.as_str() {
         "access_denied" => (
             "You were not let in",
-            "The login was cancelled, or your account may not use this site.",
+            "The log-in was cancelled, or your account may not use this site.",
             "Log in again, perhaps with another account.",
         ),
-        "login_required" => (
-            "You have to sign in first",
-            "The identity provider needs you to sign in there.",
-            AGAIN,
-        ),
+        "login_required" => {
+            ("You have to log in first", "The identity provider needs you to log in there.", AGAIN)
+        }
         "account_selection_required" => (
             "Choose an account first",
             "You have several accounts at the identity provider, and none was chosen.",
@@ -195,7 +195,7 @@ fn refused(refusal: &ProviderRefusal) -> Failure {
         "server_error" => {
             return Failure::new(
                 Status::BadGateway,
-                "Signing in failed",
+                "Log-in failed",
                 "The identity provider reports an internal error.",
                 "Log in again in a moment.",
             )
@@ -204,15 +204,15 @@ fn refused(refusal: &ProviderRefusal) -> Failure {
         "temporarily_unavailable" => {
             return Failure::new(
                 Status::BadGateway,
-                "Signing in is not possible just now",
+                "Log-in is not possible just now",
                 "The identity provider is overloaded or under maintenance.",
                 "Log in again in a few minutes.",
             )
             .with_detail(refusal.description.clone());
         }
         _ => (
-            "Signing in failed",
-            "The identity provider refused the login.",
+            "Log-in failed",
+            "The identity provider refused the log-in.",
             "Log in again. If it happens again, contact the operators of this site and give them the reference.",
         ),
     };

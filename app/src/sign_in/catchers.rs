@@ -36,7 +36,7 @@ async fn login_required(request: &Request<'_>) -> LoginOrFailure {
         return LoginOrFailure::Fail(Failure::new(
             Status::Unauthorized,
             "Requires authentication",
-            "You are not signed in, or no longer.",
+            "You are not logged in, or no longer.",
             "Log in, then try again.",
         ));
     }
@@ -55,7 +55,7 @@ async fn anything_else(status: Status, request: &Request<'_>) -> Failure {
     if status != Status::ServiceUnavailable {
         Visitor::of(request).await;
     }
-    let home = |failure: Failure| failure.with_action("To the front page", "/");
+    let home = |failure: Failure| failure.with_action("Home page", "/");
     match (status.code, Refused::of(request)) {
         (403, Some(refused)) => home(by_guard(refused)),
         (403, None) => home(Failure::new(
@@ -68,20 +68,20 @@ async fn anything_else(status: Status, request: &Request<'_>) -> Failure {
             status,
             "Page not found",
             "There is no page at this address.",
-            "Check the address, or start at the front page.",
+            "Check the address, or start at the home page.",
         )),
         (413, _) => home(Failure::new(status, "Too much", "That is more than this site takes.", "Send less.")),
         (503, _) => Failure::new(
             status,
             "The site is not available just now",
-            "This site cannot look up who you are at the moment. You have not been signed out.",
+            "This site cannot look up who you are at the moment. You have not been logged out.",
             "Try again in a moment.",
         ),
         (400..=499, _) => home(Failure::new(
             status,
             "That did not work",
             "Your browser sent something that this site does not understand.",
-            "Start again at the front page.",
+            "Start again at the home page.",
         )),
         _ => home(
             Failure::new(

@@ -17,13 +17,13 @@ pub(crate) fn another_account(ports: &Ports, next: Option<&NextPage>) -> String 
 pub(crate) fn entry_refused(title: &'static str, refusal: &EntryRefusal) -> Failure {
     let what = match refusal {
         EntryRefusal::NoEmail => {
-            "Your identity provider does not tell this site your e-mail address."
+            "Your identity provider does not tell this site your email address."
         }
         EntryRefusal::UnverifiedEmail => {
-            "Your e-mail address is not verified at your identity provider."
+            "Your email address is not verified at your identity provider."
         }
         EntryRefusal::EmailDomain => {
-            "This site is for e-mail addresses of certain domains, and yours is not one of them."
+            "This site is for email addresses of certain domains, and yours is not one of them."
         }
         EntryRefusal::Claim(_) => {
             "Your account is not in the group or role that this site requires."

@@ -86,10 +86,10 @@ fn malformed(cause: InvalidParameter) -> Failure {
     Failure::new(
         Status::BadRequest,
         "This link cannot be followed",
-        "It requests a login with invalid parameters.",
+        "It requests a log-in with invalid parameters.",
         "Log in without it, and tell the author of the link.",
     )
-    .with_action("Log in", uri!(login))
+    .with_action("Log In", uri!(login))
     .caused_by(cause)
 }
 
@@ -99,10 +99,10 @@ fn not_ours(next: &NextPage, cause: RedeemError) -> Failure {
         RedeemError::WrongIssuer(_) => Failure::new(
             Status::BadRequest,
             "This link cannot be followed",
-            "It asks you to sign in with a service that this site does not use.",
+            "It asks you to log in at an identity provider that this site does not use.",
             "Log in without it, and tell the author of the link.",
         )
-        .with_action("Log in", uri!(login))
+        .with_action("Log In", uri!(login))
         .caused_by(cause),
         cause => provider_unavailable(log_in_for(Some(next)), cause),
     }
@@ -163,7 +163,7 @@ async fn begin(
 fn provider_unavailable(again: String, cause: impl Display) -> Failure {
     Failure::new(
         Status::ServiceUnavailable,
-        "Signing in is not possible just now",
+        "Log-in is not possible just now",
         "The identity provider cannot be reached.",
         "Try again in a moment. The public pages work as ever.",
     )
@@ -175,8 +175,8 @@ fn provider_unavailable(again: String, cause: impl Display) -> Failure {
 pub(super) fn unavailable(again: String, cause: impl Display) -> Failure {
     Failure::new(
         Status::ServiceUnavailable,
-        "Signing in is not possible just now",
-        "This site cannot remember who you are at the moment. You have not been signed in.",
+        "Log-in is not possible just now",
+        "This site cannot remember who you are at the moment. You have not been logged in.",
         "Try again in a moment.",
     )
     .with_action("Try again", again)

@@ -108,14 +108,14 @@ async fn end<'r>(ports: &Ports, stores: Stores<'r>) -> Result<LogOutPage<'r>, Fa
             Ok(LogOutPage::AtProvider(WithNotice(SeeOther::to(url), Notice::LoggedOut)))
         }
         Ok(LogOutOutcome::LocalOnly) => Ok(here_only(
-            "You are signed out of this site. The service that you signed in with has no way to log out that this site could send you to.",
-            "On a shared computer, close the browser or sign out there as well.",
+            "You are logged out of this site. Your identity provider has no log-out page that this site could send you to.",
+            "On a shared computer, close the browser or log out there as well.",
         )),
         Ok(LogOutOutcome::ProviderUnavailable(cause)) => {
             log::warn!("logged out here only: {cause}");
             Ok(here_only(
-                "You are signed out of this site. The service that you signed in with cannot be reached, so you may still be signed in there.",
-                "On a shared computer, close the browser or sign out there later.",
+                "You are logged out of this site. Your identity provider cannot be reached, so you may still be logged in there.",
+                "On a shared computer, close the browser or log out there later.",
             ))
         }
         Err(cause) => Err(Failure::new(

@@ -88,7 +88,7 @@ async fn read<'r>(
 ) -> Result<Page<'r, MessageView>, Failure> {
     let (heading, intro) = match topic {
         Topic::Public => ("Public", "Everybody can read this message."),
-        Topic::Protected => ("Protected", "Only users who are signed in can read this message."),
+        Topic::Protected => ("Protected", "Only users who are logged in can read this message."),
         Topic::Admin => {
             ("Admin", "Only users with the permission read:admin-messages can read this message.")
         }
@@ -175,9 +175,9 @@ async fn read<'r>(
         }
         Err(cause @ ReadMessageError::Save(_)) => Err(Failure::new(
             Status::ServiceUnavailable,
-            "We cannot see whether you are signed in",
+            "This site cannot see whether you are logged in",
             "The session store cannot be reached.",
-            "Try again in a moment. You have not been signed out.",
+            "Try again in a moment. You have not been logged out.",
         )
         .caused_by(cause)),
     }

@@ -7,10 +7,10 @@ use crate::{
 };
 
 pub(super) fn routes() -> Vec<Route> {
-    routes![home, docs]
+    routes![home, docs, developers]
 }
 
-/// The front page.
+/// The home page.
 #[derive(Debug, Serialize)]
 struct HomeView {}
 
@@ -23,7 +23,7 @@ fn home(visitor: Visitor<'_>) -> Page<'_, HomeView> {
     Page::new(visitor, HomeView {})
 }
 
-/// How the site works.
+/// How the site works, for its visitors.
 #[derive(Debug, Serialize)]
 struct DocsView {}
 
@@ -34,4 +34,17 @@ impl View for DocsView {
 #[get("/docs")]
 fn docs(visitor: Visitor<'_>) -> Page<'_, DocsView> {
     Page::new(visitor, DocsView {})
+}
+
+/// How the site works, for those who build on it.
+#[derive(Debug, Serialize)]
+struct DevelopersView {}
+
+impl View for DevelopersView {
+    const TEMPLATE: &'static str = "developers";
+}
+
+#[get("/docs/developers")]
+fn developers(visitor: Visitor<'_>) -> Page<'_, DevelopersView> {
+    Page::new(visitor, DevelopersView {})
 }

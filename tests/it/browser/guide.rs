@@ -196,7 +196,7 @@ async fn bookmarked_callback_shows_profile_or_error_page() {
     let browser = Browser::start().await;
     let bookmark = "/callback?code=old&state=old";
     goto(&browser, &site, bookmark).await;
-    browser.wait_for_text("This login cannot be completed").await;
+    browser.wait_for_text("This log-in cannot be completed").await;
     browser.click_text("Log in again").await;
     log_in(&browser, "user@example.com").await;
     browser.wait_for_text("Decoded ID token").await;
@@ -239,7 +239,7 @@ async fn logout_link_of_another_site_asks_for_confirmation() {
     browser.goto(other.url()).await;
     browser.click_text("Win").await;
     browser.wait_for_text("Do you want to log out?").await;
-    browser.click_text("Stay signed in").await;
+    browser.click_text("Stay logged in").await;
     browser.click_text("Profile").await;
     browser.wait_for_text("Decoded ID token").await;
 }

@@ -9,8 +9,14 @@ use portico_tests::{browser::Browser, site::Site};
 use url::Url;
 
 /// Paths that a visitor without a session opens.
-const PUBLIC: [&str; 5] =
-    ["/", "/docs", "/public", "/nowhere", "/callback?error=access_denied&state=x"];
+const PUBLIC: [&str; 6] = [
+    "/",
+    "/docs",
+    "/docs/developers",
+    "/public",
+    "/nowhere",
+    "/callback?error=access_denied&state=x",
+];
 /// Paths that a logged-in user opens.
 const LOGGED_IN: [&str; 5] = ["/", "/profile", "/public", "/protected", "/admin"];
 

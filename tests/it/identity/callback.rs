@@ -29,13 +29,13 @@ async fn each_authorization_error_has_its_own_message() {
     let (bad, gateway) = (StatusCode::BAD_REQUEST, StatusCode::BAD_GATEWAY);
     let rows = [
         ("access_denied", bad, "You were not let in"),
-        ("login_required", bad, "You have to sign in first"),
+        ("login_required", bad, "You have to log in first"),
         ("account_selection_required", bad, "Choose an account first"),
         ("interaction_required", bad, "Something is left for you to do"),
         ("consent_required", bad, "Your consent is needed"),
-        ("server_error", gateway, "Signing in failed"),
-        ("temporarily_unavailable", gateway, "Signing in is not possible just now"),
-        ("never_heard_of", bad, "Signing in failed"),
+        ("server_error", gateway, "Log-in failed"),
+        ("temporarily_unavailable", gateway, "Log-in is not possible just now"),
+        ("never_heard_of", bad, "Log-in failed"),
     ];
     let site = Site::start().await;
     for (error, status, title) in rows {
@@ -79,7 +79,7 @@ async fn refuses_error_response_of_another_issuer() {
             [("error", "access_denied"), ("error_description", "untrusted text"), ("iss", issuer)];
         let page = respond(&site, &browser, &parameters).await;
         assert_eq!(page.status, StatusCode::BAD_REQUEST, "{row}");
-        assert!(page.text().contains("This login cannot be trusted"), "{row}: {}", page.text());
+        assert!(page.text().contains("This log-in cannot be trusted"), "{row}: {}", page.text());
         assert!(!page.text().contains("untrusted text"), "{row}");
         assert_logged_out(&browser, row).await;
     }
@@ -107,7 +107,7 @@ async fn error_response_without_announced_issuer_says_only_that_login_was_refuse
 
         // A second callback with the same state is refused: the attempt is used.
         let repeated = browser.get(page.url.as_str()).await;
-        assert_eq!(repeated.heading(), "This login cannot be completed", "{error}");
+        assert_eq!(repeated.heading(), "This log-in cannot be completed", "{error}");
     }
     assert_eq!(site.servers.request_count("token"), 0);
 }

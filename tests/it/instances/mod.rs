@@ -99,7 +99,7 @@ async fn ends_other_sessions_at_every_instance(#[case] store: Store) {
     let (first, second) = (cluster.first(&[]).await, cluster.another().await);
     let (here, elsewhere) = (signed_in(&first).await, signed_in(&second).await);
     let page = here.get(&first.at("/sessions")).await;
-    here.submit(&page, "Sign out everywhere else", &[]).await;
+    here.submit(&page, "Log out everywhere else", &[]).await;
     assert_logged_out_soon(&elsewhere, &first).await;
     assert_logged_out_soon(&elsewhere, &second).await;
     assert_logged_in(&here, &first).await;
