@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use portico_adapters::sessions::{LoginAttemptStores, SessionStores};
 use portico_domain::{
-    model::{EntryRules, Lifetimes, NextPage},
+    model::{AuthorizationParameters, EntryRules, Lifetimes, LinkParameters, NextPage},
     ports::{
         Clock, IdentityProvider, MessageApi, Randomness, RefreshError, ReplayGuard,
         SessionRegistry, UserRepository,
@@ -123,9 +123,18 @@ pub struct About {
     pub trusted_proxies: TrustedProxies,
     /// The site's own origin, as browsers know it.
     pub origin: String,
+    /// The parameters that a link to `/login` may set.
+    pub link_parameters: LinkParameters,
+    /// Further parameters of the authorization request at sign-up.
+    pub sign_up_parameters: AuthorizationParameters,
 }
 
 impl About {
+    /// Whether pages show a button to sign up: not where it would lead to the provider's log-in page.
+    pub(crate) fn shows_sign_up(&self, ports: &Ports) -> bool {
+        !self.sign_up_parameters.is_empty() || ports.identity.offers_sign_up()
+    }
+
     /// The page of this site at an absolute address. `None` for any other address.
     pub(crate) fn own_page(&self, address: &str) -> Option<NextPage> {
         let url = Url::parse(address).ok()?;

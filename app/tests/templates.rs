@@ -58,7 +58,7 @@ impl Renderer {
 
 fn layout(signed_in: bool, word: &str) -> Value {
     json!({
-        "path": "/other", "theme": null, "signed_in": signed_in, "unknown": false, "name": word, "development": true,
+        "path": "/other", "theme": null, "signed_in": signed_in, "unknown": false, "sign_up": !signed_in, "name": word, "development": true,
         "notice": word,
         "css": "/static/a.css", "js": "/static/a.js", "icon": "/static/a.svg", "reference": word,
     })
@@ -192,6 +192,16 @@ fn visitor_can_sign_up_and_log_in() {
     for absent in ["Log Out", ">Protected</a>", ">Admin</a>"] {
         assert!(!html.contains(absent), "{absent}");
     }
+}
+
+#[test]
+fn shows_no_sign_up_button_where_provider_has_no_sign_up_page() {
+    let mut layout = layout(false, "");
+    layout["sign_up"] = json!(false);
+    let html = Renderer::new().render("home", &layout, &json!({}));
+    assert!(!html.contains("Sign Up") && !html.contains("/signup"), "{html}");
+    // In both navigations and in the hero.
+    assert_eq!(html.matches(r#"href="/login">Log In</a>"#).count(), 3);
 }
 
 #[test]

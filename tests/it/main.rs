@@ -35,4 +35,5 @@ mod refresh;
 mod repository;
 mod sessions;
 mod sessions_page;
+mod sign_up;
 mod users;

@@ -192,6 +192,8 @@ impl Assembly {
             provider_origin: origin(&self.issuer).unwrap_or_default(),
             origin: origin(&self.settings.address_of("/")).unwrap_or_default(),
             trusted_proxies: self.settings.trusted_proxies.clone(),
+            link_parameters: self.settings.client.link_parameters.clone(),
+            sign_up_parameters: self.settings.client.sign_up_parameters.clone(),
         };
         router::build(rocket, self.templates(), self.ports.clone(), about)
     }

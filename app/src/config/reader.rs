@@ -7,7 +7,7 @@ use figment::{Figment, value::Value};
 use super::{entry::MAPPING, files, sources::Text, unknown};
 
 /// Every key but Rocket's own, as the environment spells it.
-pub const KEYS: [&str; 36] = [
+pub const KEYS: [&str; 38] = [
     "AUTH0_DOMAIN",
     "AUTH0_CLIENT_ID",
     "AUTH0_CLIENT_SECRET",
@@ -23,6 +23,8 @@ pub const KEYS: [&str; 36] = [
     "OIDC_CLIENT_AUTH_METHOD",
     "OIDC_AUDIENCE",
     "OIDC_SCOPES",
+    "OIDC_SIGN_UP_PARAMETERS",
+    "OIDC_LOGIN_PARAMETERS",
     "OIDC_RESPONSE_MODE",
     "OIDC_PAR",
     "OIDC_USERINFO",

@@ -2,6 +2,8 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 
 use portico_adapters::identity::oidc::{ClientAuthMethod, Registration, UserinfoPolicy};
 
+use portico_domain::model::LinkParameters;
+
 use super::*;
 
 mod sources;
@@ -253,6 +255,45 @@ fn reads_userinfo_policy() {
         assert_eq!(policy(&[("OIDC_USERINFO", text)]), expected);
     }
     assert_eq!(keys(&[("OIDC_USERINFO", "yes")]), ["OIDC_USERINFO"]);
+}
+
+#[test]
+fn reads_further_parameters_of_authorization_request() {
+    let client =
+        |pairs: &[(&str, &str)]| Settings::from_pairs(pairs.iter().copied()).unwrap().client;
+    let none = client(&[]);
+    assert!(none.sign_up_parameters.is_empty());
+    assert_eq!(none.link_parameters, LinkParameters::default());
+    let client = client(&[
+        ("OIDC_SIGN_UP_PARAMETERS", "prompt=registration&theme=a+b%26"),
+        ("OIDC_LOGIN_PARAMETERS", "kc_idp_hint, domain_hint hd,"),
+    ]);
+    let sent = [("prompt", "registration"), ("theme", "a b&")];
+    assert!(client.sign_up_parameters.iter().eq(sent));
+    let names = LinkParameters::with(["kc_idp_hint", "domain_hint", "hd"]);
+    assert_eq!(client.link_parameters, names.unwrap());
+}
+
+#[test]
+fn settings_name_no_parameter_of_the_protocol() {
+    for (key, value) in [
+        ("OIDC_SIGN_UP_PARAMETERS", "prompt=create&redirect_uri=https://attacker.example"),
+        ("OIDC_LOGIN_PARAMETERS", "hd Redirect_Uri"),
+    ] {
+        let problems = problems(&[(key, value)]);
+        let [problem] = &problems[..] else { panic!("{problems:?}") };
+        assert_eq!(problem.key, key);
+        assert!(problem.expected.ends_with("do not use: not redirect_uri"), "{problem}");
+    }
+    for (key, value) in [
+        ("OIDC_SIGN_UP_PARAMETERS", "hunter2"),
+        ("OIDC_SIGN_UP_PARAMETERS", "hunter2=1&hunter2=2"),
+        ("OIDC_LOGIN_PARAMETERS", "hunter2=1"),
+    ] {
+        let problems = problems(&[(key, value)]);
+        let [problem] = &problems[..] else { panic!("{problems:?}") };
+        assert!(problem.key == key && !problem.to_string().contains("hunter2"), "{problem}");
+    }
 }
 
 #[test]

@@ -84,6 +84,8 @@ mod tests {
             ("ROCKET_WORKER", "ROCKET_WORKERS"),
             ("OIDC_CLIENT_SECRETFILE", "OIDC_CLIENT_SECRET_FILE"),
             ("PUBLC_URL", "PUBLIC_URL"),
+            ("OIDC_SIGNUP_PARAMETERS", "OIDC_SIGN_UP_PARAMETERS"),
+            ("OIDC_LOGIN_PARAMETER", "OIDC_LOGIN_PARAMETERS"),
         ] {
             let expected = format!("{name} (from here) is no setting: did you mean {meant}?");
             assert_eq!(warnings([name].into_iter(), "here"), [expected]);

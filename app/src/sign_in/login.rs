@@ -1,7 +1,7 @@
 use std::{collections::HashMap, fmt::Display};
 
 use portico_domain::{
-    model::{AuthorizationParameters, InvalidParameter, NextPage, Screen},
+    model::{InvalidParameter, NextPage, Screen},
     ports::RedeemError,
     use_cases::{BeginLoginError, BeginLoginOutcome, LoginRequest},
 };
@@ -25,7 +25,7 @@ pub(super) fn routes() -> Vec<Route> {
 }
 
 /// Besides `next` it accepts the parameters that may be passed on to the provider
-/// ([`AuthorizationParameters`]), and those of a log-in that a third party initiates (OpenID Connect
+/// ([`portico_domain::model::LinkParameters`]), and those of a log-in that a third party initiates (OpenID Connect
 /// Core, section 4).
 #[get("/login")]
 async fn login(
@@ -39,7 +39,7 @@ async fn login(
     let pairs: Vec<_> = form_urlencoded::parse(query.as_bytes()).collect();
     let given = |name| pairs.iter().find(|(key, _)| key == name).map(|(_, value)| &**value);
     let parameters =
-        AuthorizationParameters::parse(pairs.iter().map(|(key, value)| (&**key, &**value)));
+        about.link_parameters.read(pairs.iter().map(|(key, value)| (&**key, &**value)));
     let parameters = parameters.map_err(malformed)?;
     let next = match (given("iss"), given("next")) {
         (None, next) => NextPage::parse_or_profile(next),
@@ -124,11 +124,12 @@ async fn signup(
     _intended: NotPrefetched,
     stores: Stores<'_>,
     ports: &State<Ports>,
+    about: &State<About>,
 ) -> Result<SeeOther, Failure> {
     let request = LoginRequest {
         screen: Screen::SignUp,
         next: NextPage::profile(),
-        parameters: AuthorizationParameters::default(),
+        parameters: about.sign_up_parameters.clone(),
         renew: false,
     };
     begin(ports, stores, request).await

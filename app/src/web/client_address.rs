@@ -105,6 +105,8 @@ fn network(text: &str) -> Option<IpNet> {
 
 #[cfg(test)]
 mod tests {
+    use portico_domain::model::{AuthorizationParameters, LinkParameters};
+
     use super::*;
 
     fn ip(text: &str) -> ClientAddress {
@@ -136,6 +138,8 @@ mod tests {
             provider_origin: String::new(),
             trusted_proxies: TrustedProxies::parse("10.0.0.0/8").unwrap(),
             origin: String::new(),
+            link_parameters: LinkParameters::default(),
+            sign_up_parameters: AuthorizationParameters::default(),
         };
         let rocket = rocket::custom(rocket::Config::default()).manage(about);
         let client = rocket::local::blocking::Client::untracked(rocket).unwrap();

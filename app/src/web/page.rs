@@ -6,7 +6,7 @@ use rocket::{
 use serde::Serialize;
 
 use super::{Notice, assets::Assets, templates::Templates, theme::Theme};
-use crate::{About, sign_in::guards::Visitor};
+use crate::{About, Ports, sign_in::guards::Visitor};
 
 /// Larger than any page: Rocket's default of 4,096 bytes would cost two writes for most of them.
 const CHUNK: usize = 64 * 1024;
@@ -47,6 +47,8 @@ struct Layout<'a> {
     signed_in: bool,
     /// Whether it is not known who the visitor is.
     unknown: bool,
+    /// Whether to offer visitors without a session to sign up.
+    sign_up: bool,
     name: Option<&'a str>,
     notice: Option<&'static str>,
     development: bool,
@@ -64,7 +66,9 @@ struct Context<'a, V> {
 impl<'r, V: View> Responder<'r, 'static> for Page<'r, V> {
     fn respond_to(self, request: &'r Request<'_>) -> response::Result<'static> {
         let state = request.rocket();
-        let (Some(about), Some(assets)) = (state.state::<About>(), state.state::<Assets>()) else {
+        let (Some(about), Some(assets), Some(ports)) =
+            (state.state::<About>(), state.state::<Assets>(), Ports::of(request))
+        else {
             return Err(Status::InternalServerError);
         };
         let session = self.visitor.session;
@@ -76,6 +80,7 @@ impl<'r, V: View> Responder<'r, 'static> for Page<'r, V> {
             theme: Theme::of(request.cookies()),
             signed_in: session.is_some(),
             unknown,
+            sign_up: session.is_none() && !unknown && about.shows_sign_up(ports),
             name: name.as_deref(),
             notice: notice.and_then(|notice| notice.text(session.is_some() || unknown)),
             development: about.development,

@@ -15,7 +15,7 @@ mod secret;
 mod session;
 mod user;
 
-pub use authorization_parameters::{AuthorizationParameters, InvalidParameter};
+pub use authorization_parameters::{AuthorizationParameters, InvalidParameter, LinkParameters};
 pub use claim_path::ClaimPath;
 pub use claims::{Claims, Profile};
 pub use entry_rules::{EmailDomain, EntryRefusal, EntryRules, RequiredClaim};

@@ -82,6 +82,12 @@ pub trait IdentityProvider: Send + Sync {
         "select_account"
     }
 
+    /// Whether [`Screen::SignUp`] leads to another page than [`Screen::LogIn`]. Also true while the
+    /// metadata that tell it are not known: does not wait for the provider.
+    fn offers_sign_up(&self) -> bool {
+        true
+    }
+
     /// Reads the provider's metadata and keys anew, to check that it answers.
     ///
     /// # Errors

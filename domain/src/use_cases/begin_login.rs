@@ -79,7 +79,7 @@ impl BeginLogin<'_> {
             if is_loop {
                 return Err(BeginLoginError::Loop);
             }
-        } else if !renew && !parameters.require_login() {
+        } else if !renew && (screen == Screen::SignUp || !parameters.require_login()) {
             return Ok(BeginLoginOutcome::AlreadyLoggedIn(next));
         }
         let attempt = LoginAttempt {

@@ -109,6 +109,7 @@ async fn sends_visitor_to_provider_and_remembers_attempt(#[case] screen: Screen)
 #[case::plain_link(request())]
 #[case::silent_check(request_with("prompt", "none"))]
 #[case::hint(request_with("login_hint", "jo"))]
+#[case::sign_up(LoginRequest { screen: Screen::SignUp, ..request_with("prompt", "registration") })]
 #[tokio::test]
 async fn leads_logged_in_visitor_straight_to_page(#[case] request: LoginRequest) {
     let (identity, attempts) = (MockIdentityProvider::new(), MockLoginAttempts::new());

@@ -59,8 +59,10 @@ fn request(
     }
     query.extend_pairs(attempt.requested.iter());
     if screen == Screen::SignUp {
-        query.append_pair("screen_hint", "signup");
-        // No parameter may be repeated (RFC 6749, section 3.1).
+        // No parameter may be repeated (RFC 6749, section 3.1): those of the settings replace these.
+        if attempt.requested.get("screen_hint").is_none() {
+            query.append_pair("screen_hint", "signup");
+        }
         if metadata.supports_prompt_create && attempt.requested.get("prompt").is_none() {
             query.append_pair("prompt", "create");
         }

@@ -204,6 +204,18 @@ impl IdentityProvider for OidcProvider {
         }
     }
 
+    fn offers_sign_up(&self) -> bool {
+        match (self.settings.registration.vendor, self.discovery.cached()) {
+            // `screen_hint` is Auth0's.
+            (Vendor::Auth0, _) => true,
+            (Vendor::Any, Some(documents)) => documents.metadata.supports_prompt_create,
+            (Vendor::Any, None) => {
+                self.discovery.fetch_first_in_background();
+                true
+            }
+        }
+    }
+
     async fn check(&self) -> Result<(), ProviderUnavailable> {
         self.discovery.refresh().await?;
         Ok(())

@@ -5,7 +5,10 @@ mod metadata;
 
 use std::{
     collections::HashSet,
-    sync::{Arc, PoisonError, RwLock},
+    sync::{
+        Arc, PoisonError, RwLock,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -63,6 +66,8 @@ pub(super) struct Discovery {
     /// Locked while fetching, so that simultaneous callers wait for one answer.
     fetch_state: Mutex<FetchState>,
     waiting: Semaphore,
+    /// Whether [`Discovery::fetch_first_in_background`] was called.
+    first_fetch_started: AtomicBool,
     /// What was logged, so that it is logged once.
     warned: std::sync::Mutex<HashSet<String>>,
 }
@@ -82,7 +87,8 @@ impl Discovery {
     ) -> Self {
         let (cache, fetch_state) = (RwLock::default(), Mutex::default());
         let (waiting, warned) = (Semaphore::new(MAX_WAITING), std::sync::Mutex::default());
-        Self { settings, http, clock, cache, fetch_state, waiting, warned }
+        let first_fetch_started = AtomicBool::new(false);
+        Self { settings, http, clock, cache, fetch_state, waiting, first_fetch_started, warned }
     }
 
     /// The cached documents, of any age; `None` before the first success.
@@ -154,6 +160,14 @@ impl Discovery {
         if self.is_within(MIN_KEY_FETCH_INTERVAL, fetched_at) {
             let left = MIN_KEY_FETCH_INTERVAL - (self.clock.now() - fetched_at);
             tokio::time::sleep(left.to_std().unwrap_or_default()).await;
+        }
+    }
+
+    /// Fetches the documents without waiting for them; once, so that the pages that are shown while the
+    /// provider is down cost no request each.
+    pub(super) fn fetch_first_in_background(self: &Arc<Self>) {
+        if !self.first_fetch_started.swap(true, Ordering::Relaxed) {
+            self.refresh_in_background();
         }
     }
 
