@@ -5,7 +5,7 @@ use crate::{AssembleError, assemble, config::Settings, open_database};
 
 /// Tries the settings, the database, the session store, the provider and the API for real.
 pub(super) async fn run(settings: Settings) -> Result<ExitCode, Failed> {
-    output::print_status("settings   ok    all of them can be read");
+    output::print("settings   ok    all of them can be read")?;
     let database = open_database(&settings)?;
     // As `serve` would begin on a fresh clone. In production a check changes nothing.
     if settings.debug_profile && settings.auto_migrate {
@@ -15,18 +15,18 @@ pub(super) async fn run(settings: Settings) -> Result<ExitCode, Failed> {
     let ports = &assembly.ports;
     let mut all_well = true;
     let mut line = |what: &str, of: &str, result: Result<(), String>| match result {
-        Ok(()) => output::print_status(format_args!("{what:10} ok    {of}")),
+        Ok(()) => output::print(format_args!("{what:10} ok    {of}")),
         Err(cause) => {
             all_well = false;
-            output::print_status(format_args!("{what:10} FAIL  {of}: {cause}"));
+            output::print(format_args!("{what:10} FAIL  {of}: {cause}"))
         }
     };
-    line("database", assembly.database_kind(), text(ports.users.check().await));
-    line("sessions", assembly.session_store_kind(), text(ports.registry.check().await));
-    line("provider", &assembly.issuer, text(ports.identity.check().await));
+    line("database", assembly.database_kind(), text(ports.users.check().await))?;
+    line("sessions", assembly.session_store_kind(), text(ports.registry.check().await))?;
+    line("provider", &assembly.issuer, text(ports.identity.check().await))?;
     match &assembly.api_url {
-        Some(url) => line("API", url, text(ports.messages.check().await)),
-        None => line("API", "answered locally (API_SERVER_URL is not set)", Ok(())),
+        Some(url) => line("API", url, text(ports.messages.check().await))?,
+        None => line("API", "answered locally (API_SERVER_URL is not set)", Ok(()))?,
     }
     Ok(if all_well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

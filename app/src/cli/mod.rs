@@ -6,7 +6,7 @@ mod serve;
 mod users;
 
 use std::{
-    io,
+    io::{self, Write},
     path::{Path, PathBuf},
     process::ExitCode,
 };
@@ -50,7 +50,10 @@ type Failed = Box<dyn std::error::Error + Send + Sync>;
 
 /// Runs the command of the process's arguments.
 pub fn run() -> ExitCode {
-    let Arguments { config, command } = Arguments::parse();
+    let Arguments { config, command } = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return answer(&error),
+    };
     let config = config.as_deref();
     let done = match command.unwrap_or(Command::Serve) {
         Command::Secret => secret(),
@@ -61,16 +64,25 @@ pub fn run() -> ExitCode {
             with_settings(config, |settings| users::run(command, settings))
         }
     };
-    match done {
-        Ok(code) => code,
-        Err(error) => {
-            // The reader has closed the pipe, as in `portico users list | head -1`: no error for the operator.
-            if !is_closed_pipe(&*error) {
-                output::print_error(error);
-            }
-            ExitCode::FAILURE
-        }
+    done.unwrap_or_else(|error| fail(&*error))
+}
+
+/// Prints help or the version, or what is wrong with the arguments.
+fn answer(error: &clap::Error) -> ExitCode {
+    match error.print().and_then(|()| io::stdout().flush()) {
+        // An invalid argument has a code of its own, and standard error.
+        _ if error.use_stderr() => ExitCode::from(2),
+        Ok(()) => ExitCode::SUCCESS,
+        Err(cause) => fail(&cause),
     }
+}
+
+fn fail(error: &(dyn std::error::Error + 'static)) -> ExitCode {
+    // The reader has closed the pipe, as in `portico users list | head -1`: no error for the operator.
+    if !is_closed_pipe(error) {
+        output::print_error(error);
+    }
+    ExitCode::FAILURE
 }
 
 fn is_closed_pipe(error: &(dyn std::error::Error + 'static)) -> bool {
@@ -101,6 +113,7 @@ where
 }
 
 fn secret() -> Result<ExitCode, Failed> {
+    output::require_open()?;
     output::print(secret_key::fresh(&SystemRandomness)?.expose())?;
     Ok(ExitCode::SUCCESS)
 }

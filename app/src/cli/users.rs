@@ -55,6 +55,9 @@ impl Identity {
 }
 
 pub(super) async fn run(command: UsersCommand, settings: Settings) -> Result<ExitCode, Failed> {
+    if !matches!(command, UsersCommand::Delete(_)) {
+        output::require_open()?;
+    }
     let database = open_database(&settings)?;
     let users = open_users(&database);
     let found = match command {
