@@ -44,7 +44,7 @@ async fn sign_up_logout_and_login_work() {
     browser.wait_for_text("Log In").await;
     assert_eq!(browser.url().await.path(), "/");
     // The back button shows no page of the earlier session.
-    browser.client().back().await.unwrap();
+    browser.back().await;
     browser.wait_for_text("Password").await;
     assert_ne!(browser.url().await.path(), "/admin");
 
@@ -63,7 +63,7 @@ async fn guide_works_by_keyboard_alone() {
     goto(&browser, &site, "/public").await;
     browser.tab_to("Skip to content").await;
     browser.press(ENTER).await;
-    assert_eq!(browser.script("return document.activeElement.id").await, "main");
+    browser.wait_for_script("return document.activeElement.id === 'main'").await;
     browser.tab_to("Log In").await;
     browser.press(ENTER).await;
     browser.wait_for_text("Password").await;
@@ -78,12 +78,12 @@ async fn guide_works_by_keyboard_alone() {
     browser.wait_for_text("This is a protected message.").await;
     browser.tab_to("Dark").await;
     browser.press(ENTER).await;
-    assert_eq!(browser.script("return document.documentElement.dataset.theme").await, "dark");
+    browser.wait_for_script("return document.documentElement.dataset.theme === 'dark'").await;
     browser.tab_to("Log Out").await;
     browser.press(ENTER).await;
     browser.wait_for_text("Sign Up").await;
     assert_eq!(browser.url().await.path(), "/");
-    assert_eq!(browser.script("return document.documentElement.dataset.theme").await, "dark");
+    browser.wait_for_script("return document.documentElement.dataset.theme === 'dark'").await;
     assert_empty_console(&browser).await;
 }
 
@@ -116,9 +116,9 @@ async fn guide_works_without_script() {
     browser.wait_for_text(" UTC").await;
     browser.wait_for_text("\"email_verified\": true").await;
     browser.click_text("Dark").await;
+    browser.wait_for_script("return document.documentElement.dataset.theme === 'dark'").await;
     browser.wait_for_text("Decoded ID token").await;
     assert_eq!(browser.url().await.path(), "/profile");
-    assert_eq!(browser.script("return document.documentElement.dataset.theme").await, "dark");
     browser.click_text("Menu").await;
     browser.click_text("Log Out").await;
     browser.wait_for_text("Sign Up").await;
@@ -164,14 +164,13 @@ async fn two_tabs_log_in_and_return_to_their_pages() {
     let browser = Browser::start().await;
     goto(&browser, &site, "/protected").await;
     browser.wait_for_text("Password").await;
-    let first = browser.client().window().await.unwrap();
-    let second = browser.client().new_window(true).await.unwrap().handle;
-    browser.client().switch_to_window(second).await.unwrap();
+    let first = browser.tab().await;
+    browser.open_tab().await;
     goto(&browser, &site, "/public").await;
     browser.click_text("Log In").await;
     log_in(&browser, "user@example.com").await;
     browser.wait_for_text("Decoded ID token").await;
-    browser.client().switch_to_window(first).await.unwrap();
+    browser.switch_to(&first).await;
     log_in(&browser, "user@example.com").await;
     browser.wait_for_text("This is a protected message.").await;
     assert_empty_console(&browser).await;
@@ -254,7 +253,7 @@ async fn back_button_shows_page_as_logged_in() {
     log_in(&browser, "user@example.com").await;
     browser.wait_for_text("Decoded ID token").await;
     while browser.url().await.path() != "/public" {
-        browser.client().back().await.unwrap();
+        browser.back().await;
     }
     browser.wait_for_text("Log Out").await;
     assert_eq!(browser.url().await.path(), "/public");

@@ -1,16 +1,12 @@
 //! What WebDriver has no commands for: screen sizes, logs, requests, layout shift, accessibility.
 
-use std::{
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::path::{Path, PathBuf};
 
 use fantoccini::wd::WebDriverCompatibleCommand;
 use serde_json::{Value, json};
-use tokio::time::{Instant, sleep};
 use url::Url;
 
-use super::{Browser, TIMEOUT};
+use super::{Browser, retry::unless_navigated};
 
 /// The key Tab, as WebDriver writes it (section 17.4.2).
 pub const TAB: &str = "\u{E004}";
@@ -47,7 +43,8 @@ impl Browser {
     /// Presses a key where the focus is.
     pub async fn press(&self, key: &str) {
         self.retry("press a key", async || {
-            self.client.active_element().await?.send_keys(key).await
+            let element = self.client.active_element().await?;
+            unless_navigated(element.send_keys(key).await)
         })
         .await;
     }
@@ -81,11 +78,11 @@ impl Browser {
 
     /// Waits until a script in the page returns true.
     pub async fn wait_for_script(&self, script: &str) {
-        let end = Instant::now() + TIMEOUT;
-        while self.script(script).await != true {
-            assert!(Instant::now() < end, "{script} at {}: never", self.url().await);
-            sleep(Duration::from_millis(50)).await;
-        }
+        self.until(&format!("see true from {script:?}"), async || {
+            let returned = self.client.execute(script, Vec::new()).await?;
+            Ok((returned == true).then_some(()))
+        })
+        .await;
     }
 
     /// Makes requests to matching addresses fail; `*` matches anything.
@@ -119,11 +116,16 @@ impl Browser {
     /// the elements.
     pub async fn violations(&self) -> Vec<String> {
         let axe = std::fs::read_to_string(axe()).expect("axe-core, as the ignored test says");
-        self.script(&axe).await;
         let script = "const done = arguments[0]; \
             axe.run({ resultTypes: ['violations'] }).then(r => done(r.violations.map(v => \
               v.id + ': ' + v.nodes.map(n => n.html).join(' '))), e => done([String(e)]));";
-        let found = self.async_script(script).await;
+        // Together: a page that replaced the first one has no axe-core.
+        let found = self
+            .retry("run axe-core", async || {
+                self.client.execute(&axe, Vec::new()).await?;
+                self.client.execute_async(script, Vec::new()).await
+            })
+            .await;
         let lines = found.as_array().into_iter().flatten();
         lines.filter_map(Value::as_str).map(str::to_owned).collect()
     }
@@ -136,16 +138,21 @@ impl Browser {
 
     async fn devtools(&self, command: &str, parameters: Value) {
         let body = json!({ "cmd": command, "params": parameters });
-        let command = DriverCommand { path: "goog/cdp/execute", body };
-        self.client.issue_cmd(command).await.expect("the DevTools command");
+        self.command("goog/cdp/execute", body).await;
     }
 
     /// The new entries of a log of the driver.
     pub(super) async fn log(&self, kind: &str) -> Vec<String> {
-        let command = DriverCommand { path: "se/log", body: json!({ "type": kind }) };
-        let entries = self.client.issue_cmd(command).await.expect("a log");
+        let entries = self.command("se/log", json!({ "type": kind })).await;
         let message = |entry: &Value| entry["message"].as_str().map(str::to_owned);
         entries.as_array().into_iter().flatten().filter_map(message).collect()
+    }
+
+    async fn command(&self, path: &'static str, body: Value) -> Value {
+        self.retry(path, async || {
+            self.client.issue_cmd(DriverCommand { path, body: body.clone() }).await
+        })
+        .await
     }
 }
 

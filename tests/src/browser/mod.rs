@@ -1,6 +1,7 @@
 //! Headless Chromium, driven through chromedriver.
 
 mod devtools;
+mod retry;
 
 pub use devtools::{ENTER, ESCAPE, RIGHT, TAB};
 
@@ -17,7 +18,7 @@ use fantoccini::{
     actions::{InputSource, MOUSE_BUTTON_LEFT, MouseActions, PointerAction},
     elements::Element,
     error::CmdError,
-    wd::Capabilities,
+    wd::{Capabilities, WindowHandle},
 };
 use hyper_util::client::legacy::connect::HttpConnector;
 use serde_json::{Value, json};
@@ -25,17 +26,15 @@ use tempfile::TempDir;
 use tokio::{
     io::{AsyncBufReadExt, BufReader, Lines},
     process::{Child, ChildStdout, Command},
-    time::{Instant, sleep, timeout},
+    time::timeout,
 };
 use url::Url;
 
+use self::retry::unless_navigated;
 use crate::tools;
 
 /// Time limit for an expected change. Other tests may keep the machine busy.
 const TIMEOUT: Duration = Duration::from_secs(40);
-
-/// Interval between two checks.
-const POLL_PERIOD: Duration = Duration::from_millis(50);
 
 /// Without a sandbox, which containers do not offer and our own pages do not need; without anything
 /// that connects to other hosts or depends on the machine.
@@ -57,8 +56,8 @@ const FLAGS: [&str; 13] = [
 
 /// A browser with a profile of its own, which is deleted when this is dropped.
 ///
-/// Every step waits for what it needs, and panics with the text of the page when that does not
-/// appear.
+/// Every step waits for what it needs, also while the page changes, and panics with the text of the page
+/// when that does not appear in time.
 #[derive(Debug)]
 pub struct Browser {
     client: Client,
@@ -128,16 +127,32 @@ impl Browser {
         Self { client, session, port, driver, _output: output, _folder: folder }
     }
 
-    /// The WebDriver client, for what the methods here leave out.
-    #[must_use]
-    pub fn client(&self) -> &Client {
-        &self.client
-    }
-
     /// Opens an address and waits until it is loaded.
     pub async fn goto(&self, url: impl AsRef<str>) {
         let url = url.as_ref();
-        self.client.goto(url).await.unwrap_or_else(|error| panic!("{url} does not open: {error}"));
+        self.retry(&format!("open {url}"), async || self.client.goto(url).await).await;
+    }
+
+    /// Goes back in the history, as the browser's button does.
+    pub async fn back(&self) {
+        self.retry("go back", async || unless_navigated(self.client.back().await)).await;
+    }
+
+    /// The tab that the other methods use.
+    pub async fn tab(&self) -> WindowHandle {
+        self.retry("name the tab", async || self.client.window().await).await
+    }
+
+    /// Opens an empty tab, and uses it from now on.
+    pub async fn open_tab(&self) {
+        let tab = self.retry("open a tab", async || self.client.new_window(true).await).await;
+        self.switch_to(&tab.handle).await;
+    }
+
+    /// Uses another tab from now on.
+    pub async fn switch_to(&self, tab: &WindowHandle) {
+        self.retry("switch the tab", async || self.client.switch_to_window(tab.clone()).await)
+            .await;
     }
 
     /// Presses the first visible link or button with exactly this text.
@@ -148,12 +163,9 @@ impl Browser {
              [normalize-space(.)={text} or @aria-label={text}] \
              | //input[@type='submit' and @value={text}]"
         );
-        self.retry(&format!("press {text}"), async || {
-            match self.visible(&path).await.click().await {
-                // The press was what made the page change.
-                Err(error) if is_navigation(&error) => Ok(()),
-                result => result,
-            }
+        self.until(&format!("press {text}"), async || {
+            let Some(element) = self.first_displayed(&path).await? else { return Ok(None) };
+            unless_navigated(element.click().await).map(Some)
         })
         .await;
     }
@@ -162,41 +174,38 @@ impl Browser {
     pub async fn double_click_text(&self, text: &str) {
         let text = quoted(text);
         let path = format!("//*[self::a or self::button][normalize-space(.)={text}]");
-        let element = self.visible(&path).await;
-        let (duration, x, y, button) = (None, 0.0, 0.0, MOUSE_BUTTON_LEFT);
-        let to = PointerAction::MoveToElement { element, duration, x, y };
-        let mut mouse = MouseActions::new("mouse".into()).then(to);
-        for _ in 0..2 {
-            mouse = mouse.then(PointerAction::Down { button }).then(PointerAction::Up { button });
-        }
-        self.client.perform_actions(mouse).await.expect("the mouse clicks twice");
+        let button = MOUSE_BUTTON_LEFT;
+        self.until(&format!("press {text} twice"), async || {
+            let Some(element) = self.first_displayed(&path).await? else { return Ok(None) };
+            let (duration, x, y) = (None, 0.0, 0.0);
+            let to = PointerAction::MoveToElement { element, duration, x, y };
+            let mut mouse = MouseActions::new("mouse".into()).then(to);
+            for _ in 0..2 {
+                mouse =
+                    mouse.then(PointerAction::Down { button }).then(PointerAction::Up { button });
+            }
+            unless_navigated(self.client.perform_actions(mouse).await).map(Some)
+        })
+        .await;
     }
 
     /// Waits until one of the two texts is visible, and says which.
     pub async fn wait_for_either<'a>(&self, one: &'a str, other: &'a str) -> &'a str {
-        let end = Instant::now() + TIMEOUT;
-        loop {
-            let text = self.text().await;
-            if let Some(found) = [one, other].into_iter().find(|wanted| text.contains(wanted)) {
-                return found;
-            }
-            assert!(Instant::now() < end, "no {one:?}, {other:?} at {}: {text}", self.url().await);
-            sleep(Duration::from_millis(50)).await;
-        }
+        self.until(&format!("find {one:?} or {other:?}"), async || {
+            let text = self.read_text().await?;
+            Ok([one, other].into_iter().find(|wanted| text.contains(wanted)))
+        })
+        .await
     }
 
     /// Waits until the browser has dropped every cookie whose name starts so.
     pub async fn wait_until_no_cookie(&self, name: &str) {
-        let end = Instant::now() + TIMEOUT;
-        loop {
-            let cookies =
-                self.retry("read the cookies", async || self.client.get_all_cookies().await).await;
-            if !cookies.iter().any(|cookie| cookie.name().starts_with(name)) {
-                return;
-            }
-            assert!(Instant::now() < end, "{name} is still there");
-            sleep(Duration::from_millis(50)).await;
-        }
+        self.until(&format!("see {name} dropped"), async || {
+            let cookies = self.client.get_all_cookies().await?;
+            let is_dropped = !cookies.iter().any(|cookie| cookie.name().starts_with(name));
+            Ok(is_dropped.then_some(()))
+        })
+        .await;
     }
 
     /// Types into the first visible field with this label, instead of what was there.
@@ -207,22 +216,17 @@ impl Browser {
             "//*{fields}[@id=//label[normalize-space(.)={text}]/@for] \
              | //label[normalize-space(.)={text}]//*{fields} | //*{fields}[@aria-label={text}]"
         );
-        self.retry(&format!("fill in {text}"), async || {
-            let field = self.visible(&path).await;
+        self.until(&format!("fill in {text}"), async || {
+            let Some(field) = self.first_displayed(&path).await? else { return Ok(None) };
             field.clear().await?;
-            field.send_keys(value).await
+            field.send_keys(value).await.map(Some)
         })
         .await;
     }
 
     /// The text that is visible on the page.
     pub async fn text(&self) -> String {
-        let read = async || {
-            let body =
-                self.client.wait().at_most(TIMEOUT).for_element(Locator::Css("body")).await?;
-            body.text().await
-        };
-        self.retry("read the page", read).await
+        self.retry("read the page", async || self.read_text().await).await
     }
 
     /// The address in the address bar.
@@ -247,18 +251,8 @@ impl Browser {
         std::fs::write(path, png).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     }
 
-    async fn visible(&self, xpath: &str) -> Element {
-        let end = Instant::now() + TIMEOUT;
-        while Instant::now() < end {
-            match self.first_displayed(xpath).await {
-                Ok(Some(element)) => return element,
-                Ok(None) => {}
-                Err(error) if is_page_change(&error) => {}
-                Err(error) => panic!("failed to find {xpath}: {error}"),
-            }
-            sleep(POLL_PERIOD).await;
-        }
-        panic!("nothing visible for {xpath} at {}: {}", self.url().await, self.text().await);
+    async fn read_text(&self) -> Result<String, CmdError> {
+        self.client.find(Locator::Css("body")).await?.text().await
     }
 
     async fn first_displayed(&self, xpath: &str) -> Result<Option<Element>, CmdError> {
@@ -268,21 +262,6 @@ impl Browser {
             }
         }
         Ok(None)
-    }
-
-    /// Repeats the operation while the page changes under it, which the driver reports in many ways,
-    /// and panics with every other error.
-    async fn retry<T>(&self, name: &str, operation: impl AsyncFn() -> Result<T, CmdError>) -> T {
-        let end = Instant::now() + TIMEOUT;
-        loop {
-            match operation().await {
-                Ok(value) => return value,
-                Err(error) if is_page_change(&error) && Instant::now() < end => {
-                    sleep(POLL_PERIOD).await;
-                }
-                Err(error) => panic!("failed to {name}: {error}"),
-            }
-        }
     }
 
     /// Asks the driver to end Chromium, and waits until it has.
@@ -322,34 +301,6 @@ async fn port_in(output: &mut Lines<BufReader<ChildStdout>>) -> u16 {
         }
     }
     panic!("chromedriver ended before it printed its port")
-}
-
-/// Whether an element or script was gone because the page changed meanwhile.
-fn is_page_change(error: &CmdError) -> bool {
-    let text = error.to_string();
-    let changes = [
-        "does not belong to the document",
-        "No node with given id",
-        "Node with given id",
-        "node is detached",
-        "execution context",
-        "Cannot find context",
-        "uniqueContextId not found",
-        "frame detached",
-        "frame was detached",
-        "unknown error: unhandled inspector error",
-    ];
-    error.is_stale_element_reference()
-        || is_navigation(error)
-        || changes.iter().any(|change| text.contains(change))
-}
-
-/// Whether a navigation that began meanwhile interrupted the command.
-fn is_navigation(error: &CmdError) -> bool {
-    let text = error.to_string();
-    let navigations =
-        ["aborted by navigation", "document unloaded", "Inspected target navigated or closed"];
-    navigations.iter().any(|navigation| text.contains(navigation))
 }
 
 /// XPath 1.0 has no escapes: the text is put into the kind of quotes that it does not contain.
