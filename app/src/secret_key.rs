@@ -20,7 +20,7 @@ pub(crate) fn fresh(randomness: &dyn Randomness) -> io::Result<SecretKey> {
 pub(crate) fn of(settings: &Settings, randomness: &dyn Randomness) -> io::Result<SecretKey> {
     match &settings.secret_key {
         Some(key) => Ok(key.clone()),
-        None => stored(&file(settings), randomness),
+        None => stored(&file(settings), randomness, mode_for_others),
     }
 }
 
@@ -29,7 +29,11 @@ fn file(settings: &Settings) -> PathBuf {
     database.with_file_name("portico.key")
 }
 
-fn stored(file: &Path, randomness: &dyn Randomness) -> io::Result<SecretKey> {
+fn stored(
+    file: &Path,
+    randomness: &dyn Randomness,
+    mode_for_others: impl Fn(&fs::File) -> io::Result<Option<u32>>,
+) -> io::Result<SecretKey> {
     let named = |error: io::Error| {
         let remedy = "set ROCKET_SECRET_KEY, or make the file and its folder writable";
         io::Error::new(error.kind(), format!("{}: {error}; {remedy}", file.display()))
@@ -37,6 +41,15 @@ fn stored(file: &Path, randomness: &dyn Randomness) -> io::Result<SecretKey> {
     let key = fresh(randomness)?;
     match owner_only().create_new(true).open(file) {
         Ok(mut new) => {
+            // FAT and some network shares have one mode for all files, whatever was asked for.
+            if mode_for_others(&new).map_err(named)?.is_some() {
+                fs::remove_file(file).map_err(named)?;
+                let remedy = "set ROCKET_SECRET_KEY to a key that `portico secret` prints";
+                let file = file.display();
+                let error =
+                    format!("{file}: other users could read it on this file system; {remedy}");
+                return Err(io::Error::other(error));
+            }
             new.write_all(key.expose().as_bytes()).map_err(named)?;
             Ok(key)
         }
@@ -90,8 +103,9 @@ mod tests {
         let randomness = CountingRandomness::default();
         // Its first bytes are zeroes, which are no key.
         randomness.bytes().unwrap();
-        let first = stored(&file, &randomness).unwrap();
-        assert_eq!(stored(&file, &randomness).unwrap().expose(), first.expose());
+        let first = stored(&file, &randomness, mode_for_others).unwrap();
+        let second = stored(&file, &randomness, mode_for_others).unwrap();
+        assert_eq!(second.expose(), first.expose());
         #[cfg(unix)]
         {
             use std::os::unix::fs::PermissionsExt;
@@ -100,11 +114,25 @@ mod tests {
     }
 
     #[test]
+    fn leaves_no_key_where_files_have_no_modes() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("portico.key");
+        for _ in 0..2 {
+            let error = stored(&file, &CountingRandomness::default(), |_| Ok(Some(0o755)));
+            let error = error.unwrap_err().to_string();
+            assert!(error.contains("portico.key: other users could read it"), "{error}");
+            assert!(error.contains("ROCKET_SECRET_KEY") && error.lines().count() == 1, "{error}");
+            assert!(!file.exists());
+        }
+    }
+
+    #[test]
     fn reports_malformed_key_file_without_replacing_it() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("portico.key");
         owner_only().create_new(true).open(&file).unwrap().write_all(b"hunter2").unwrap();
-        let error = stored(&file, &CountingRandomness::default()).unwrap_err().to_string();
+        let stored = stored(&file, &CountingRandomness::default(), mode_for_others);
+        let error = stored.unwrap_err().to_string();
         assert!(error.contains("portico.key: it holds no key"), "{error}");
         assert!(!error.contains("hunter2"), "{error}");
         assert_eq!(fs::read_to_string(&file).unwrap(), "hunter2");
