@@ -65,6 +65,20 @@ async fn role_without_create_privilege_starts_on_migrated_schema() {
 
 #[tokio::test]
 #[cfg_attr(not(postgres), ignore = "PostgreSQL is missing: apt-get install postgresql")]
+async fn refuses_schema_that_newer_version_migrated() {
+    let server = Postgres::start();
+    let database = open(&server.url());
+    assert_eq!(database.check_version().await, Ok(()));
+    database.migrate().await.unwrap();
+    assert_eq!(database.check_version().await, Ok(()));
+    server.run("insert into __diesel_schema_migrations (version) values ('20991231')");
+    let refused = database.migrate().await.unwrap_err().to_string();
+    assert!(refused.starts_with("a newer version") && refused.contains("20991231"), "{refused}");
+    assert_eq!(database.check_version().await.unwrap_err().to_string(), refused);
+}
+
+#[tokio::test]
+#[cfg_attr(not(postgres), ignore = "PostgreSQL is missing: apt-get install postgresql")]
 async fn processes_migrate_simultaneously() {
     let schema = Schema::fresh();
     let migrations: Vec<_> = (0..8)

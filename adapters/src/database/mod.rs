@@ -6,7 +6,7 @@ mod sqlite;
 
 use std::{fmt, future::Future, time::Duration};
 
-use diesel::result::Error as DieselError;
+use diesel::{backend::Backend, migration::Migration, result::Error as DieselError};
 use diesel_async::pooled_connection::deadpool::Pool;
 use portico_domain::ports::{SessionsUnavailable, UsersUnavailable};
 use rustls::ClientConfig;
@@ -78,11 +78,24 @@ impl Database {
     /// wait for it.
     ///
     /// # Errors
-    /// [`DatabaseUnavailable`] when the database is out of reach or refuses a migration.
+    /// [`DatabaseUnavailable`] when the database is out of reach or refuses a migration, or a newer
+    /// version of Portico has migrated it.
     pub async fn migrate(&self) -> Result<(), DatabaseUnavailable> {
         match &self.0 {
             Kind::Sqlite(sqlite) => sqlite.migrate().await,
             Kind::Postgres(postgres) => postgres.migrate().await,
+        }
+    }
+
+    /// Changes nothing. A database that was never migrated passes.
+    ///
+    /// # Errors
+    /// [`DatabaseUnavailable`] when the database is out of reach, or a newer version of Portico has
+    /// migrated it.
+    pub async fn check_version(&self) -> Result<(), DatabaseUnavailable> {
+        match &self.0 {
+            Kind::Sqlite(sqlite) => sqlite.check_version().await,
+            Kind::Postgres(postgres) => postgres.check_version().await,
         }
     }
 
@@ -145,6 +158,27 @@ pub(crate) async fn with_timeout<T>(
         .await
         .map_err(|_| DatabaseUnavailable("the database did not answer in time".into()))?
         .map_err(unavailable)
+}
+
+/// The versions of the migrations that were applied to a database.
+const APPLIED: &str = "select version from __diesel_schema_migrations";
+
+/// Whether all migrations that this program has were applied.
+///
+/// # Errors
+/// The text for the operator when others were applied as well: tables may then have another meaning.
+fn is_current<DB: Backend>(
+    applied: &[String],
+    embedded: &[Box<dyn Migration<DB>>],
+) -> Result<bool, String> {
+    let own: Vec<_> = embedded.iter().map(|it| it.name().version().to_string()).collect();
+    match applied.iter().find(|version| !own.contains(version)) {
+        Some(unknown) => Err(format!(
+            "a newer version of Portico has migrated it (migration {unknown} is unknown to this one); \
+             start that version, or set DATABASE_URL to another database"
+        )),
+        None => Ok(own.iter().all(|version| applied.contains(version))),
+    }
 }
 
 fn unavailable(cause: impl fmt::Display) -> DatabaseUnavailable {

@@ -32,7 +32,7 @@ use tokio_postgres::{
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 pub(crate) use self::connection::PostgresConnection;
-use super::{DatabaseUnavailable, connection, unavailable, with_timeout};
+use super::{APPLIED, DatabaseUnavailable, connection, is_current, unavailable, with_timeout};
 
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!("../migrations/postgres");
 
@@ -57,6 +57,8 @@ const MIGRATION_TIMEOUT: Duration = Duration::from_secs(60);
 /// stays behind on a pooler's connection. The number is arbitrary, but must never change.
 const MIGRATION_LOCK: &str = "set local statement_timeout = '60s'; \
      select pg_advisory_xact_lock(5710412864)";
+
+const HAS_MIGRATIONS: &str = "to_regclass('__diesel_schema_migrations') is not null";
 
 /// Writes a row that has always expired.
 const WRITE: &str = "insert into used_values (hash, expires_at) \
@@ -112,6 +114,18 @@ impl Postgres {
         Ok(())
     }
 
+    pub(super) async fn check_version(&self) -> Result<(), DatabaseUnavailable> {
+        let mut connection = connection(self.pool.get()).await?;
+        let exists = diesel::select(sql::<Bool>(HAS_MIGRATIONS));
+        if with_timeout(diesel_async::RunQueryDsl::get_result(exists, &mut connection)).await? {
+            let applied = sql::<Text>(APPLIED);
+            let applied: Vec<String> =
+                with_timeout(diesel_async::RunQueryDsl::load(applied, &mut connection)).await?;
+            is_current(&applied, &embedded().map_err(unavailable)?).map_err(DatabaseUnavailable)?;
+        }
+        Ok(())
+    }
+
     /// In one transaction, which a pooler sends over one connection.
     pub(super) async fn migrate(&self) -> Result<(), DatabaseUnavailable> {
         let mut connection = timeout(CONNECT_TIMEOUT, self.server.connect())
@@ -140,18 +154,18 @@ type Blocking = AsyncConnectionWrapper<AsyncPgConnection>;
 /// Diesel creates its table of migrations even if it exists, which a role without CREATE must not. So
 /// Diesel is only called where a migration is missing.
 fn migrate(connection: &mut Blocking) -> diesel::migration::Result<()> {
-    let exists =
-        diesel::select(sql::<Bool>("to_regclass('__diesel_schema_migrations') is not null"));
-    if exists.get_result(connection)? {
-        let applied: Vec<String> =
-            sql::<Text>("select version from __diesel_schema_migrations").load(connection)?;
-        let embedded: Vec<Box<dyn Migration<Pg>>> = MIGRATIONS.migrations()?;
-        if embedded.iter().all(|it| applied.contains(&it.name().version().to_string())) {
+    if diesel::select(sql::<Bool>(HAS_MIGRATIONS)).get_result(connection)? {
+        let applied: Vec<String> = sql::<Text>(APPLIED).load(connection)?;
+        if is_current(&applied, &embedded()?)? {
             return Ok(());
         }
     }
     connection.run_pending_migrations(MIGRATIONS)?;
     Ok(())
+}
+
+fn embedded() -> diesel::migration::Result<Vec<Box<dyn Migration<Pg>>>> {
+    MIGRATIONS.migrations()
 }
 
 /// When a connection was last found silent. Those that were idle then are dropped without a check of

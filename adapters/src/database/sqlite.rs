@@ -6,7 +6,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use diesel::{Connection, SqliteConnection as Blocking, connection::SimpleConnection};
+use diesel::{
+    Connection, RunQueryDsl, SqliteConnection as Blocking,
+    connection::SimpleConnection,
+    dsl::sql,
+    migration::{Migration, MigrationSource},
+    sql_types::{Bool, Text},
+    sqlite::Sqlite as Sqlite3,
+};
 use diesel_async::{
     AsyncConnection, SimpleAsyncConnection,
     pooled_connection::{AsyncDieselConnectionManager, ManagerConfig, deadpool::Pool},
@@ -15,7 +22,7 @@ use diesel_async::{
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-use super::{DatabaseUnavailable, connection, unavailable, with_timeout};
+use super::{APPLIED, DatabaseUnavailable, connection, is_current, unavailable, with_timeout};
 
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!("../migrations/sqlite");
 
@@ -108,6 +115,12 @@ impl Sqlite {
         .map_err(unavailable)?
     }
 
+    pub(super) async fn check_version(&self) -> Result<(), DatabaseUnavailable> {
+        let mut connection = connection(self.pool.get()).await?;
+        let checked = connection.spawn_blocking(|c| Ok(refuse_newer(c))).await;
+        checked.map_err(unavailable)?.map_err(|error| named(&self.path, error))
+    }
+
     /// Writes a row, after a look at the file: a connection does not notice when its file is
     /// overwritten or deleted.
     pub(super) async fn check_write(&self) -> Result<(), DatabaseUnavailable> {
@@ -156,10 +169,21 @@ fn set_up(connection: &mut Blocking) -> diesel::QueryResult<()> {
 fn migrate(connection: &mut Blocking) -> Result<(), DatabaseUnavailable> {
     connection
         .immediate_transaction(|connection| {
-            let done = connection.run_pending_migrations(MIGRATIONS);
-            done.map(|_| ()).map_err(diesel::result::Error::QueryBuilderError)
+            let done = refuse_newer(connection)
+                .and_then(|()| connection.run_pending_migrations(MIGRATIONS).map(drop));
+            done.map_err(diesel::result::Error::QueryBuilderError)
         })
         .map_err(unavailable)
+}
+
+fn refuse_newer(connection: &mut Blocking) -> diesel::migration::Result<()> {
+    let exists = "exists (select 1 from sqlite_master where name = '__diesel_schema_migrations')";
+    if diesel::select(sql::<Bool>(exists)).get_result(connection)? {
+        let applied: Vec<String> = sql::<Text>(APPLIED).load(connection)?;
+        let embedded: Vec<Box<dyn Migration<Sqlite3>>> = MIGRATIONS.migrations()?;
+        is_current(&applied, &embedded)?;
+    }
+    Ok(())
 }
 
 /// Creates the file before SQLite does, which would make it readable by every user. An existing file
@@ -223,13 +247,31 @@ fn named(path: &str, cause: impl fmt::Display) -> DatabaseUnavailable {
 
 #[cfg(test)]
 mod tests {
-    use diesel::sqlite::Sqlite as Sqlite3;
-
     use super::*;
     use crate::tls;
 
     const USER: &str = "insert into users (issuer, subject, first_seen, last_login, logins) \
          values ('https://id.example', 'ada', 1, 1, 1)";
+
+    #[tokio::test]
+    async fn refuses_file_that_newer_version_migrated() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("portico.db").display().to_string();
+        let database = || {
+            let url = format!("sqlite://{path}");
+            super::super::Database::open(&url, tls::client_config(None).unwrap()).unwrap()
+        };
+        database().migrate().await.unwrap();
+        assert_eq!(database().check_version().await, Ok(()));
+        let mut connection = Blocking::establish(&path).unwrap();
+        connection
+            .batch_execute("insert into __diesel_schema_migrations (version) values ('20991231')")
+            .unwrap();
+        let refused = database().migrate().await.unwrap_err().to_string();
+        assert_eq!(refused, database().check_version().await.unwrap_err().to_string());
+        assert!(refused.starts_with(&format!("SQLite file {path}: a newer version")), "{refused}");
+        assert!(refused.contains("20991231") && refused.contains("DATABASE_URL"), "{refused}");
+    }
 
     #[tokio::test]
     async fn migrates_file_of_each_earlier_version() {

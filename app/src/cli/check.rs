@@ -21,7 +21,9 @@ pub(super) async fn run(settings: Settings) -> Result<ExitCode, Failed> {
             output::print(format_args!("{what:10} FAIL  {of}: {cause}"))
         }
     };
-    line("database", assembly.database_kind(), text(ports.users.check().await))?;
+    let current = text(database.check_version().await);
+    let works = text(ports.users.check().await);
+    line("database", assembly.database_kind(), current.and(works))?;
     line("sessions", assembly.session_store_kind(), text(ports.registry.check().await))?;
     line("provider", &assembly.issuer, text(ports.identity.check().await))?;
     match &assembly.api_url {
