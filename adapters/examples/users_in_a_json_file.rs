@@ -14,7 +14,7 @@ use std::{
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use portico_domain::{
-    model::{Profile, Subject, User},
+    model::{Permissions, Profile, Subject, User},
     ports::{UserRepository, UsersUnavailable},
 };
 use serde::{Deserialize, Serialize};
@@ -28,6 +28,7 @@ struct Record {
     issuer: String,
     subject: String,
     profile: Profile,
+    permissions: Option<Permissions>,
     first_seen: DateTime<Utc>,
     last_login: DateTime<Utc>,
     logins: i64,
@@ -95,6 +96,7 @@ impl Record {
         User {
             subject: self.subject(),
             profile: self.profile.clone(),
+            permissions: self.permissions.clone(),
             first_seen: self.first_seen,
             last_login: self.last_login,
             logins: self.logins,
@@ -119,13 +121,36 @@ impl UserRepository for UsersInAJsonFile {
                 let (first_seen, last_login, logins) = (now, now, 0);
                 let profile = Profile::default();
                 let Subject { issuer, subject } = subject;
-                records.push(Record { issuer, subject, profile, first_seen, last_login, logins });
+                records.push(Record {
+                    issuer,
+                    subject,
+                    profile,
+                    permissions: None,
+                    first_seen,
+                    last_login,
+                    logins,
+                });
             }
             let record = &mut records[index];
             record.profile = profile;
             record.last_login = record.last_login.max(now);
             record.logins += 1;
             (record.user(), true)
+        })
+        .await
+    }
+
+    async fn record_permissions(
+        &self,
+        subject: &Subject,
+        permissions: &Permissions,
+    ) -> Result<(), UsersUnavailable> {
+        let subject = subject.clone();
+        let permissions = permissions.clone();
+        self.with(move |records| {
+            let record = records.iter_mut().find(|record| record.subject() == subject);
+            let is_changed = record.map(|it| it.permissions = Some(permissions)).is_some();
+            ((), is_changed)
         })
         .await
     }

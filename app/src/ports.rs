@@ -7,7 +7,7 @@ use portico_domain::{
     model::{AuthorizationParameters, EntryRules, Lifetimes, LinkParameters, NextPage},
     ports::{
         Clock, IdentityProvider, MessageApi, Randomness, RefreshError, ReplayGuard,
-        SessionRegistry, UserRepository,
+        SessionRegistry, UserRepository, UsersUnavailable,
     },
     use_cases::{
         BackChannelLogout, BeginLogin, CompleteLogin, FrontChannelLogout, LoadSession, LogOut,
@@ -92,6 +92,7 @@ impl Ports {
     pub(crate) fn read_message<'a>(
         &'a self,
         on_renewal_failure: &'a (dyn Fn(&RefreshError) + Sync),
+        on_unrecorded: &'a (dyn Fn(&UsersUnavailable) + Sync),
     ) -> ReadMessage<'a> {
         ReadMessage {
             api: &*self.messages,
@@ -99,6 +100,8 @@ impl Ports {
             clock: &*self.clock,
             rules: &self.entry_rules,
             on_renewal_failure,
+            users: &*self.users,
+            on_unrecorded,
         }
     }
 

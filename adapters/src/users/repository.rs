@@ -5,11 +5,11 @@ use chrono::{DateTime, Utc};
 use diesel::{dsl::case_when, prelude::*, upsert::excluded};
 use diesel_async::{RunQueryDsl, pooled_connection::deadpool::Pool};
 use portico_domain::{
-    model::{Profile, Subject, User},
+    model::{Permissions, Profile, Subject, User},
     ports::{UserRepository, UsersUnavailable},
 };
 
-use super::rows::{ProfileRow, UserRow, users};
+use super::rows::{ProfileRow, UserRow, permissions_column, users};
 use crate::database::{
     AnyPool, Database, PostgresConnection, SqliteConnection, connection, with_timeout,
 };
@@ -71,6 +71,23 @@ macro_rules! user_repository_on {
                     .returning(UserRow::as_returning());
                 let mut connection = connection(self.0.get()).await?;
                 Ok(with_timeout(upsert.get_result(&mut connection)).await?.into())
+            }
+
+            async fn record_permissions(
+                &self,
+                subject: &Subject,
+                permissions: &Permissions,
+            ) -> Result<(), UsersUnavailable> {
+                if !is_storable(subject) {
+                    return Ok(());
+                }
+                let permissions = permissions_column(permissions)
+                    .map_err(|cause| UsersUnavailable(cause.to_string()))?;
+                let user = users::table.find((&subject.issuer, &subject.subject));
+                let update = diesel::update(user).set(users::permissions.eq(permissions));
+                let mut connection = connection(self.0.get()).await?;
+                with_timeout(update.execute(&mut connection)).await?;
+                Ok(())
             }
 
             async fn find(&self, subject: &Subject) -> Result<Option<User>, UsersUnavailable> {

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
-use portico_domain::model::{Profile, Subject, User};
+use portico_domain::model::{Permissions, Profile, Subject, User};
 
 diesel::table! {
     /// Times are whole seconds since the epoch: SQLite has no type for them, and with numbers one
@@ -18,6 +18,7 @@ diesel::table! {
         first_seen -> BigInt,
         last_login -> BigInt,
         logins -> BigInt,
+        permissions -> Nullable<Text>,
     }
 }
 
@@ -31,6 +32,7 @@ pub(super) struct UserRow {
     first_seen: i64,
     last_login: i64,
     logins: i64,
+    permissions: Option<String>,
 }
 
 /// What each log-in updates. An absent value overwrites an earlier one.
@@ -55,8 +57,14 @@ impl UserRow {
             first_seen: now,
             last_login: now,
             logins: 1,
+            permissions: None,
         }
     }
+}
+
+/// The permissions as the column holds them. JSON escapes NUL characters.
+pub(super) fn permissions_column(permissions: &Permissions) -> serde_json::Result<String> {
+    serde_json::to_string(permissions)
 }
 
 impl From<&Profile> for ProfileRow {
@@ -89,6 +97,8 @@ impl From<UserRow> for User {
             first_seen: time(row.first_seen),
             last_login: time(row.last_login),
             logins: row.logins,
+            // Only a manual change of the table, or a later version, can make another text.
+            permissions: row.permissions.and_then(|text| serde_json::from_str(&text).ok()),
         }
     }
 }

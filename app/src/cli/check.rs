@@ -1,11 +1,14 @@
 use std::{fmt::Display, process::ExitCode};
 
+use portico_domain::model::{ClaimPath, Permission, PermissionRules};
+
 use super::{Failed, output};
 use crate::{AssembleError, assemble, config::Settings, open_database};
 
 /// Tries the settings, the database, the session store, the provider and the API for real.
 pub(super) async fn run(settings: Settings) -> Result<ExitCode, Failed> {
     output::print("settings   ok    all of them can be read")?;
+    output::print(format_args!("claims     ok    {}", claims(&settings.permissions)))?;
     let database = open_database(&settings)?;
     // As `serve` would begin on a fresh clone. In production a check changes nothing.
     if settings.debug_profile && settings.auto_migrate {
@@ -31,6 +34,19 @@ pub(super) async fn run(settings: Settings) -> Result<ExitCode, Failed> {
         None => line("API", "answered locally (API_SERVER_URL is not set)", Ok(()))?,
     }
     Ok(if all_well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// The claims that grant permissions, and what the mapping makes of their values. Which of them a user
+/// has, or is only referred to, is known at a log-in: `users show` tells it.
+fn claims(rules: &PermissionRules) -> String {
+    let paths: Vec<_> = rules.claims.iter().map(ClaimPath::as_str).collect();
+    let mut text = format!("PERMISSIONS_CLAIMS: {}", paths.join(", "));
+    for (value, permissions) in &rules.mapping {
+        let names: Vec<_> = permissions.iter().map(Permission::as_str).collect();
+        let names = if names.is_empty() { "nothing".into() } else { names.join(", ") };
+        text += &format!("; {value:?} grants {names}");
+    }
+    text
 }
 
 fn text<E: Display>(result: Result<(), E>) -> Result<(), String> {

@@ -2,7 +2,7 @@ use std::{io, process::ExitCode};
 
 use clap::{Subcommand, builder::NonEmptyStringValueParser};
 use portico_domain::{
-    model::{Subject, User},
+    model::{Permissions, Subject, User},
     use_cases::DeleteUser,
 };
 
@@ -21,7 +21,7 @@ pub(super) enum UsersCommand {
         #[arg(long, default_value_t = 100)]
         limit: u32,
     },
-    /// Show one user's record.
+    /// Show one user's record, and what the user may do by which claims.
     Show(Identity),
     /// Delete one user, and end the user's sessions.
     Delete(Identity),
@@ -105,9 +105,33 @@ fn show(user: &User) -> io::Result<()> {
         ("last login", user.last_login.to_string()),
         ("logins", user.logins.to_string()),
     ] {
-        output::print(format_args!("{name:15} {}", plain(&value)))?;
+        print_row(name, &value)?;
+    }
+    for row in permission_rows(user.permissions.as_ref()) {
+        print_row("permission", &row)?;
+    }
+    for claim in user.permissions.iter().flat_map(Permissions::only_referred) {
+        let why = "grants nothing: the provider only refers to it (_claim_names, hasgroups)";
+        print_row("claim", &format!("{claim} {why}"))?;
     }
     Ok(())
+}
+
+fn print_row(name: &str, value: &str) -> io::Result<()> {
+    output::print(format_args!("{name:15} {}", plain(value)))
+}
+
+/// A row for each permission, with its claim.
+fn permission_rows(permissions: Option<&Permissions>) -> Vec<String> {
+    let Some(permissions) = permissions else {
+        return vec!["unknown until the user's next login".into()];
+    };
+    let rows = permissions.grants().iter().flat_map(|grant| {
+        let by = format!("by the claim {} ({})", grant.claim, grant.source);
+        grant.permissions.iter().map(move |permission| format!("{} {by}", permission.as_str()))
+    });
+    let rows: Vec<_> = rows.collect();
+    if rows.is_empty() { vec!["none".into()] } else { rows }
 }
 
 /// Names come from outside: they must not steer the operator's terminal.

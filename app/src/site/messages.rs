@@ -1,6 +1,6 @@
 use portico_domain::{
     model::{NextPage, Topic},
-    ports::{MessageError, RefreshError, RefusalReason},
+    ports::{MessageError, RefreshError, RefusalReason, UsersUnavailable},
     use_cases::ReadMessageError,
 };
 use rocket::{Route, State, get, http::Status, routes, uri};
@@ -98,11 +98,15 @@ async fn read<'r>(
     let log_failure = |cause: &RefreshError| {
         log::error!("failed to renew access token: {cause} reference={reference}")
     };
+    let log_unrecorded = |cause: &UsersUnavailable| {
+        log::warn!("failed to record changed permissions: {cause} reference={reference}")
+    };
     let retry = match visitor.session {
         Some(_) => "Try again in a moment. You are still signed in.",
         None => "Try again in a moment.",
     };
-    match ports.read_message(&log_failure).run(&*stores.session, visitor.session, topic).await {
+    let read = ports.read_message(&log_failure, &log_unrecorded);
+    match read.run(&*stores.session, visitor.session, topic).await {
         Ok(message) => Ok(page(Some(message.text), None)),
         Err(ReadMessageError::Api(MessageError::Refused { reason, text })) => {
             let (status, explanation) = match reason {

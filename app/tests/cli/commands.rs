@@ -3,6 +3,8 @@ use std::{
     net::TcpListener,
 };
 
+use portico_domain::model::{ClaimSource, Grant, Permission};
+
 use super::*;
 
 #[test]
@@ -128,6 +130,59 @@ fn users_takes_any_subject() {
             assert!(text(&output.stderr).contains("no user with that issuer"), "{repeated:?}");
         }
     }
+}
+
+#[test]
+fn users_show_names_permissions_and_their_claims() {
+    let folder = folder();
+    let issuer = "https://id.example";
+    let granted = |subject, permissions: Option<&Permissions>| {
+        add_user_with(&folder, subject, permissions);
+        let shown = text(&run(&folder, &["users", "show", issuer, subject], &[]).stdout);
+        let rows = shown.lines().skip_while(|line| !line.starts_with("logins")).skip(1);
+        rows.map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect::<Vec<_>>()
+    };
+    let grant = |source, claim: &str, names: &[&str]| Grant {
+        source,
+        claim: claim.into(),
+        permissions: names.iter().copied().map(Permission::new).collect(),
+    };
+    let grants = vec![
+        grant(ClaimSource::AccessToken, "realm_access.roles", &["read:admin-messages", "a\u{7}b"]),
+        grant(ClaimSource::Userinfo, "groups", &["staff"]),
+    ];
+    assert_eq!(
+        granted("ada", Some(&Permissions::new(grants, vec!["roles".into()]))),
+        [
+            "permission read:admin-messages by the claim realm_access.roles (access token)",
+            "permission a\u{fffd}b by the claim realm_access.roles (access token)",
+            "permission staff by the claim groups (userinfo)",
+            "claim roles grants nothing: the provider only refers to it (_claim_names, hasgroups)",
+        ]
+    );
+    assert_eq!(granted("eve", Some(&Permissions::default())), ["permission none"]);
+    let unknown = "permission unknown until the user's next login";
+    assert_eq!(granted("joe", None), [unknown]);
+}
+
+#[test]
+fn check_names_claims_that_grant_permissions() {
+    let folder = folder();
+    let line = |arguments: &[&str], settings: &[(&str, &str)]| {
+        let output = text(&run(&folder, arguments, settings).stdout);
+        let line = output.lines().find(|line| line.starts_with("claims ")).map(str::to_owned);
+        line.unwrap_or_else(|| panic!("{output}"))
+    };
+    let debug = ("ROCKET_PROFILE", "debug");
+    assert_eq!(line(&["check"], &[debug]), "claims     ok    PERMISSIONS_CLAIMS: permissions");
+    let mapping = "permissions_claims = \"groups, https://example.com/roles\"\n[permissions]\n\
+                   \"/admins\" = [\"read:admin-messages\"]\n\"/guests\" = []\n";
+    std::fs::write(folder.path().join("Portico.toml"), mapping).unwrap();
+    assert_eq!(
+        line(&["check"], &[debug]),
+        "claims     ok    PERMISSIONS_CLAIMS: groups, https://example.com/roles; \
+         \"/admins\" grants read:admin-messages; \"/guests\" grants nothing"
+    );
 }
 
 #[test]

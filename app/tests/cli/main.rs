@@ -17,7 +17,7 @@ use std::{
 
 use portico::config::Settings;
 use portico_adapters::users::diesel_users;
-use portico_domain::model::{Profile, Subject};
+use portico_domain::model::{Permissions, Profile, Subject};
 use tempfile::TempDir;
 
 /// The program in a folder of its own, with the settings of the test only.
@@ -50,6 +50,11 @@ fn assert_owner_only(_: &Path) {}
 
 /// Adds a user of `https://id.example` to the folder's database.
 fn add_user(folder: &TempDir, subject: &str) {
+    add_user_with(folder, subject, None);
+}
+
+/// Adds a user who may do this.
+fn add_user_with(folder: &TempDir, subject: &str, permissions: Option<&Permissions>) {
     let url = format!("sqlite://{}", folder.path().join("portico.db").display());
     let settings = Settings::from_pairs([("ROCKET_PROFILE", "debug"), ("DATABASE_URL", &url)]);
     let database = portico::open_database(&settings.unwrap()).unwrap();
@@ -57,7 +62,11 @@ fn add_user(folder: &TempDir, subject: &str) {
         database.migrate().await.unwrap();
         let user = Subject::new("https://id.example", subject);
         let now = std::time::SystemTime::UNIX_EPOCH.into();
-        diesel_users(&database).record_login(&user, &Profile::default(), now).await.unwrap();
+        let users = diesel_users(&database);
+        users.record_login(&user, &Profile::default(), now).await.unwrap();
+        if let Some(permissions) = permissions {
+            users.record_permissions(&user, permissions).await.unwrap();
+        }
     });
 }
 

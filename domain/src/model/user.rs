@@ -81,6 +81,9 @@ pub struct User {
     pub subject: Subject,
     /// As of the latest log-in.
     pub profile: Profile,
+    /// As of the latest log-in, or the latest refresh that changed them. `None` where none has been
+    /// recorded yet.
+    pub permissions: Option<Permissions>,
     /// The first log-in, to the second.
     pub first_seen: DateTime<Utc>,
     /// The latest log-in, to the second.

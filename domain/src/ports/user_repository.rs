@@ -1,7 +1,7 @@
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
-use crate::model::{Profile, Subject, User};
+use crate::model::{Permissions, Profile, Subject, User};
 
 /// The users who have logged in.
 ///
@@ -21,6 +21,17 @@ pub trait UserRepository: Send + Sync {
         profile: &Profile,
         now: DateTime<Utc>,
     ) -> Result<User, UsersUnavailable>;
+
+    /// Replaces the recorded permissions of a user. Creates no record: without one, nothing happens.
+    /// [`UserRepository::record_login`] leaves them as they are.
+    ///
+    /// # Errors
+    /// [`UsersUnavailable`] when the storage is out of reach.
+    async fn record_permissions(
+        &self,
+        subject: &Subject,
+        permissions: &Permissions,
+    ) -> Result<(), UsersUnavailable>;
 
     /// The user's record; `None` where the user never logged in.
     ///

@@ -132,6 +132,7 @@ impl CompleteLogin<'_> {
         let id = SessionId::new(self.randomness.bytes()?);
         let now = self.clock.now();
         self.users.record_login(&identity.subject, &identity.profile(), now).await?;
+        self.users.record_permissions(&identity.subject, &identity.permissions).await?;
         sessions.start(&Session::new(id, device, identity, now)).await?;
         let mut guard = attempts.loop_guard().await;
         guard.record_success(now);

@@ -3,7 +3,7 @@ use crate::{
     model::{EntryRefusal, EntryRules, Message, Reader, Session, Topic},
     ports::{
         Clock, IdentityProvider, MessageApi, MessageError, RefreshError, RefusalReason,
-        SaveSessionError, SessionStore,
+        SaveSessionError, SessionStore, UserRepository, UsersUnavailable,
     },
 };
 
@@ -20,6 +20,10 @@ pub struct ReadMessage<'a> {
     /// Receives the cause when a token could not be renewed: the visitor may not notice it, the
     /// operator must.
     pub on_renewal_failure: &'a (dyn Fn(&RefreshError) + Sync),
+    /// Records what the user may do, where a renewal changes it.
+    pub users: &'a dyn UserRepository,
+    /// Receives the cause when that could not be recorded.
+    pub on_unrecorded: &'a (dyn Fn(&UsersUnavailable) + Sync),
 }
 
 /// Why there is no message.
@@ -99,7 +103,8 @@ impl ReadMessage<'_> {
         sessions: &dyn SessionStore,
         session: &Session,
     ) -> Result<Session, ReadMessageError> {
-        let refresh = RefreshSession { identity: self.identity, rules: self.rules };
+        let Self { identity, rules, users, on_unrecorded, .. } = *self;
+        let refresh = RefreshSession { identity, rules, users, on_unrecorded };
         refresh.run(sessions, session).await.map_err(|error| match error {
             RefreshSessionError::Unavailable(cause) => {
                 (self.on_renewal_failure)(&cause);

@@ -7,6 +7,7 @@ use crate::{
     model::{EntryRefusal, EntryRules, RefreshToken, RefreshedTokens, Session, Tokens},
     ports::{
         IdentityProvider, RefreshError, Renewal, SaveSessionError, SessionStore, TokenRenewal,
+        UserRepository, UsersUnavailable,
     },
 };
 
@@ -16,6 +17,10 @@ pub struct RefreshSession<'a> {
     pub identity: &'a dyn IdentityProvider,
     /// Who may stay logged in.
     pub rules: &'a EntryRules,
+    /// Records changed permissions.
+    pub users: &'a dyn UserRepository,
+    /// Receives the cause when changed permissions could not be recorded: the session has them.
+    pub on_unrecorded: &'a (dyn Fn(&UsersUnavailable) + Sync),
 }
 
 /// Why a session has no newer tokens.
@@ -57,7 +62,16 @@ impl RefreshSession<'_> {
         let session = sessions.refresh(stale, &renewal).await?;
         let result = renewal.result.into_inner().unwrap_or_else(PoisonError::into_inner);
         match (session, result) {
-            (Some(session), Some(Ok(_))) => Ok(session),
+            (Some(session), Some(Ok(_))) => {
+                let permissions = &session.identity.permissions;
+                if *permissions != stale.identity.permissions {
+                    let recorded = self.users.record_permissions(session.subject(), permissions);
+                    if let Err(cause) = recorded.await {
+                        (self.on_unrecorded)(&cause);
+                    }
+                }
+                Ok(session)
+            }
             (Some(session), _) if is_newer(&session, stale) => Ok(session),
             (Some(_), Some(Err(Failure::Provider(cause)))) => Err(cause.into()),
             // The store ends the session before it returns.

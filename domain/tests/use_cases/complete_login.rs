@@ -116,6 +116,7 @@ async fn logs_visitor_in_and_leads_to_requested_page() {
     let user = setup.users.find(&fixtures::subject()).await.unwrap().unwrap();
     assert_eq!((user.logins, user.last_login), (1, now));
     assert_eq!(user.profile, fixtures::identity().profile());
+    assert_eq!(user.permissions, Some(fixtures::permissions()));
 }
 
 #[tokio::test]

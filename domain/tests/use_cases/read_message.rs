@@ -2,7 +2,7 @@ use std::sync::Mutex;
 
 use chrono::TimeDelta;
 use portico_contracts::{
-    fakes::{InMemoryBrowser, ManualClock},
+    fakes::{InMemoryBrowser, InMemoryUsers, ManualClock},
     fixtures,
 };
 use portico_domain::{
@@ -95,6 +95,8 @@ async fn run_with(
         clock: &clock,
         rules: &EntryRules::default(),
         on_renewal_failure: &on_renewal_failure,
+        users: &InMemoryUsers::default(),
+        on_unrecorded: &|_| {},
     };
     let result = read.run(sessions, visitor, Topic::Protected).await;
     (result, failures.into_inner().unwrap())

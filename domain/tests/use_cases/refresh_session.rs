@@ -1,16 +1,20 @@
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta};
 use futures_util::FutureExt;
-use portico_contracts::fakes::InMemoryBrowser;
+use portico_contracts::{
+    Server,
+    fakes::{InMemoryBrowser, InMemoryUsers},
+    fixtures,
+};
 use portico_domain::{
     model::{
-        AccessToken, EntryRefusal, EntryRules, RefreshToken, RefreshedTokens, Session,
-        SessionChange,
+        AccessToken, EntryRefusal, EntryRules, Permissions, Profile, RefreshToken, RefreshedTokens,
+        Session, SessionChange,
     },
     ports::{
         MockIdentityProvider, MockSessionStore, RefreshError, Renewal, SaveSessionError,
-        SessionStore,
+        SessionStore, UserRepository, UsersUnavailable,
     },
     use_cases::{RefreshSession, RefreshSessionError},
 };
@@ -60,7 +64,17 @@ async fn run(
     identity: &MockIdentityProvider,
     sessions: &dyn SessionStore,
 ) -> Result<Session, RefreshSessionError> {
-    RefreshSession { identity, rules: &EntryRules::default() }.run(sessions, &session()).await
+    run_with(identity, &EntryRules::default(), sessions, &session()).await
+}
+
+async fn run_with(
+    identity: &MockIdentityProvider,
+    rules: &EntryRules,
+    sessions: &dyn SessionStore,
+    stale: &Session,
+) -> Result<Session, RefreshSessionError> {
+    let users = &InMemoryUsers::default();
+    RefreshSession { identity, rules, users, on_unrecorded: &|_| {} }.run(sessions, stale).await
 }
 
 #[tokio::test]
@@ -97,8 +111,8 @@ async fn renews_again_when_newer_tokens_are_stale() {
         .once()
         .withf(|given| *given == newer_session())
         .returning(move |_| Ok(newest.clone()));
-    let refresh = RefreshSession { identity: &identity, rules: &EntryRules::default() };
-    assert_eq!(refresh.run(&browser, &newer_session()).await, Ok(expected));
+    let renewed = run_with(&identity, &EntryRules::default(), &browser, &newer_session()).await;
+    assert_eq!(renewed, Ok(expected));
 }
 
 /// Some providers return the access token that is still valid, with a new refresh token.
@@ -228,8 +242,48 @@ async fn ends_session_of_user_who_may_not_log_in_any_more() {
         .withf(|token, _| token.expose() == "newer-refresh-token")
         .return_const(());
     let rules = EntryRules { require_verified_email: true, ..EntryRules::default() };
-    let refresh = RefreshSession { identity: &identity, rules: &rules };
-    let refused = refresh.run(&browser, &session()).await;
+    let refused = run_with(&identity, &rules, &browser, &session()).await;
     assert_eq!(refused, Err(RefreshSessionError::NotAllowed(EntryRefusal::UnverifiedEmail)));
     assert!(!is_logged_in(&browser).await);
+}
+
+/// Refreshes the session with these permissions, and returns what of the user is recorded afterwards
+/// and what could not be recorded.
+async fn refresh_permissions(
+    to: Permissions,
+    users: &InMemoryUsers,
+) -> (Option<Permissions>, Vec<UsersUnavailable>) {
+    let browser = browser_with(&session()).await;
+    let newer = RefreshedTokens { permissions: Some(to.clone()), ..newer_tokens() };
+    let identity = provider(Ok(newer));
+    let failures: Mutex<Vec<UsersUnavailable>> = Mutex::default();
+    let refresh = RefreshSession {
+        identity: &identity,
+        rules: &EntryRules::default(),
+        users,
+        on_unrecorded: &|cause| failures.lock().unwrap().push(cause.clone()),
+    };
+    let renewed = refresh.run(&browser, &session()).await.unwrap();
+    assert_eq!(renewed.identity.permissions, to);
+    let recorded = users.find(&fixtures::subject()).await.ok().flatten();
+    (recorded.and_then(|user| user.permissions), failures.into_inner().unwrap())
+}
+
+#[tokio::test]
+async fn records_changed_permissions() {
+    let users = InMemoryUsers::default();
+    let subject = fixtures::subject();
+    users.record_login(&subject, &Profile::default(), DateTime::UNIX_EPOCH).await.unwrap();
+    let unchanged = refresh_permissions(fixtures::permissions(), &users).await;
+    assert_eq!(unchanged, (None, Vec::new()), "unchanged ones cost no write");
+    let none = Permissions::default();
+    assert_eq!(refresh_permissions(none.clone(), &users).await, (Some(none), Vec::new()));
+}
+
+#[tokio::test]
+async fn keeps_session_when_permissions_cannot_be_recorded() {
+    let mut users = Arc::new(InMemoryUsers::default());
+    users.stop().await;
+    let (recorded, failures) = refresh_permissions(Permissions::default(), &users).await;
+    assert_eq!((recorded, failures.len()), (None, 1));
 }

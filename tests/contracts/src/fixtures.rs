@@ -60,6 +60,7 @@ pub fn user() -> User {
     User {
         subject: subject(),
         profile: identity().profile(),
+        permissions: Some(permissions()),
         first_seen: DateTime::UNIX_EPOCH,
         last_login: DateTime::UNIX_EPOCH,
         logins: 1,

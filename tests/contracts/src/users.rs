@@ -7,7 +7,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use crate::{OUTAGE_TIMEOUT, ReadOnly, Server, fixtures::ISSUER};
 use futures_util::future::join_all;
 use portico_domain::{
-    model::{Profile, Subject, User},
+    model::{ClaimSource, Grant, Permission, Permissions, Profile, Subject, User},
     ports::UserRepository,
 };
 
@@ -28,6 +28,9 @@ macro_rules! user_repository_contract {
             keeps_hostile_values
             never_confuses_users_because_of_nul
             keeps_absent_values_absent
+            later_permissions_replace_earlier_ones
+            login_leaves_permissions
+            permissions_create_no_record
             lists_by_latest_login_up_to_limit
             deletes_user
             finds_nothing_for_unknown_user
@@ -66,6 +69,7 @@ pub async fn first_login_creates_record(users: Users) {
     let expected = User {
         subject: user("auth0|1"),
         profile: profile.clone(),
+        permissions: None,
         first_seen: at(1_700_000_000),
         last_login: at(1_700_000_000),
         logins: 1,
@@ -174,6 +178,45 @@ pub async fn keeps_absent_values_absent(users: Users) {
     assert_eq!(record.profile, nothing);
 }
 
+fn granting(names: &[&str]) -> Permissions {
+    let permissions = names.iter().copied().map(Permission::new).collect();
+    let grant = Grant { source: ClaimSource::AccessToken, claim: "a.\u{e4}'".into(), permissions };
+    Permissions::new(vec![grant], vec!["groups".into()])
+}
+
+/// What was recorded last counts, to the byte; nothing is united.
+pub async fn later_permissions_replace_earlier_ones(users: Users) {
+    users.record_login(&user("1"), &named("Jo"), at(0)).await.unwrap();
+    users.record_login(&user("2"), &named("Jo"), at(0)).await.unwrap();
+    let hostile = granting(&["'; drop table users; --", "\0\u{202e}\n\"\\", &"x".repeat(3_000)]);
+    for permissions in [granting(&["read", "write"]), hostile, Permissions::default()] {
+        users.record_permissions(&user("1"), &permissions).await.unwrap();
+        let record = users.find(&user("1")).await.unwrap().unwrap();
+        assert_eq!(record.permissions.as_ref(), Some(&permissions));
+        assert_eq!((record.profile, record.logins), (named("Jo"), 1));
+    }
+    assert_eq!(users.find(&user("2")).await.unwrap().unwrap().permissions, None);
+}
+
+/// A log-in by itself leaves the recorded permissions as they are.
+pub async fn login_leaves_permissions(users: Users) {
+    users.record_login(&user("1"), &named("Jo"), at(0)).await.unwrap();
+    users.record_permissions(&user("1"), &granting(&["read"])).await.unwrap();
+    let record = users.record_login(&user("1"), &named("Jo"), at(1)).await.unwrap();
+    assert_eq!(record.permissions, Some(granting(&["read"])));
+    assert_eq!(users.find(&user("1")).await, Ok(Some(record)));
+}
+
+/// Permissions of a user without a record, such as one who was deleted meanwhile, create none.
+pub async fn permissions_create_no_record(users: Users) {
+    let long = "x".repeat(10_000);
+    for subject in ["1", "\0", &long] {
+        assert_eq!(users.record_permissions(&user(subject), &granting(&["read"])).await, Ok(()));
+        assert_eq!(users.find(&user(subject)).await, Ok(None));
+    }
+    assert_eq!(users.list(1).await, Ok(Vec::new()));
+}
+
 /// The latest log-in comes first; of equal ones, the lower issuer and subject.
 pub async fn lists_by_latest_login_up_to_limit(users: Users) {
     assert_eq!(users.list(5).await, Ok(Vec::new()));
@@ -243,6 +286,7 @@ pub async fn reports_outage_and_loses_nothing(users: Users, server: &mut dyn Ser
     let start = Instant::now();
     for _ in 0..2 {
         assert!(users.record_login(&user("1"), &profile, at(2)).await.is_err());
+        assert!(users.record_permissions(&user("1"), &granting(&["read"])).await.is_err());
         assert!(users.find(&user("1")).await.is_err());
         assert!(users.list(1).await.is_err());
         assert!(users.delete(&user("1")).await.is_err());

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use super::{fails, refuses_broken_adapters};
 use crate::fakes::InMemoryUsers;
 use portico_domain::{
-    model::{Profile, Subject, User},
+    model::{Permissions, Profile, Subject, User},
     ports::{UserRepository, UsersUnavailable},
 };
 
@@ -21,6 +21,9 @@ enum Fault {
     TruncatesText,
     TruncatesAtNul,
     KeepsRemovedValues,
+    UnitesPermissions,
+    ForgetsPermissionsAtLogin,
+    CreatesRecordForPermissions,
     IgnoresLimit,
     NeverDeletes,
     FailsForUnknownUser,
@@ -83,11 +86,37 @@ impl UserRepository for BrokenUsers {
         }
         let mut user = self.inner.record_login(&subject, &profile, now).await?;
         match self.fault {
+            Fault::ForgetsPermissionsAtLogin => {
+                user.permissions = None;
+                self.inner.record_permissions(&subject, &Permissions::default()).await?;
+            }
             Fault::CountsFromZero => user.logins -= 1,
             Fault::MovesLastLoginBack => user.last_login = now,
             _ => {}
         }
         Ok(user)
+    }
+
+    async fn record_permissions(
+        &self,
+        subject: &Subject,
+        permissions: &Permissions,
+    ) -> Result<(), UsersUnavailable> {
+        let subject = self.key(subject);
+        let mut permissions = permissions.clone();
+        let before = self.inner.find(&subject).await?;
+        match (self.fault, before) {
+            (Fault::CreatesRecordForPermissions, None) => {
+                let (profile, now) = (Profile::default(), DateTime::UNIX_EPOCH);
+                self.inner.record_login(&subject, &profile, now).await?;
+            }
+            (Fault::UnitesPermissions, Some(User { permissions: Some(earlier), .. })) => {
+                let grants = [earlier.grants(), permissions.grants()].concat();
+                permissions = Permissions::new(grants, permissions.only_referred().to_vec());
+            }
+            _ => {}
+        }
+        self.inner.record_permissions(&subject, &permissions).await
     }
 
     async fn find(&self, subject: &Subject) -> Result<Option<User>, UsersUnavailable> {
@@ -130,6 +159,9 @@ refuses_broken_adapters! {
     keeps_hostile_values: TruncatesText,
     never_confuses_users_because_of_nul: TruncatesAtNul,
     keeps_absent_values_absent: KeepsRemovedValues,
+    later_permissions_replace_earlier_ones: UnitesPermissions,
+    login_leaves_permissions: ForgetsPermissionsAtLogin,
+    permissions_create_no_record: CreatesRecordForPermissions,
     lists_by_latest_login_up_to_limit: IgnoresLimit,
     deletes_user: NeverDeletes,
     finds_nothing_for_unknown_user: FailsForUnknownUser,

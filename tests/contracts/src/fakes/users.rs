@@ -11,7 +11,7 @@ use chrono::{DateTime, Utc};
 
 use crate::{ReadOnly, Server};
 use portico_domain::{
-    model::{Profile, Subject, User},
+    model::{Permissions, Profile, Subject, User},
     ports::{UserRepository, UsersUnavailable},
 };
 
@@ -80,6 +80,7 @@ impl UserRepository for InMemoryUsers {
         let user = users.entry(key(subject)).or_insert_with(|| User {
             subject: subject.clone(),
             profile: profile.clone(),
+            permissions: None,
             first_seen: now,
             last_login: now,
             logins: 0,
@@ -88,6 +89,17 @@ impl UserRepository for InMemoryUsers {
         user.last_login = user.last_login.max(now);
         user.logins += 1;
         Ok(user.clone())
+    }
+
+    async fn record_permissions(
+        &self,
+        subject: &Subject,
+        permissions: &Permissions,
+    ) -> Result<(), UsersUnavailable> {
+        if let Some(user) = self.lock_to_write()?.get_mut(&key(subject)) {
+            user.permissions = Some(permissions.clone());
+        }
+        Ok(())
     }
 
     async fn find(&self, subject: &Subject) -> Result<Option<User>, UsersUnavailable> {
