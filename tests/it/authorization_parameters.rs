@@ -9,6 +9,7 @@ use chrono::TimeDelta;
 
 use http::StatusCode;
 use portico::guards::FreshLogin;
+use portico_development::Fault;
 use portico_domain::ports::Clock;
 use portico_tests::{
     http_browser::HttpBrowser,
@@ -93,13 +94,51 @@ async fn refuses_repeated_and_malformed_parameters() {
 }
 
 #[tokio::test]
-async fn refuses_login_without_requested_acr_or_organization() {
+async fn refuses_login_without_requested_acr() {
     let site = Site::start().await;
-    for (name, value) in [("acr_values", "gold"), ("organization", "org_1")] {
+    let browser = site.browser();
+    let page = log_in(&browser, "/login?acr_values=gold", USER).await;
+    assert_eq!(page.status, StatusCode::BAD_GATEWAY, "{}", page.text());
+    assert!(!is_signed_in(&browser).await);
+}
+
+#[tokio::test]
+async fn names_organization_that_was_requested_and_the_one_of_the_login() {
+    let site = Site::start().await;
+    for (requested, claims, shown) in [
+        (
+            "org_1",
+            r#"{"org_id":"org_2","org_name":"other"}"#,
+            "“org_1”, and you logged in to “org_2”",
+        ),
+        (
+            "Acme",
+            r#"{"org_id":"org_2","org_name":"other"}"#,
+            "“Acme”, and you logged in to “other”",
+        ),
+        ("Acme", r#"{"org_id":"org_2"}"#, "“Acme”, and you logged in to “org_2”"),
+        ("<b>&\"", r#"{"org_name":"<script>\u0007"}"#, "“<b>&\"”, and you logged in to “<script>”"),
+        ("org_1", "{}", "“org_1”, and you logged in to none"),
+    ] {
+        site.servers.faults().clear();
+        site.servers.faults().set(Fault::ChangedClaims(claims));
         let browser = site.browser();
-        let page = log_in(&browser, &format!("/login?{}", query(&[(name, value)])), USER).await;
-        assert_eq!(page.status, StatusCode::BAD_GATEWAY, "{name}: {}", page.text());
-        assert!(!is_signed_in(&browser).await, "{name}");
+        let link = format!("/login?{}", query(&[("organization", requested), ("next", "/admin")]));
+        let page = log_in(&browser, &link, USER).await;
+        assert_eq!(page.status, StatusCode::FORBIDDEN, "{}", page.text());
+        assert_eq!(page.heading(), "This login is for another organization");
+        assert!(page.text().contains(shown), "{shown}: {}", page.text());
+        assert!(!page.body.contains("<script>") && !page.body.contains("<b>&"), "{}", page.body);
+        let again = page.link("Log in with another account").unwrap();
+        assert_eq!(values(&again, "organization"), [requested]);
+        assert_eq!(values(&again, "next"), ["/admin"]);
+        assert!(!is_signed_in(&browser).await, "{requested}");
+    }
+    site.servers.faults().clear();
+    site.servers.faults().set(Fault::ChangedClaims(r#"{"org_id":"org_1","org_name":"acme"}"#));
+    for requested in ["org_1", "ACME"] {
+        let page = log_in(&site.browser(), &format!("/login?organization={requested}"), USER).await;
+        assert_eq!(page.url.path(), "/profile", "{}", page.text());
     }
 }
 

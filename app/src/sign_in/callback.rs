@@ -8,7 +8,7 @@ use portico_domain::{
 use rocket::{FromForm, Route, State, form::Form, get, head, http::Status, post, routes};
 
 use super::{
-    entry_refused::{another_account, entry_refused},
+    entry_refused::{another_account, another_account_of, entry_refused, wrong_organization},
     guards::{Device, NotPrefetched, Stores},
     login::{log_in_for, unavailable},
 };
@@ -137,6 +137,12 @@ fn explain(FailedLogin { cause: error, next }: FailedLogin, ports: &Ports) -> Fa
             "The identity provider does not accept the authorization code.",
             AGAIN,
         ),
+        LoginError::Redeem(RedeemError::WrongOrganization { requested, found }) => {
+            let action = another_account_of(requested, ports, next.as_ref());
+            return wrong_organization(requested, found.as_deref())
+                .with_action("Log in with another account", action)
+                .caused_by(error);
+        }
         LoginError::Redeem(RedeemError::InvalidIdentity(_) | RedeemError::ProviderFault(_)) => {
             Failure::new(
                 Status::BadGateway,

@@ -1,5 +1,6 @@
 use portico_domain::model::{EntryRefusal, NextPage};
 use rocket::http::Status;
+use url::form_urlencoded;
 
 use super::login::login_address;
 use crate::{Ports, web::Failure};
@@ -11,6 +12,39 @@ pub(crate) fn another_account(ports: &Ports, next: Option<&NextPage>) -> String 
     let parameters: Vec<_> =
         std::iter::once(prompt).chain(next.as_deref().map(|next| ("next", next))).collect();
     login_address(&parameters)
+}
+
+/// The same, for a log-in to this organization (Auth0's parameter `organization`).
+pub(super) fn another_account_of(
+    organization: &str,
+    ports: &Ports,
+    next: Option<&NextPage>,
+) -> String {
+    let organization = form_urlencoded::Serializer::new(String::new())
+        .append_pair("organization", organization)
+        .finish();
+    format!("{}&{organization}", another_account(ports, next))
+}
+
+/// The user logged in to another organization than was requested.
+pub(super) fn wrong_organization(requested: &str, found: Option<&str>) -> Failure {
+    let requested = shown(requested);
+    let found = found.map_or_else(|| "none".into(), shown);
+    Failure::new(
+        Status::Forbidden,
+        "This login is for another organization",
+        format!(
+            "This site asked for the organization {requested}, and you logged in to {found}. You have not been logged in here."
+        ),
+        "Log in with an account of that organization, or contact the operators of this site and give them the reference.",
+    )
+}
+
+/// A name that others chose: in quotation marks, without characters that control the display, cut
+/// after 100 characters.
+fn shown(name: &str) -> String {
+    let name: String = name.chars().filter(|letter| !letter.is_control()).take(100).collect();
+    format!("“{name}”")
 }
 
 /// The user may not log in here, or not any more.

@@ -128,6 +128,15 @@ pub enum RedeemError {
     /// The ID token was issued for another log-in attempt.
     #[error("the ID token's nonce is not that of this log-in")]
     WrongNonce,
+    /// The user logged in to another organization than the request named (Auth0's parameter
+    /// `organization`). The text for the log names neither.
+    #[error("the user logged in to another organization than was requested")]
+    WrongOrganization {
+        /// The id or name of the request.
+        requested: String,
+        /// The id or name in the ID token; `None` where it names none.
+        found: Option<String>,
+    },
     /// The ID token or the userinfo answer breaks a rule.
     #[error("invalid ID token or userinfo: {0}")]
     InvalidIdentity(String),

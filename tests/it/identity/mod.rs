@@ -199,7 +199,9 @@ fn assert_refused(outcome: Result<Identity, RedeemError>, expected: &RedeemError
 
 fn cause(error: &RedeemError) -> &str {
     match error {
-        RedeemError::WrongNonce | RedeemError::MissingIssuer => "",
+        RedeemError::WrongNonce
+        | RedeemError::MissingIssuer
+        | RedeemError::WrongOrganization { .. } => "",
         RedeemError::WrongIssuer(why)
         | RedeemError::CodeRejected(why)
         | RedeemError::InvalidIdentity(why)

@@ -38,6 +38,14 @@ pub(super) enum InvalidToken {
     /// The ID token was issued for another log-in.
     #[error("it has another nonce")]
     WrongNonce,
+    /// The user logged in to another organization than was requested.
+    #[error("the user logged in to another organization")]
+    WrongOrganization {
+        /// The id or name of the request.
+        requested: String,
+        /// The id or name in the ID token; `None` where it names none.
+        found: Option<String>,
+    },
     /// It breaks a rule, whichever key signed it.
     #[error("{0}")]
     Rule(String),
@@ -67,6 +75,9 @@ impl From<VerificationError> for RedeemError {
     fn from(error: VerificationError) -> Self {
         match error {
             VerificationError::Invalid(InvalidToken::WrongNonce) => Self::WrongNonce,
+            VerificationError::Invalid(InvalidToken::WrongOrganization { requested, found }) => {
+                Self::WrongOrganization { requested, found }
+            }
             VerificationError::Invalid(cause) => Self::InvalidIdentity(cause.to_string()),
             VerificationError::Provider(error) => error.into(),
         }

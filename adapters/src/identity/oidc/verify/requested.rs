@@ -34,13 +34,15 @@ pub(super) fn verify(
     }
     if let Some(wanted) = requested.get("organization") {
         // Auth0 takes an id or a name; it writes names in lower case.
-        let is_wanted = if wanted.starts_with("org_") {
-            text("org_id") == Some(wanted)
+        let (id, name) = (text("org_id"), text("org_name"));
+        let (is_wanted, found) = if wanted.starts_with("org_") {
+            (id == Some(wanted), id.or(name))
         } else {
-            text("org_name").is_some_and(|name| name.eq_ignore_ascii_case(wanted))
+            (name.is_some_and(|name| name.eq_ignore_ascii_case(wanted)), name.or(id))
         };
         if !is_wanted {
-            return InvalidToken::rule("the user logged in to another organization");
+            let (requested, found) = (wanted.to_owned(), found.map(str::to_owned));
+            return Err(InvalidToken::WrongOrganization { requested, found });
         }
     }
     Ok(())
