@@ -122,9 +122,14 @@ pub(super) fn public_url(text: &str) -> Option<Url> {
     web_address(text).filter(|_| matches!(rest, "" | "/"))
 }
 
-/// `API_SERVER_URL`: paths are appended to it, so that it has neither query nor fragment.
+/// `API_SERVER_URL`: paths are appended to it, so that it has neither query nor fragment; nor segments
+/// that lead upwards, which the parser removes.
 pub(super) fn api_address(text: &str) -> Option<String> {
-    let url = web_address(text)?;
+    let (_, path) = split(text)?;
+    let is_dots = |segment: &str| {
+        matches!(segment.to_ascii_lowercase().replace("%2e", ".").as_str(), "." | "..")
+    };
+    let url = web_address(text).filter(|_| !path.split('/').any(is_dots))?;
     let extendable = url.query().is_none() && url.fragment().is_none();
     extendable.then(|| url.as_str().trim_end_matches('/').to_owned())
 }
@@ -263,6 +268,10 @@ mod tests {
             "http://api.example/?v=1",
             "http://api.example/#v1",
             "http://u:p@api.example",
+            "http://api.example/v1/../v2",
+            "http://api.example/v1/%2e%2E/v2",
+            "http://api.example/.%2e",
+            "http://api.example/./v1",
             "unix:/run/api.sock",
         ] {
             assert_eq!(api_address(refused), None, "{refused}");

@@ -29,7 +29,8 @@ const CLUSTER_RETRY_WAIT: (u64, u64) = (20, 400);
 /// The address of Redis, or of a server with the same protocol; `Debug` hides it, because it may
 /// hold a password.
 ///
-/// - `redis://[user:password@]host[:port][/number]`: one server.
+/// - `redis://[user:password@]host[:port][/number]`: one server. The only parameter is
+///   `?protocol=resp3`.
 /// - `redis://[user:password@]host[:port],host[:port]…`: a Redis Cluster, with some of its nodes.
 /// - `redis+sentinel://[user:password@]host[:port],…/service[/number]`: the master of a service
 ///   that these Sentinels watch. `?sentinel_username=…&sentinel_password=…` are for the Sentinels,
@@ -125,6 +126,14 @@ impl Parts<'_> {
         let malformed = |_| InvalidRedisAddress("[user:password@]host[:port] is expected");
         if host.is_empty() {
             return Err(InvalidRedisAddress("a host is missing"));
+        }
+        // The client itself takes `-1`, and ignores parameters that it does not know.
+        let (path, query) = tail.split_once('?').unwrap_or((tail, ""));
+        if !path.strip_prefix('/').unwrap_or(path).bytes().all(|byte| byte.is_ascii_digit()) {
+            return Err(InvalidRedisAddress("the database is a number: /number"));
+        }
+        if form_urlencoded::parse(query.as_bytes()).any(|(name, _)| name != "protocol") {
+            return Err(InvalidRedisAddress("a parameter is unknown"));
         }
         let info = format!("{}://{}{host}{tail}", self.scheme, self.login).into_connection_info();
         Ok(info.map_err(malformed)?.set_tcp_settings(tcp_settings()))
@@ -314,6 +323,10 @@ mod tests {
             "http://a.example",
             "redis:///2",
             "redis://a/two",
+            "redis://a/-1",
+            "redis://a/+1",
+            "redis://a/0?password=hunter2",
+            "redis://a,b?x=y",
             "redis://a,",
             "redis://a,b/1",
             "redis://:hunter2@a,b:port",
