@@ -26,6 +26,7 @@ mod messages;
 mod notices;
 mod outages;
 mod page_weight;
+mod permissions;
 mod provider_faults;
 mod provider_logout;
 mod public_address;

@@ -10,6 +10,7 @@ use portico::{
     server::{Limits, serve},
 };
 use portico_development::{DevelopmentServers, DevelopmentSettings, RegisteredClient};
+use portico_domain::model::Permission;
 use rocket::{Route, Shutdown};
 use tempfile::TempDir;
 use tokio::{sync::oneshot, task::JoinHandle};
@@ -34,6 +35,8 @@ pub struct SiteOptions {
     pub port: Option<u16>,
     /// Settings that override the default ones.
     pub settings: Vec<(&'static str, String)>,
+    /// What a value of a claim of `PERMISSIONS_CLAIMS` grants: the table `[permissions]`.
+    pub mapping: Vec<(&'static str, &'static str)>,
     /// Additional routes.
     pub routes: Vec<Route>,
     /// Changes the ports after they were assembled.
@@ -71,7 +74,10 @@ impl Site {
         let servers = servers_for(&url).await;
         let settings = settings(port, folder.path(), &servers, &options.settings);
         let settings = Settings::from_pairs(settings.iter().map(|(key, value)| (*key, &**value)));
-        let settings = settings.unwrap();
+        let mut settings = settings.unwrap();
+        let mapping = options.mapping.into_iter();
+        let mapping = mapping.map(|(value, name)| (value.to_owned(), vec![Permission::new(name)]));
+        settings.permissions.mapping.extend(mapping);
         let database = open_database(&settings).unwrap();
         database.migrate().await.unwrap();
         let mut assembly = assemble(settings, &database).await.unwrap();

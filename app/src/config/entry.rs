@@ -12,14 +12,20 @@ use super::reader::Reader;
 /// The table of the mapping in `Portico.toml`; the environment has none.
 pub(super) const MAPPING: &str = "permissions";
 
-/// `PERMISSIONS_CLAIMS` and the table `[permissions]`; problems are noted.
-pub(super) fn permissions(read: &mut Reader) -> PermissionRules {
+/// `PERMISSIONS_CLAIMS` and the table `[permissions]`; problems are noted. At the development provider
+/// the claim that it states counts as well, so that its administrator opens guarded pages.
+pub(super) fn permissions(read: &mut Reader, at_development: bool) -> PermissionRules {
     let claims = read.parsed(
         "PERMISSIONS_CLAIMS",
         "paths of claims such as realm_access.roles, separated by commas or spaces",
         claim_paths,
     );
-    let claims = claims.unwrap_or_else(|| PermissionRules::default().claims);
+    let default = PermissionRules::default().claims;
+    let mut claims = claims.unwrap_or_else(|| default.clone());
+    if at_development {
+        claims.retain(|claim| !default.contains(claim));
+        claims.extend(default);
+    }
     PermissionRules { claims, mapping: mapping(read) }
 }
 
@@ -114,8 +120,16 @@ mod tests {
             let pairs = [("ROCKET_PROFILE", "debug"), ("PERMISSIONS_CLAIMS", text)];
             let settings = Settings::from_pairs(pairs).unwrap();
             let expected = ["realm_access.roles", "https://example.com/roles", "cognito:groups"];
-            assert_eq!(paths(&settings), expected);
+            assert_eq!(paths(&settings)[..3], expected);
+            assert_eq!(paths(&settings)[3..], ["permissions"], "of the development provider");
         }
+        let registered = [
+            ("OIDC_ISSUER_URL", "https://id.example"),
+            ("OIDC_CLIENT_ID", "portico"),
+            ("PERMISSIONS_CLAIMS", "groups"),
+        ];
+        let pairs = registered.into_iter().chain([("ROCKET_PROFILE", "debug")]);
+        assert_eq!(paths(&Settings::from_pairs(pairs).unwrap()), ["groups"]);
         let pairs = [("ROCKET_PROFILE", "debug"), ("PERMISSIONS_CLAIMS", ", ,")];
         assert_eq!(Settings::from_pairs(pairs).unwrap_err().0[0].key, "PERMISSIONS_CLAIMS");
     }
@@ -130,6 +144,34 @@ mod tests {
         let expected = vec![Permission::new("read:admin-messages")];
         assert_eq!(settings.permissions.mapping["/admins"], expected);
         assert_eq!(settings.permissions.mapping["https://example.com/a.b"], expected);
+    }
+
+    /// The code blocks of `docs/permissions.md` in this language.
+    fn documented(language: &str) -> Vec<&'static str> {
+        let guide = include_str!("../../../docs/permissions.md");
+        let start = format!("```{language}\n");
+        guide.split(&*start).skip(1).filter_map(|rest| rest.split("\n```").next()).collect()
+    }
+
+    #[test]
+    fn takes_the_settings_of_the_guide() {
+        let blocks = documented("toml");
+        assert_eq!(blocks.len(), 1);
+        for block in blocks {
+            // Top-level keys stay before the table.
+            let settings = from_toml(&format!("rocket_profile = \"debug\"\n{block}")).unwrap();
+            assert_eq!(paths(&settings)[0], "groups");
+            let expected = vec![Permission::new("read:admin-messages")];
+            assert_eq!(settings.permissions.mapping["/admins"], expected);
+        }
+        let guide = include_str!("../../../docs/permissions.md");
+        let rows = guide.lines().filter(|line| line.starts_with("| ")).skip(2);
+        let named: Vec<_> = rows.filter_map(|row| row.split('`').nth(1)).collect();
+        assert!(named.len() >= 10, "{named:?}");
+        for path in named {
+            let pairs = [("ROCKET_PROFILE", "debug"), ("PERMISSIONS_CLAIMS", path)];
+            assert_eq!(paths(&Settings::from_pairs(pairs).unwrap())[0], path);
+        }
     }
 
     #[test]

@@ -227,7 +227,8 @@ impl Settings {
         let pushed_requests =
             read.parsed("OIDC_PAR", "true or false", |text| text.parse().ok()).unwrap_or(false);
         let client = client::read(&mut read);
-        let permissions = entry::permissions(&mut read);
+        let at_development = matches!(provider, Some(Provider::Development));
+        let permissions = entry::permissions(&mut read, at_development);
         let entry_rules = entry::rules(&mut read);
         let plaintext = plaintext::read(&mut read, debug_profile);
         match (public_url, provider, read.problems()) {

@@ -136,7 +136,8 @@ mod tests {
     fn user_with(logins: i64) -> User {
         let (subject, time) = (fixtures::session().subject().clone(), DateTime::UNIX_EPOCH);
         let profile = fixtures::identity().profile();
-        User { subject, profile, first_seen: time, last_login: time, logins }
+        let permissions = None;
+        User { subject, profile, permissions, first_seen: time, last_login: time, logins }
     }
 
     fn numbered(session: usize) -> Session {

@@ -180,7 +180,7 @@ fn check_names_claims_that_grant_permissions() {
     std::fs::write(folder.path().join("Portico.toml"), mapping).unwrap();
     assert_eq!(
         line(&["check"], &[debug]),
-        "claims     ok    PERMISSIONS_CLAIMS: groups, https://example.com/roles; \
+        "claims     ok    PERMISSIONS_CLAIMS: groups, https://example.com/roles, permissions; \
          \"/admins\" grants read:admin-messages; \"/guests\" grants nothing"
     );
 }

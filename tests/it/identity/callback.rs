@@ -57,6 +57,11 @@ async fn each_authorization_error_has_its_own_message() {
         };
         let again = page.link(again).expect(error);
         assert_eq!(again.path(), "/login", "{error}");
+        if error == "access_denied" {
+            // The development provider lists other values of prompt than select_account.
+            let prompt = ("prompt".into(), "login".into());
+            assert!(again.query_pairs().any(|pair| pair == prompt), "{again}");
+        }
         let next = ("next".into(), "/protected?tab=2".into());
         assert!(again.query_pairs().any(|pair| pair == next), "{error}: {again}");
         assert_logged_out(&browser, error).await;

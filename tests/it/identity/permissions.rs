@@ -1,11 +1,14 @@
 //! Permissions from the claims of the ID token, userinfo and the access token.
 
+use std::collections::BTreeMap;
+
 use portico_adapters::identity::oidc::{OidcSettings, UserinfoPolicy};
 use portico_domain::{
     model::{ClaimPath, Identity, Permission, PermissionRules, RefreshToken, SessionChange},
     ports::IdentityProvider,
 };
 use portico_tests::stub_server::Response;
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
@@ -139,5 +142,52 @@ async fn failed_userinfo_removes_no_permission() {
         let settings = OidcSettings { userinfo: policy, ..reading(&later, &["groups"]) };
         let refreshed = later.provider_with(settings).refresh(&session).await.unwrap();
         assert_eq!(refreshed.permissions, Some(session.identity.permissions.clone()));
+    }
+}
+
+/// What a provider states of a user: an entry of `claim_shapes.json`. The members and their nesting are
+/// those of the provider's documentation, the values are invented.
+#[derive(Deserialize)]
+struct Shape {
+    name: String,
+    settings: Vec<String>,
+    #[serde(default)]
+    mapping: BTreeMap<String, Vec<String>>,
+    id_token: Value,
+    #[serde(default)]
+    userinfo: Value,
+    /// `null` for an opaque one.
+    #[serde(default)]
+    access_token: Value,
+    granted: Vec<String>,
+    #[serde(default)]
+    source: Option<String>,
+    #[serde(default)]
+    only_referred: Vec<String>,
+}
+
+#[tokio::test]
+async fn reads_the_claims_of_each_provider() {
+    let shapes: Vec<Shape> = serde_json::from_str(include_str!("claim_shapes.json")).unwrap();
+    for shape in shapes {
+        let userinfo = changed(json!({ "sub": "ann" }), shape.userinfo);
+        let script = Script {
+            claims: shape.id_token,
+            userinfo: Response::json(200, userinfo),
+            access_token: (!shape.access_token.is_null()).then_some((shape.access_token, None)),
+            ..Script::default()
+        };
+        let scripted = script.start().await;
+        let claims: Vec<_> = shape.settings.iter().map(String::as_str).collect();
+        let mut settings = reading(&scripted, &claims);
+        let permissions = |names: Vec<String>| names.into_iter().map(Permission::new).collect();
+        let mapping = shape.mapping.into_iter().map(|(value, names)| (value, permissions(names)));
+        settings.permissions.mapping = mapping.collect();
+        let identity = scripted.redeem(&scripted.provider_with(settings)).await.unwrap();
+        assert_eq!(names(&identity), shape.granted, "{}", shape.name);
+        let found = identity.permissions;
+        let sources = found.grants().iter().map(|grant| grant.source.to_string());
+        assert_eq!(sources.collect::<Vec<_>>(), Vec::from_iter(shape.source), "{}", shape.name);
+        assert_eq!(found.only_referred(), shape.only_referred, "{}", shape.name);
     }
 }

@@ -186,3 +186,20 @@ async fn logout_url_keeps_query_of_endpoint() {
     let url = oidc.end_session_url(&fixtures::identity(), &State::new("s")).await;
     assert_eq!(query(&url.unwrap().unwrap())["tenant"], "a");
 }
+
+#[tokio::test]
+async fn offers_another_account_by_a_prompt_that_the_provider_lists() {
+    for (listed, expected) in [
+        (json!(null), "select_account"),
+        (json!(["none", "login", "select_account"]), "select_account"),
+        (json!(["none", "login"]), "login"),
+        (json!([]), "login"),
+    ] {
+        let metadata = json!({ "prompt_values_supported": listed });
+        let scripted = Script { metadata, ..Script::default() }.start().await;
+        let oidc = scripted.provider();
+        assert_eq!(oidc.prompt_for_another_account(), "select_account", "nothing is read yet");
+        oidc.check().await.unwrap();
+        assert_eq!(oidc.prompt_for_another_account(), expected, "{listed}");
+    }
+}

@@ -30,6 +30,11 @@ pub trait Needs {
     const PERMISSION: &'static str;
 }
 
+/// The code of the guide compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../../../../docs/permissions.md")]
+struct Guide;
+
 /// A logged-in user with the permission `N`, according to the provider at log-in. A visitor without a
 /// session is sent to log in; a user without the permission gets a page with status 403.
 pub struct Permitted<'r, N>(pub &'r Session, PhantomData<N>);
