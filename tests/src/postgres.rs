@@ -1,6 +1,8 @@
 //! A PostgreSQL server to throw away.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test whose server is missing fails")]
 
+mod replicated;
+
 use std::{
     fs, io,
     io::{Read, Write},
@@ -23,6 +25,7 @@ use portico_contracts::{ReadOnly, Server};
 use tempfile::TempDir;
 use tokio_postgres::NoTls;
 
+pub use self::replicated::ReplicatedPostgres;
 use crate::{free_port::free_port, tools};
 
 /// How long a server may take to start or to stop.
@@ -50,13 +53,7 @@ impl Postgres {
     /// # Panics
     /// When the programs are missing, or the server does not answer within a minute.
     pub fn start() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let account = (folder.path().metadata().unwrap().uid() == 0).then(account);
-        if let Some(account) = account {
-            chown(folder.path(), Some(account.user), Some(account.group)).unwrap();
-        }
-        let port = free_port();
-        let mut postgres = Self { folder, port, account, server: None };
+        let mut postgres = Self::without_data();
         let made = postgres
             .command("initdb")
             .args(["--username=postgres", "--auth=trust", "--encoding=UTF8", "--locale=C"])
@@ -66,6 +63,16 @@ impl Postgres {
         assert!(made.status.success(), "initdb: {}", String::from_utf8_lossy(&made.stderr));
         postgres.launch();
         postgres
+    }
+
+    /// A folder and a port, but no data and no server yet.
+    fn without_data() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let account = (folder.path().metadata().unwrap().uid() == 0).then(account);
+        if let Some(account) = account {
+            chown(folder.path(), Some(account.user), Some(account.group)).unwrap();
+        }
+        Self { folder, port: free_port(), account, server: None }
     }
 
     /// Where it is: a superuser without a password, over TCP on loopback.
@@ -104,10 +111,19 @@ impl Postgres {
 
     /// Stops the server, which disconnects all clients, and waits until it has stopped.
     fn halt(&mut self) {
+        // Without waiting for those who are connected.
+        self.end("INT");
+    }
+
+    /// Ends the server at once: it hands nothing over to a standby.
+    fn kill(&mut self) {
+        self.end("QUIT");
+    }
+
+    fn end(&mut self, signal: &str) {
         let Some(mut server) = self.server.take() else { return };
-        // SIGINT: without waiting for those who are connected.
-        let requested =
-            Command::new("sh").args(["-c", &format!("kill -INT {}", server.id())]).status();
+        let signal = format!("kill -{signal} {}", server.id());
+        let requested = Command::new("sh").args(["-c", &signal]).status();
         let start = Instant::now();
         while matches!(server.try_wait(), Ok(None)) {
             if requested.is_err() || start.elapsed() > TIMEOUT {

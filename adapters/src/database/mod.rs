@@ -53,7 +53,8 @@ impl Database {
     /// `sqlite://:memory:`, or `postgres://…`, also spelled `postgresql://…`.
     ///
     /// A missing SQLite file is created, readable by its owner only. Connections to PostgreSQL are
-    /// opened when they are needed.
+    /// opened when they are needed, to the first of several hosts that accepts a session, or with
+    /// `target_session_attrs=read-write` to the one that accepts writes.
     ///
     /// With `sslmode=prefer` (the default), `require`, `verify-ca` and `verify-full` a PostgreSQL
     /// server that offers TLS must present a certificate for its name that `tls` trusts; only
@@ -118,7 +119,7 @@ impl Database {
 }
 
 /// Whether the address leads to another machine and does not require TLS. False where it is malformed,
-/// for a SQLite file, and for PostgreSQL on loopback or a Unix socket.
+/// for a SQLite file, and for PostgreSQL with all hosts on loopback or Unix sockets.
 #[must_use]
 pub fn is_plaintext(url: &str) -> bool {
     postgres::is_plaintext(url)

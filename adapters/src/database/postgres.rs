@@ -1,13 +1,13 @@
 mod connection;
+mod server;
 
 use std::{
-    net::IpAddr,
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
 use diesel::{
-    Connection, ConnectionError, ConnectionResult, RunQueryDsl,
+    Connection, RunQueryDsl,
     connection::CacheSize,
     dsl::sql,
     migration::{Migration, MigrationSource},
@@ -25,30 +25,22 @@ use diesel_async::{
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 use rustls::ClientConfig;
 use tokio::time::timeout;
-use tokio_postgres::{
-    Config,
-    config::{Host, SslMode},
-};
-use tokio_postgres_rustls::MakeRustlsConnect;
 
-pub(crate) use self::connection::PostgresConnection;
-use super::{APPLIED, DatabaseUnavailable, connection, is_current, unavailable, with_timeout};
+use self::server::Server;
+pub(crate) use self::{connection::PostgresConnection, server::is_plaintext};
+use super::{
+    APPLIED, CONNECT_TIMEOUT, DatabaseUnavailable, connection, is_current, unavailable,
+    with_timeout,
+};
 
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!("../migrations/postgres");
 
 /// Connections are opened when they are needed.
 const MAX_CONNECTIONS: usize = 10;
 
-/// Time for one host to answer.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
-
 /// Time for a pooled connection to show that it is alive. A firewall that forgot it drops its packets
 /// without a reset.
 const LIVENESS_TIMEOUT: Duration = Duration::from_secs(1);
-
-/// Silence after which the system probes a connection, and time that sent data may stay
-/// unacknowledged.
-const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
 /// Time for others to finish migrating.
 const MIGRATION_TIMEOUT: Duration = Duration::from_secs(60);
@@ -75,26 +67,33 @@ impl Postgres {
     pub(super) fn open(url: &str, tls: ClientConfig) -> Result<Self, DatabaseUnavailable> {
         let server = Arc::new(Server::new(url, tls)?);
         let mut config = ManagerConfig::default();
-        let for_pool = server.clone();
+        let last_fault = Arc::new(LastFault::default());
+        let (for_pool, noted) = (server.clone(), last_fault.clone());
         config.custom_setup = Box::new(move |_| {
-            let server = for_pool.clone();
-            Box::pin(async move { server.connect().await.map(PostgresConnection::new) })
+            let (server, noted) = (for_pool.clone(), noted.clone());
+            let connection = async move { server.connect().await };
+            Box::pin(async move { Ok(PostgresConnection::new(connection.await?, noted)) })
         });
-        let silence = Arc::new(LastSilence::default());
-        let noticed = silence.clone();
+        let noted = last_fault.clone();
         config.recycling_method = RecyclingMethod::CustomFunction(Box::new(move |connection| {
-            let silence = noticed.clone();
+            let noted = noted.clone();
             Box::pin(async move {
                 let check = timeout(LIVENESS_TIMEOUT, connection.batch_execute("select 1"));
-                check.await.unwrap_or_else(|_| Err(silence.note()))
+                check.await.unwrap_or_else(|_| {
+                    log::warn!(
+                        "postgresql: a pooled connection is silent, dropping those that are idle"
+                    );
+                    noted.note();
+                    Err(diesel::result::Error::BrokenTransactionManager)
+                })
             })
         }));
         let manager = AsyncDieselConnectionManager::new_with_config("", config);
         let pool = Pool::builder(manager)
             .max_size(MAX_CONNECTIONS)
             .pre_recycle(Hook::sync_fn(move |_, metrics| {
-                if silence.is_after(metrics.recycled.unwrap_or(metrics.created)) {
-                    return Err(HookError::message("idle since before a connection fell silent"));
+                if last_fault.is_after(metrics.recycled.unwrap_or(metrics.created)) {
+                    return Err(HookError::message("idle since before the fault of another one"));
                 }
                 Ok(())
             }))
@@ -168,104 +167,18 @@ fn embedded() -> diesel::migration::Result<Vec<Box<dyn Migration<Pg>>>> {
     MIGRATIONS.migrations()
 }
 
-/// When a connection was last found silent. Those that were idle then are dropped without a check of
-/// their own: whatever silenced one has probably silenced them all, and the checks would add up.
+/// When a connection was last found silent or read-only. Those that were idle then are dropped
+/// without a check of their own: what befell one has probably befallen them all, and the checks would
+/// add up.
 #[derive(Default)]
-struct LastSilence(Mutex<Option<Instant>>);
+struct LastFault(Mutex<Option<Instant>>);
 
-impl LastSilence {
-    fn note(&self) -> diesel::result::Error {
-        log::warn!("postgresql: a pooled connection is silent, dropping those that are idle");
+impl LastFault {
+    fn note(&self) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
-        diesel::result::Error::BrokenTransactionManager
     }
 
     fn is_after(&self, time: Instant) -> bool {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).is_some_and(|last| last > time)
     }
-}
-
-/// Address and TLS settings of the server.
-struct Server {
-    config: Config,
-    tls: MakeRustlsConnect,
-}
-
-impl Server {
-    fn new(url: &str, tls: ClientConfig) -> Result<Self, DatabaseUnavailable> {
-        // The parser's error may quote a part of the address, and with it the password.
-        let malformed = |_| {
-            let why = "the PostgreSQL address is malformed or holds an unknown parameter";
-            DatabaseUnavailable(why.into())
-        };
-        let mut config: Config = with_known_sslmode(url).parse().map_err(malformed)?;
-        if config.get_connect_timeout().is_none() {
-            config.connect_timeout(CONNECT_TIMEOUT);
-        }
-        // The default of two hours is no protection; an address that says otherwise is obeyed.
-        if config.get_keepalives_idle() == Config::new().get_keepalives_idle() {
-            config.keepalives_idle(KEEP_ALIVE);
-        }
-        if config.get_keepalives_interval().is_none() {
-            config.keepalives_interval(CONNECT_TIMEOUT);
-        }
-        if config.get_tcp_user_timeout().is_none() {
-            config.tcp_user_timeout(KEEP_ALIVE);
-        }
-        Ok(Self { config, tls: MakeRustlsConnect::new(tls) })
-    }
-
-    async fn connect(&self) -> ConnectionResult<AsyncPgConnection> {
-        let bad = |error: tokio_postgres::Error| {
-            // The text names only the kind; the cause is the source.
-            let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}"));
-            ConnectionError::BadConnection(format!("{error}{}", cause.unwrap_or_default()))
-        };
-        let (client, mut connection) = self.config.connect(self.tls.clone()).await.map_err(bad)?;
-        // Diesel prepares the statements that set the connection up. In one transaction a pooler
-        // sends them to one server process.
-        tokio::select! {
-            begin = client.batch_execute("begin") => begin.map_err(bad)?,
-            ended = &mut connection => {
-                ended.map_err(bad)?;
-                return Err(ConnectionError::BadConnection("the connection was closed".into()));
-            }
-        }
-        let mut connection =
-            AsyncPgConnection::try_from_client_and_connection(client, connection).await?;
-        connection
-            .batch_execute("commit")
-            .await
-            .map_err(ConnectionError::CouldntSetupConfiguration)?;
-        Ok(connection)
-    }
-}
-
-pub(super) fn is_plaintext(url: &str) -> bool {
-    let Ok(config) = with_known_sslmode(url).parse::<Config>() else { return false };
-    let is_local = |name: &str| {
-        name == "localhost" || name.parse().is_ok_and(|address: IpAddr| address.is_loopback())
-    };
-    let addresses = config.get_hostaddrs();
-    let is_remote = if addresses.is_empty() {
-        // A socket in the file system is no name.
-        config.get_hosts().iter().any(|host| matches!(host, Host::Tcp(name) if !is_local(name)))
-    } else {
-        addresses.iter().any(|address| !address.is_loopback())
-    };
-    is_remote && config.get_ssl_mode() != SslMode::Require
-}
-
-/// `tokio-postgres` does not know the values `verify-ca` and `verify-full` of libpq. They mean the
-/// same as `require` here, because certificates are always verified.
-fn with_known_sslmode(url: &str) -> String {
-    let Some((address, parameters)) = url.split_once('?') else {
-        return url.into();
-    };
-    let parse = |parameter| match parameter {
-        "sslmode=verify-ca" | "sslmode=verify-full" => "sslmode=require",
-        other => other,
-    };
-    let parameters: Vec<_> = parameters.split('&').map(parse).collect();
-    format!("{address}?{}", parameters.join("&"))
 }

@@ -149,7 +149,7 @@ mod tests {
             "postgres://db",
             "postgres://u:p@db:5432/portico",
             "postgresql://u:p%40%2f%3F%25@[::1]:5432/portico?sslmode=require",
-            "postgres://u:p#1$@one.example:1,two.example:2/portico",
+            "postgres://u:p#1$@one.example:1,two.example:2/portico?target_session_attrs=read-write",
             "postgres://%2Frun%2Fpostgresql/portico",
             "postgres:///portico?user=u&host=/run/postgresql",
         ] {

@@ -95,6 +95,15 @@ mod tests {
             assert!(text.contains("sslmode=require") && text.contains("ALLOW_PLAINTEXT=true"));
             assert!(text.contains("without TLS") && !text.contains("hunter2"), "{text}");
         }
+        for address in [
+            "postgres://127.0.0.1,db.example/portico",
+            "postgres://jo@127.0.0.1:5432,10.0.0.1:5432/portico?target_session_attrs=read-write",
+            "postgres://%2Frun%2Fpostgresql,db.example/portico?sslmode=prefer",
+            "postgres:///portico?host=localhost,db.example",
+            "postgres://localhost/portico?hostaddr=10.0.0.1",
+        ] {
+            assert_eq!(only_problem(&[("DATABASE_URL", address)]).key, "DATABASE_URL");
+        }
         for (pairs, key) in [
             (vec![REDIS, ("REDIS_URL", "redis://cache.example")], "REDIS_URL"),
             (vec![REDIS, ("REDIS_URL", "redis://jo:p@ss@10.0.0.1:6379/1")], "REDIS_URL"),
@@ -141,6 +150,8 @@ mod tests {
             "postgres://jo@127.0.0.1/portico",
             "postgres://localhost:5433/portico?sslmode=disable",
             "postgres://jo@%2Fvar%2Frun%2Fpostgresql/portico",
+            "postgres://127.0.0.1:1,localhost:2,[::1]:3/portico?target_session_attrs=read-write",
+            "postgres://one.example,two.example/portico?sslmode=verify-full",
         ] {
             assert!(release(&[("DATABASE_URL", address)]).is_ok(), "{address}");
         }

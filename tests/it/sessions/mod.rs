@@ -8,6 +8,7 @@ mod read_only;
 mod redis;
 mod replicated_redis;
 mod server_side;
+mod several_hosts;
 
 use std::{sync::Arc, time::Duration};
 

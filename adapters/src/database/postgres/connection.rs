@@ -1,9 +1,11 @@
+use std::sync::Arc;
+
 use diesel::{
     QueryResult,
     connection::{CacheSize, Instrumentation},
     pg::Pg,
     query_builder::{AsQuery, QueryFragment, QueryId},
-    result::ConnectionResult,
+    result::{ConnectionResult, DatabaseErrorKind, Error as DieselError},
 };
 use diesel_async::{
     AnsiTransactionManager, AsyncConnection, AsyncConnectionCore, AsyncPgConnection,
@@ -15,6 +17,8 @@ use futures_util::{
     stream::{self, BoxStream},
 };
 
+use super::LastFault;
+
 /// The server gives up as well, so that no statement runs on without a client.
 const BEGIN: &str = "begin; set local statement_timeout = '5s'";
 
@@ -24,29 +28,51 @@ const BEGIN: &str = "begin; set local statement_timeout = '5s'";
 /// are not supported.
 pub(crate) struct PostgresConnection {
     inner: AsyncPgConnection,
+    state: ConnectionState,
+}
+
+/// Why a connection may be of no further use.
+#[derive(Default)]
+struct ConnectionState {
     /// A transaction has begun and not ended. It stays so where a statement was given up.
     is_open: bool,
+    /// The server has refused a write: another one may have become the primary.
+    is_read_only: bool,
+    last_fault: Arc<LastFault>,
+}
+
+impl ConnectionState {
+    fn note(&mut self, error: &DieselError) {
+        if matches!(error, DieselError::DatabaseError(DatabaseErrorKind::ReadOnlyTransaction, _)) {
+            log::warn!("postgresql: the server refuses writes, dropping idle connections");
+            self.is_read_only = true;
+            self.last_fault.note();
+        }
+    }
 }
 
 impl PostgresConnection {
-    pub(super) fn new(mut inner: AsyncPgConnection) -> Self {
+    pub(super) fn new(mut inner: AsyncPgConnection, last_fault: Arc<LastFault>) -> Self {
         inner.set_prepared_statement_cache_size(CacheSize::Disabled);
-        Self { inner, is_open: false }
+        Self { inner, state: ConnectionState { last_fault, ..ConnectionState::default() } }
     }
 }
 
 /// Runs the statement, which must not have been sent yet.
 async fn in_transaction<T>(
     mut connection: &AsyncPgConnection,
-    is_open: &mut bool,
+    state: &mut ConnectionState,
     statement: impl Future<Output = QueryResult<T>> + Send,
 ) -> QueryResult<T> {
-    *is_open = true;
+    state.is_open = true;
     connection.batch_execute(BEGIN).await?;
     let result = statement.await;
     let end = if result.is_ok() { "commit" } else { "rollback" };
     let ended = connection.batch_execute(end).await;
-    *is_open = ended.is_err();
+    state.is_open = ended.is_err();
+    if let Err(error) = &result {
+        state.note(error);
+    }
     let value = result?;
     ended?;
     Ok(value)
@@ -71,11 +97,11 @@ impl AsyncConnectionCore for PostgresConnection {
         T::Query: QueryFragment<Pg> + QueryId + 'query,
     {
         let inner = &self.inner;
-        let is_open = &mut self.is_open;
+        let state = &mut self.state;
         let rows = AsyncConnectionCore::load(&mut &*inner, source);
         Box::pin(async move {
             let rows = async { rows.await?.try_collect::<Vec<_>>().await };
-            let rows = in_transaction(inner, is_open, rows).await?;
+            let rows = in_transaction(inner, state, rows).await?;
             Ok(stream::iter(rows.into_iter().map(Ok)).boxed())
         })
     }
@@ -89,7 +115,7 @@ impl AsyncConnectionCore for PostgresConnection {
     {
         let inner = &self.inner;
         let count = AsyncConnectionCore::execute_returning_count(&mut &*inner, source);
-        Box::pin(in_transaction(inner, &mut self.is_open, count))
+        Box::pin(in_transaction(inner, &mut self.state, count))
     }
 }
 
@@ -97,7 +123,7 @@ impl AsyncConnection for PostgresConnection {
     type TransactionManager = AnsiTransactionManager;
 
     async fn establish(url: &str) -> ConnectionResult<Self> {
-        AsyncPgConnection::establish(url).await.map(Self::new)
+        AsyncPgConnection::establish(url).await.map(|inner| Self::new(inner, Arc::default()))
     }
 
     fn transaction_state(&mut self) -> &mut AnsiTransactionManager {
@@ -118,7 +144,8 @@ impl AsyncConnection for PostgresConnection {
 
 impl PoolableConnection for PostgresConnection {
     fn is_broken(&mut self) -> bool {
-        self.is_open
+        self.state.is_open
+            || self.state.is_read_only
             || self.inner.is_broken()
             || AnsiTransactionManager::is_broken_transaction_manager(self)
     }
