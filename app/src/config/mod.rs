@@ -231,6 +231,8 @@ impl Settings {
         let permissions = entry::permissions(&mut read, at_development);
         let entry_rules = entry::rules(&mut read);
         let plaintext = plaintext::read(&mut read, debug_profile);
+        let session_store =
+            if plaintext.is_allowed { session_store } else { session_store.without_plaintext() };
         match (public_url, provider, read.problems()) {
             (Some(public_url), Some(provider), None) => Ok(Self {
                 files: Vec::new(),
@@ -250,7 +252,7 @@ impl Settings {
                 client,
                 api_server_url,
                 database_url,
-                plaintext,
+                plaintext: plaintext.keys,
                 auto_migrate,
                 session_store,
                 lifetimes,

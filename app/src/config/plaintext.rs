@@ -6,18 +6,27 @@ use url::Host;
 
 use super::reader::Reader;
 
-/// The keys of such addresses. Outside the debug profile each is noted as a problem, unless
+/// What the settings say of such addresses.
+pub(super) struct Plaintext {
+    /// The keys of those that lead to another machine without TLS.
+    pub(super) keys: Vec<&'static str>,
+    /// Whether servers may be used so.
+    pub(super) is_allowed: bool,
+}
+
+/// Finds such addresses. Outside the debug profile each is noted as a problem, unless
 /// `ALLOW_PLAINTEXT` is true. The issuer has a check of its own, which that setting does not lift:
 /// OpenID Connect requires TLS.
-pub(super) fn read(read: &mut Reader, debug_profile: bool) -> Vec<&'static str> {
+pub(super) fn read(read: &mut Reader, debug_profile: bool) -> Plaintext {
     let allowed = read.parsed("ALLOW_PLAINTEXT", "true or false", |text| text.parse::<bool>().ok());
+    let is_allowed = debug_profile || allowed == Some(true);
     let mut found = Vec::new();
     let mut note = |key, is_plaintext: fn(&str) -> bool, secure: &str| {
         if !read.text(key).is_some_and(|address| is_plaintext(&address)) {
             return;
         }
         found.push(key);
-        if !debug_profile && allowed != Some(true) {
+        if !is_allowed {
             read.refuse(
                 key,
                 &format!(
@@ -33,7 +42,7 @@ pub(super) fn read(read: &mut Reader, debug_profile: bool) -> Vec<&'static str> 
     note("REDIS_URL", redis, "rediss:// or rediss+sentinel://");
     note("API_SERVER_URL", |address| is_remote(address, "http"), "https://");
     note("OIDC_DISCOVERY_URL", |address| is_remote(address, "http"), "https://");
-    found
+    Plaintext { keys: found, is_allowed }
 }
 
 /// Whether an address with this scheme names a host that is not this machine. An address may name

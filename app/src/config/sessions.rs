@@ -17,6 +17,16 @@ pub enum Store {
     Redis(Box<RedisAddress>),
 }
 
+impl Store {
+    /// The same store, which refuses servers on other machines that Redis names, unless TLS is used.
+    pub(super) fn without_plaintext(self) -> Self {
+        match self {
+            Self::Redis(address) => Self::Redis(Box::new(address.without_plaintext())),
+            other => other,
+        }
+    }
+}
+
 /// `SESSION_STORE` and `REDIS_URL`, which belong together. A cookie store where a problem was noted.
 pub(super) fn store(read: &mut Reader) -> Store {
     let address = "redis://…, rediss://… or redis+sentinel://…";

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use chrono::TimeDelta;
 use portico_adapters::{
-    sessions::{CookieLoginAttempts, CookieSettings, ServerSideSessions},
+    sessions::{CookieLoginAttempts, CookieSettings, RedisAddress, ServerSideSessions},
     system::{SystemClock, SystemRandomness},
     testing::{Browser, Stores},
 };
@@ -13,7 +13,7 @@ use portico_domain::{
     model::Lifetimes,
     ports::{Clock, SessionRegistry, SessionStore, SessionsUnavailable},
 };
-use portico_tests::redis::Redis;
+use portico_tests::redis::{Redis, RemoteMaster};
 use tokio::time::timeout;
 
 use super::{KEY, Kind, Shared};
@@ -84,4 +84,22 @@ async fn errors_contain_no_password() {
     let error =
         open(&wrong, LIFETIMES, stopped_clock()).unwrap().check().await.unwrap_err().to_string();
     assert!(!error.contains("hunter"), "{error}");
+}
+
+#[tokio::test]
+#[cfg_attr(not(redis), ignore = "Redis is missing: apt-get install redis-server")]
+async fn refuses_remote_master_of_local_sentinel_without_tls() {
+    let servers = RemoteMaster::start();
+    let address: RedisAddress = servers.url().parse().unwrap();
+    let settings = settings(LIFETIMES);
+    let (clock, randomness) = (Arc::new(SystemClock), Arc::new(SystemRandomness));
+    let store = ServerSideSessions::in_redis(
+        settings,
+        &address.without_plaintext(),
+        None,
+        clock,
+        randomness,
+    );
+    let error = store.unwrap().check().await.unwrap_err();
+    assert!(error.to_string().contains("without TLS"), "{error}");
 }

@@ -16,7 +16,10 @@ use async_trait::async_trait;
 use portico_contracts::{ReadOnly, Server};
 use tempfile::TempDir;
 
-pub use self::{cluster::RedisCluster, sentinel::RedisWithSentinels};
+pub use self::{
+    cluster::RedisCluster,
+    sentinel::{RedisWithSentinels, RemoteMaster},
+};
 use crate::{free_port::free_port, tools};
 
 /// Time limit for the start of the server.

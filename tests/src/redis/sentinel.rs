@@ -17,6 +17,30 @@ pub struct RedisWithSentinels {
     sentinels: Vec<Node>,
 }
 
+/// A Sentinel on loopback, and a master on another machine that does not exist (192.0.2.0/24 is
+/// reserved for examples, RFC 5737).
+pub struct RemoteMaster {
+    sentinel: Node,
+}
+
+impl RemoteMaster {
+    /// Starts the Sentinel.
+    ///
+    /// # Panics
+    /// When the program is missing, or does not answer in time.
+    #[must_use]
+    pub fn start() -> Self {
+        let configuration = format!("sentinel monitor {SERVICE} 192.0.2.1 6379 1\n");
+        Self { sentinel: Node::start(&configuration) }
+    }
+
+    /// The address of the service.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("redis+sentinel://127.0.0.1:{}/{SERVICE}", self.sentinel.port())
+    }
+}
+
 impl RedisWithSentinels {
     /// Starts the servers, and waits until the Sentinels know each other and the replica.
     ///

@@ -1,5 +1,6 @@
 mod address;
 mod connection;
+mod plaintext;
 
 use std::path::Path;
 
@@ -111,7 +112,9 @@ fn query_error(error: redis::RedisError) -> SessionsUnavailable {
     unavailable(match error.code() {
         Some(code) => format!("Redis answered {code}"),
         // The text of the operating system or of the client.
-        None if error.is_io_error() => format!("Redis: {error}"),
+        None if error.is_io_error() || error.kind() == redis::ErrorKind::InvalidClientConfig => {
+            format!("Redis: {error}")
+        }
         None => format!("Redis: {:?}", error.kind()),
     })
 }

@@ -14,6 +14,7 @@ use url::{Url, form_urlencoded};
 use super::{
     super::super::unavailable,
     connection::{LIVENESS_TIMEOUT, tcp_settings},
+    plaintext::LoopbackOnly,
 };
 use crate::tls;
 
@@ -40,6 +41,8 @@ const CLUSTER_RETRY_WAIT: (u64, u64) = (20, 400);
 #[derive(Clone)]
 pub struct RedisAddress {
     tls: bool,
+    /// Whether servers on other machines may be used without TLS.
+    allows_plaintext: bool,
     servers: Servers,
 }
 
@@ -73,7 +76,11 @@ pub(super) enum Target {
     Server(Box<Client>),
     Cluster(Box<ClusterClient>),
     /// Finds the current master whenever a connection is opened.
-    Sentinel(Box<SentinelClient>),
+    Sentinel {
+        client: Box<SentinelClient>,
+        /// The service, where its master must be on this machine.
+        local_service: Option<String>,
+    },
 }
 
 impl fmt::Debug for RedisAddress {
@@ -109,7 +116,7 @@ impl FromStr for RedisAddress {
             (false, [host]) => Servers::One(parts.server(host, tail)?),
             (false, hosts) => parts.cluster(hosts)?,
         };
-        Ok(Self { tls, servers })
+        Ok(Self { tls, allows_plaintext: true, servers })
     }
 }
 
@@ -188,6 +195,14 @@ impl Parts<'_> {
 }
 
 impl RedisAddress {
+    /// The same address, with which servers on other machines are refused where the scheme means no
+    /// TLS, also those that a Sentinel or a cluster names.
+    #[must_use]
+    pub fn without_plaintext(mut self) -> Self {
+        self.allows_plaintext = false;
+        self
+    }
+
     /// Whether the address is that of a Redis Cluster.
     pub(super) fn is_cluster(&self) -> bool {
         matches!(self.servers, Servers::Cluster(_))
@@ -204,6 +219,7 @@ impl RedisAddress {
     }
 
     fn target(&self, certificates: Option<TlsCertificates>) -> RedisResult<Target> {
+        let is_local = !self.tls && !self.allows_plaintext;
         Ok(match (&self.servers, certificates) {
             (Servers::One(info), None) => Target::Server(Box::new(Client::open(info.clone())?)),
             (Servers::One(info), Some(certificates)) => {
@@ -220,6 +236,9 @@ impl RedisAddress {
                     .max_retry_wait(longest);
                 if let Some(certificates) = certificates {
                     builder = builder.certs(certificates);
+                }
+                if is_local {
+                    builder = builder.async_dns_resolver(LoopbackOnly);
                 }
                 Target::Cluster(Box::new(builder.build()?))
             }
@@ -238,7 +257,10 @@ impl RedisAddress {
                         .set_client_to_sentinel_tls_mode(TlsMode::Secure)
                         .set_client_to_sentinel_certificates(certificates);
                 }
-                Target::Sentinel(Box::new(builder.build()?))
+                Target::Sentinel {
+                    client: Box::new(builder.build()?),
+                    local_service: is_local.then(|| service.clone()),
+                }
             }
         })
     }

@@ -9,7 +9,10 @@ use redis::{
 };
 use tokio::{sync::Mutex, time::timeout};
 
-use super::address::Target;
+use super::{
+    address::Target,
+    plaintext::{LoopbackOnly, check_master},
+};
 
 /// Time for an answer on an open connection. A connection that needs more is considered dead: a
 /// firewall that forgot it drops its packets without a reset.
@@ -103,7 +106,12 @@ impl Target {
             Self::Server(client) => {
                 Open::Server(client.get_multiplexed_async_connection_with_config(&config).await?)
             }
-            Self::Sentinel(client) => {
+            Self::Sentinel { client, local_service: None } => {
+                Open::Server(client.get_async_connection_with_config(&config).await?)
+            }
+            Self::Sentinel { client, local_service: Some(service) } => {
+                check_master(client, service).await?;
+                let config = config.set_dns_resolver(LoopbackOnly);
                 Open::Server(client.get_async_connection_with_config(&config).await?)
             }
             Self::Cluster(client) => Open::Cluster(client.get_async_connection().await?),
