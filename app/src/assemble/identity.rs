@@ -22,20 +22,28 @@ pub(crate) struct Connected {
 impl Connected {
     /// Those of the settings; starts the development provider and API where there are none.
     pub(super) async fn of(settings: &Settings) -> Result<Self, AssembleError> {
+        match Self::registered(settings) {
+            Some(registered) => Ok(registered),
+            #[cfg(feature = "development")]
+            None => crate::development::start(settings).await,
+            #[cfg(not(feature = "development"))]
+            None => {
+                Err(AssembleError::Development("built without the development provider".into()))
+            }
+        }
+    }
+
+    /// Those of the settings; `None` where the settings name no provider.
+    pub(super) fn registered(settings: &Settings) -> Option<Self> {
         match &settings.provider {
-            Provider::Registered(registration) => Ok(Self {
+            Provider::Registered(registration) => Some(Self {
                 registration: Registration::clone(registration),
                 audience: settings.audience.clone(),
                 api_url: settings.api_server_url.clone(),
                 #[cfg(feature = "development")]
                 development_servers: None,
             }),
-            #[cfg(feature = "development")]
-            Provider::Development => crate::development::start(settings).await,
-            #[cfg(not(feature = "development"))]
-            Provider::Development => {
-                Err(AssembleError::Development("built without the development provider".into()))
-            }
+            Provider::Development => None,
         }
     }
 }

@@ -15,7 +15,8 @@ use portico_adapters::{
     users::diesel_users,
 };
 use portico_domain::ports::{
-    Clock, MessageApi, Randomness, SessionRegistry, SessionsUnavailable, UserRepository,
+    Clock, IdentityProvider, MessageApi, Randomness, SessionRegistry, SessionsUnavailable,
+    UserRepository,
 };
 use rocket::{Build, Rocket};
 use url::Url;
@@ -149,6 +150,17 @@ pub(crate) fn open_registry(
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let key = secret_key::of(settings, &*randomness).map_err(AssembleError::SecretKey)?;
     Ok(open_sessions(settings, &key, database, &clock, &randomness)?.registry)
+}
+
+/// Opens the identity provider, for the commands that need nothing else. `None` with the development
+/// provider, which ends with the site.
+pub(crate) fn open_provider(
+    settings: &Settings,
+) -> Result<Option<Arc<dyn IdentityProvider>>, AssembleError> {
+    let Some(provider) = Connected::registered(settings) else { return Ok(None) };
+    let tls = tls::client_config(settings.ssl_cert_file.as_deref())?;
+    let http = HttpClient::new(tls, Limits::default())?;
+    open_identity(settings, &provider, http, Arc::new(SystemClock)).map(Some)
 }
 
 impl Assembly {

@@ -9,10 +9,13 @@ use std::{
     io::{self, Write},
     path::{Path, PathBuf},
     process::ExitCode,
+    time::Duration,
 };
 
 use clap::{Parser, Subcommand};
 use portico_adapters::system::SystemRandomness;
+use portico_domain::ports::IdentityProvider;
+use tokio::time::timeout;
 
 use crate::{AssembleError, config::Settings, logging, open_database, secret_key};
 
@@ -47,6 +50,9 @@ enum Command {
 
 /// Why a command failed, as text for the operator.
 type Failed = Box<dyn std::error::Error + Send + Sync>;
+
+/// Time for the provider to revoke refresh tokens before the process ends.
+const REVOCATION_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Runs the command of the process's arguments.
 pub fn run() -> ExitCode {
@@ -110,6 +116,13 @@ where
         .enable_all()
         .build()?;
     runtime.block_on(command(settings))
+}
+
+/// Revokes the refresh tokens that are still to be revoked at the provider, as far as it answers in time.
+async fn finish_revocations(provider: &dyn IdentityProvider) {
+    if timeout(REVOCATION_TIMEOUT, provider.finish_revocations()).await.is_err() {
+        log::warn!("failed to revoke refresh tokens: the provider did not answer in time");
+    }
 }
 
 fn secret() -> Result<ExitCode, Failed> {

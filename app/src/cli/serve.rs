@@ -6,7 +6,7 @@ use std::{
 
 use rocket::{error::ErrorKind, fairing::AdHoc};
 
-use super::{Failed, output};
+use super::{Failed, finish_revocations, output};
 use crate::{
     AssembleError, assemble,
     config::Settings,
@@ -35,6 +35,7 @@ pub(super) async fn run(settings: Settings) -> Result<ExitCode, Failed> {
         database.migrate().await.map_err(AssembleError::Database)?;
     }
     let assembly = assemble(settings, &database).await?;
+    let provider = assembly.ports.identity.clone();
     let site = assembly.site().attach(AdHoc::on_liftoff("address", move |rocket| {
         Box::pin(async move {
             let config = rocket.config();
@@ -43,8 +44,20 @@ pub(super) async fn run(settings: Settings) -> Result<ExitCode, Failed> {
         })
     }));
     let site = site.ignite().await.map_err(|error| explain(&error))?;
+    // Together with the requests that are being finished.
+    let shutdown = site.shutdown();
+    let at_shutdown = provider.clone();
+    let revocations = tokio::spawn(async move {
+        shutdown.await;
+        finish_revocations(&*at_shutdown).await;
+    });
     match server::serve(site, Limits::default()).await {
-        Ok(()) => Ok(ExitCode::SUCCESS),
+        Ok(()) => {
+            revocations.await?;
+            // Those of the last requests.
+            finish_revocations(&*provider).await;
+            Ok(ExitCode::SUCCESS)
+        }
         Err(ServeError::Listen(address, cause)) => Err(cannot_listen(address, &cause).into()),
         Err(ServeError::Rocket(error)) => Err(explain(&error).into()),
     }

@@ -6,9 +6,9 @@ use portico_domain::{
     use_cases::DeleteUser,
 };
 
-use super::{Failed, output};
+use super::{Failed, finish_revocations, output};
 use crate::{
-    assemble::{open_registry, open_users},
+    assemble::{open_provider, open_registry, open_users},
     config::Settings,
     open_database,
 };
@@ -79,8 +79,14 @@ pub(super) async fn run(command: UsersCommand, settings: Settings) -> Result<Exi
         },
         UsersCommand::Delete(identity) => {
             let registry = open_registry(&settings, &database)?;
-            let delete = DeleteUser { users: &*users, registry: &*registry, identity: None };
-            delete.run(&identity.subject()?).await?
+            let provider = open_provider(&settings)?;
+            let delete =
+                DeleteUser { users: &*users, registry: &*registry, identity: provider.as_deref() };
+            let found = delete.run(&identity.subject()?).await?;
+            if let Some(provider) = provider {
+                finish_revocations(&*provider).await;
+            }
+            found
         }
     };
     if !found {

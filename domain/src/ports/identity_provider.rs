@@ -56,6 +56,10 @@ pub trait IdentityProvider: Send + Sync {
     /// endpoint. Does not wait for it; a failure is logged.
     async fn revoke(&self, token: &RefreshToken, delay: TimeDelta);
 
+    /// Makes the revocations that are pending, without further delay. Returns when all have succeeded
+    /// or failed; a failure is logged. For the end of the process.
+    async fn finish_revocations(&self) {}
+
     /// Verifies a logout token (OpenID Connect Back-Channel Logout, section 2.6), except that it
     /// is used once. One that was issued more than ten minutes ago is refused.
     ///

@@ -2,6 +2,7 @@
 
 mod nginx;
 mod process;
+mod revocation;
 
 use std::{
     sync::atomic::{AtomicBool, AtomicUsize, Ordering},

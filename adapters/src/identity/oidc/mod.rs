@@ -148,6 +148,10 @@ impl IdentityProvider for OidcProvider {
         self.revocations.start(self, token, delay.to_std().unwrap_or_default());
     }
 
+    async fn finish_revocations(&self) {
+        self.revocations.finish().await;
+    }
+
     async fn verify_logout_token(&self, token: &str) -> Result<LogoutToken, LogoutTokenError> {
         let documents = self.discovery.documents().await.map_err(ProviderUnavailable::from)?;
         let client_id = &self.settings.registration.client_id;

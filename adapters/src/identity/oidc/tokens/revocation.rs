@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use portico_domain::model::RefreshToken;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 
 use crate::identity::oidc::{
     OidcProvider, client_auth,
@@ -13,18 +13,21 @@ use crate::identity::oidc::{
 const ENDPOINT: &str = "revocation endpoint";
 
 /// Maximum number of revocations that wait or are under way in this process.
-const MAX_PENDING: usize = 4_096;
+const MAX_PENDING: u32 = 4_096;
 
-/// Revokes refresh tokens in the background. Revocations that are pending when the process ends
-/// are lost; the tokens then expire in their own time.
+/// Revokes refresh tokens in the background. They are not stored: a process that is killed loses
+/// those that are pending, and the tokens expire in their own time.
 #[derive(Clone)]
 pub(in crate::identity::oidc) struct TokenRevocations {
     free: Arc<Semaphore>,
+    /// Whether no revocation is delayed any more.
+    at_once: watch::Sender<bool>,
 }
 
 impl Default for TokenRevocations {
     fn default() -> Self {
-        Self { free: Arc::new(Semaphore::new(MAX_PENDING)) }
+        let free = Semaphore::new(usize::try_from(MAX_PENDING).unwrap_or(usize::MAX));
+        Self { free: Arc::new(free), at_once: watch::Sender::new(false) }
     }
 }
 
@@ -43,13 +46,25 @@ impl TokenRevocations {
             return;
         };
         let (provider, token) = (provider.clone(), token.clone());
+        let mut at_once = self.at_once.subscribe();
         tokio::spawn(async move {
             let _permit = permit;
-            tokio::time::sleep(delay).await;
+            tokio::select! {
+                () = tokio::time::sleep(delay) => {}
+                _ = at_once.wait_for(|at_once| *at_once) => {}
+            }
             if let Err(error) = revoke(&provider, &token).await {
                 log::warn!("failed to revoke refresh token: {error}");
             }
         });
+    }
+
+    /// Revokes what is pending without delay, and from now on everything else. Returns when all have
+    /// succeeded or failed.
+    pub(in crate::identity::oidc) async fn finish(&self) {
+        self.at_once.send_replace(true);
+        // The semaphore is never closed.
+        let _all = self.free.acquire_many(MAX_PENDING).await;
     }
 }
 
@@ -113,6 +128,6 @@ mod tests {
         for _ in 0..MAX_PENDING + 10 {
             revocations.start(&provider, &token, Duration::from_secs(3_600));
         }
-        assert_eq!(tasks(), MAX_PENDING);
+        assert_eq!(tasks(), MAX_PENDING as usize);
     }
 }
