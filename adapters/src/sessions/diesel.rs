@@ -56,6 +56,24 @@ diesel::table! {
 /// Rows that are deleted at once, so that no log-in waits long for a sweep.
 const SWEEP_ROWS: i64 = 1_000;
 
+/// Deletes the expired rows of a table, some at a time. A row that was extended meanwhile stays.
+macro_rules! delete_expired_rows {
+    ($table:ident, $key:ident, $connection:expr, $now:expr) => {
+        loop {
+            let old = $table::table.filter($table::expires_at.le($now));
+            let some = old.select($table::$key).limit(SWEEP_ROWS);
+            let keys: Vec<Vec<u8>> = with_timeout(some.load(&mut $connection)).await?;
+            let old = $table::table
+                .filter($table::$key.eq_any(&keys))
+                .filter($table::expires_at.le($now));
+            with_timeout(diesel::delete(old).execute(&mut $connection)).await?;
+            if keys.len() < usize::try_from(SWEEP_ROWS).unwrap_or(0) {
+                break;
+            }
+        }
+    };
+}
+
 /// Everything that the stores keep in the database.
 pub(super) trait SessionTables: SessionBackend + RevocationTable {}
 
@@ -193,23 +211,8 @@ macro_rules! session_tables_on {
             async fn delete_expired(&self, now: DateTime<Utc>) -> Result<(), SessionsUnavailable> {
                 let now = now.timestamp();
                 let mut connection = connection(self.0.get()).await?;
-                loop {
-                    let old = sessions::table.filter(sessions::expires_at.le(now));
-                    let keys: Vec<Vec<u8>> = with_timeout(
-                        old.select(sessions::key).limit(SWEEP_ROWS).load(&mut connection),
-                    )
-                    .await?;
-                    // A session that was extended meanwhile stays.
-                    let old = sessions::table
-                        .filter(sessions::key.eq_any(&keys))
-                        .filter(sessions::expires_at.le(now));
-                    with_timeout(diesel::delete(old).execute(&mut connection)).await?;
-                    if keys.len() < usize::try_from(SWEEP_ROWS).unwrap_or(0) {
-                        break;
-                    }
-                }
-                let used = used_values::table.filter(used_values::expires_at.le(now));
-                with_timeout(diesel::delete(used).execute(&mut connection)).await?;
+                delete_expired_rows!(sessions, key, connection, now);
+                delete_expired_rows!(used_values, hash, connection, now);
                 Ok(())
             }
 
@@ -339,14 +342,10 @@ macro_rules! session_tables_on {
 
             async fn delete_expired(&self, now: DateTime<Utc>) -> Result<(), SessionsUnavailable> {
                 let now = now.timestamp();
-                let old = revocations::table.filter(revocations::expires_at.le(now));
-                let started =
-                    provider_sessions::table.filter(provider_sessions::expires_at.le(now));
-                let used = used_values::table.filter(used_values::expires_at.le(now));
                 let mut connection = connection(self.0.get()).await?;
-                with_timeout(diesel::delete(old).execute(&mut connection)).await?;
-                with_timeout(diesel::delete(started).execute(&mut connection)).await?;
-                with_timeout(diesel::delete(used).execute(&mut connection)).await?;
+                delete_expired_rows!(revocations, key, connection, now);
+                delete_expired_rows!(provider_sessions, hash, connection, now);
+                delete_expired_rows!(used_values, hash, connection, now);
                 Ok(())
             }
 
