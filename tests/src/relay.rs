@@ -1,13 +1,20 @@
-//! A TCP relay on loopback that can let connections die without a reset.
+//! A TCP relay on loopback that can let connections die without a reset, or forward slowly.
 
-use std::{io, net::Ipv4Addr};
+use std::{io, net::Ipv4Addr, time::Duration};
 
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream, tcp::OwnedReadHalf, tcp::OwnedWriteHalf},
     sync::watch,
     task::JoinHandle,
+    time::sleep,
 };
+
+/// Size of the pieces of a slow relay, in bytes. A compressed page has several thousand.
+const SLOW_PIECE: usize = 400;
+
+/// Time between two pieces: more than a frame of the browser, which then shows what has come.
+const SLOW_PAUSE: Duration = Duration::from_millis(60);
 
 /// Forwards connections to a server until it is dropped.
 pub struct Relay {
@@ -24,6 +31,18 @@ impl Relay {
     /// # Panics
     /// When it cannot listen.
     pub async fn to(server: u16) -> Self {
+        Self::start(server, false).await
+    }
+
+    /// The same, but what the server sends arrives in small pieces, as over a slow network.
+    ///
+    /// # Panics
+    /// When it cannot listen.
+    pub async fn slow_to(server: u16) -> Self {
+        Self::start(server, true).await
+    }
+
+    async fn start(server: u16, is_slow: bool) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let (silent, silent_up_to) = watch::channel(0);
@@ -32,7 +51,7 @@ impl Relay {
             while let Ok((client, _)) = listener.accept().await {
                 let number = *count.borrow() + 1;
                 count.send_replace(number);
-                tokio::spawn(connect(client, server, number, silent_up_to.clone()));
+                tokio::spawn(connect(client, server, number, silent_up_to.clone(), is_slow));
             }
         });
         Self { port, silent, opened, work }
@@ -62,13 +81,19 @@ impl Drop for Relay {
     }
 }
 
-async fn connect(client: TcpStream, server: u16, number: u64, silent: watch::Receiver<u64>) {
+async fn connect(
+    client: TcpStream,
+    server: u16,
+    number: u64,
+    silent: watch::Receiver<u64>,
+    is_slow: bool,
+) {
     let Ok(server) = TcpStream::connect((Ipv4Addr::LOCALHOST, server)).await else { return };
     let (from_client, to_client) = client.into_split();
     let (from_server, to_server) = server.into_split();
     let _ = tokio::join!(
-        forward(from_client, to_server, number, silent.clone()),
-        forward(from_server, to_client, number, silent),
+        forward(from_client, to_server, number, silent.clone(), false),
+        forward(from_server, to_client, number, silent, is_slow),
     );
 }
 
@@ -77,15 +102,20 @@ async fn forward(
     mut to: OwnedWriteHalf,
     number: u64,
     silent: watch::Receiver<u64>,
+    is_slow: bool,
 ) -> io::Result<()> {
     let mut buffer = [0; 4096];
+    let piece = if is_slow { SLOW_PIECE } else { buffer.len() };
     loop {
-        let length = from.read(&mut buffer).await?;
+        let length = from.read(&mut buffer[..piece]).await?;
         if length == 0 {
             return to.shutdown().await;
         }
         if *silent.borrow() < number {
             to.write_all(&buffer[..length]).await?;
+        }
+        if is_slow {
+            sleep(SLOW_PAUSE).await;
         }
     }
 }

@@ -33,6 +33,8 @@ pub type Change = Box<dyn FnOnce(&mut Ports) + Send>;
 pub struct SiteOptions {
     /// The site's port, if a test needs it before the site starts; `None`: a free one.
     pub port: Option<u16>,
+    /// The port that browsers use, if it is another one.
+    pub public_port: Option<u16>,
     /// Settings that override the default ones.
     pub settings: Vec<(&'static str, String)>,
     /// What a value of a claim of `PERMISSIONS_CLAIMS` grants: the table `[permissions]`.
@@ -70,9 +72,14 @@ impl Site {
         portico::logging::start(Some("off"));
         let folder = tempfile::tempdir().unwrap();
         let port = options.port.unwrap_or_else(free_port);
-        let url = Url::parse(&format!("http://127.0.0.1:{port}/")).unwrap();
+        let public_port = options.public_port.unwrap_or(port);
+        let url = Url::parse(&format!("http://127.0.0.1:{public_port}/")).unwrap();
         let servers = servers_for(&url).await;
-        let settings = settings(port, folder.path(), &servers, &options.settings);
+        let mut overrides = options.settings;
+        if options.public_port.is_some() {
+            overrides.push(("PUBLIC_URL", format!("http://127.0.0.1:{public_port}")));
+        }
+        let settings = settings(port, folder.path(), &servers, &overrides);
         let settings = Settings::from_pairs(settings.iter().map(|(key, value)| (*key, &**value)));
         let mut settings = settings.unwrap();
         let mapping = options.mapping.into_iter();

@@ -1,12 +1,20 @@
 //! Layout at every screen width: overflow, layout shift, target sizes, console messages and requests.
 
-use portico_tests::browser::{Browser, RIGHT, TAB};
+use portico_tests::{
+    browser::{Browser, RIGHT, TAB},
+    free_port::free_port,
+    relay::Relay,
+    site::{Site, SiteOptions},
+};
 use url::Url;
 
-use super::{log_in, pages, visitor};
+use super::{LOGGED_IN, PUBLIC, log_in, pages, visitor};
 
 /// The widths of a small phone, a tablet, a laptop and a large screen, in CSS pixels.
 const WIDTHS: [u32; 4] = [320, 768, 1280, 1920];
+
+/// Cumulative Layout Shift of a page on which nothing moves, with room for rounding.
+const MAXIMUM_SHIFT: f64 = 0.001;
 
 /// Console messages, except those that Chromium logs for every status from 400 on.
 async fn console_errors(browser: &Browser) -> Vec<String> {
@@ -32,7 +40,7 @@ async fn assert_pages_fit(email: Option<&str>) {
             let small = browser.script(SMALL_TARGETS).await;
             assert_eq!(small, serde_json::json!([]), "{page} at {width}");
             let shift = browser.layout_shift().await;
-            assert!(shift < 0.001, "{page} at {width} shifts by {shift}");
+            assert!(shift < MAXIMUM_SHIFT, "{page} at {width} shifts by {shift}");
             assert_eq!(console_errors(&browser).await, Vec::<String>::new(), "{page} at {width}");
         }
     }
@@ -106,6 +114,36 @@ async fn public_pages_fit_every_screen_width() {
 #[cfg_attr(not(browser), ignore = "Chromium is missing: apt-get install chromium chromium-driver")]
 async fn pages_of_logged_in_user_fit_every_screen_width() {
     assert_pages_fit(Some("user@example.com")).await;
+}
+
+#[tokio::test]
+#[cfg_attr(not(browser), ignore = "Chromium is missing: apt-get install chromium chromium-driver")]
+async fn nothing_moves_while_page_arrives_in_pieces() {
+    let port = free_port();
+    let relay = Relay::slow_to(port).await;
+    let (port, public_port) = (Some(port), Some(relay.port()));
+    let site = Site::start_with(SiteOptions { port, public_port, ..SiteOptions::default() }).await;
+    let browser = Browser::start().await;
+    let mut moved = Vec::new();
+    for paths in [PUBLIC, LOGGED_IN] {
+        for width in WIDTHS {
+            browser.look(width, false).await;
+            for path in paths {
+                browser.goto(site.url.join(path).unwrap()).await;
+                let shift = browser.layout_shift().await;
+                // A word that arrives in two pieces may move to the next line.
+                if shift >= 10.0 * MAXIMUM_SHIFT {
+                    moved.push(format!("{path} at {width} shifts by {shift}"));
+                }
+            }
+        }
+        if paths == PUBLIC {
+            browser.goto(site.url.join("/login").unwrap()).await;
+            log_in(&browser, "user@example.com").await;
+            browser.wait_for_text("Decoded ID token").await;
+        }
+    }
+    assert!(moved.is_empty(), "{}", moved.join("\n"));
 }
 
 #[tokio::test]
