@@ -17,6 +17,8 @@ mod secret_key;
 pub mod server;
 pub mod sign_in;
 pub mod site;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 pub mod web;
 
 pub use assemble::{AssembleError, Assembly, assemble, open_database};

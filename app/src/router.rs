@@ -5,7 +5,7 @@ use rocket::{Build, Rocket, figment::Figment};
 use crate::{
     About, Ports, sign_in, site,
     web::{
-        Compression, Templates,
+        Compression, Tabs, Templates,
         assets::{self, Assets},
         fairings,
         health::{self, Readiness},
@@ -13,13 +13,14 @@ use crate::{
     },
 };
 
-/// The Rocket of a site: its templates, routes, catchers and headers over the given ports. `rocket` holds
-/// Rocket's own settings with the secret key.
+/// The Rocket of a site: its templates, tabs, routes, catchers and headers over the given ports.
+/// `rocket` holds Rocket's own settings with the secret key.
 pub(crate) fn build(
     rocket: Figment,
     templates: Templates,
     ports: Ports,
     about: About,
+    tabs: Tabs,
 ) -> Rocket<Build> {
     let rocket = rocket
         // Rocket's log names requests with their query, and that can hold a code: ours does not.
@@ -46,7 +47,8 @@ pub(crate) fn build(
         .manage(site::Records::default())
         .manage(ports)
         .manage(readiness)
-        .manage(about);
+        .manage(about)
+        .manage(tabs);
     templates.attach_to(rocket)
 }
 

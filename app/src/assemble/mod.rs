@@ -29,8 +29,8 @@ use self::{
 use crate::{
     About, Ports,
     config::{Provider, SecretKey, Settings, Store},
-    router, secret_key,
-    web::{Templates, embedded_templates},
+    router, secret_key, site,
+    web::{Tabs, Templates, embedded_templates},
 };
 
 /// A site, ready to be launched, and what stands behind it.
@@ -207,7 +207,8 @@ impl Assembly {
             link_parameters: self.settings.client.link_parameters.clone(),
             sign_up_parameters: self.settings.client.sign_up_parameters.clone(),
         };
-        router::build(rocket, self.templates(), self.ports.clone(), about)
+        let tabs = Tabs(site::TABS.to_vec());
+        router::build(rocket, self.templates(), self.ports.clone(), about, tabs)
     }
 }
 

@@ -9,6 +9,15 @@ mod profile;
 use rocket::{Route, routes};
 
 pub(crate) use self::profile::Records;
+use crate::web::{ShownTo, Tab};
+
+/// The tabs of the header, from left to right.
+pub const TABS: [Tab; 4] = [
+    Tab::new("/profile", "Profile", ShownTo::Everyone),
+    Tab::new("/public", "Public", ShownTo::Everyone),
+    Tab::new("/protected", "Protected", ShownTo::LoggedIn),
+    Tab::new("/admin", "Admin", ShownTo::LoggedIn),
+];
 
 /// The pages' routes, to be mounted at `/`.
 #[must_use]

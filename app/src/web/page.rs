@@ -5,7 +5,13 @@ use rocket::{
 };
 use serde::Serialize;
 
-use super::{Notice, assets::Assets, templates::Templates, theme::Theme};
+use super::{
+    Notice,
+    assets::Assets,
+    tabs::{TabView, Tabs},
+    templates::Templates,
+    theme::Theme,
+};
 use crate::{About, Ports, sign_in::guards::Visitor};
 
 /// Larger than any page: Rocket's default of 4,096 bytes would cost two writes for most of them.
@@ -43,6 +49,7 @@ impl<'r, V: View> Page<'r, V> {
 #[derive(Serialize)]
 struct Layout<'a> {
     path: &'a str,
+    tabs: Vec<TabView>,
     theme: Option<Theme>,
     signed_in: bool,
     /// Whether it is not known who the visitor is.
@@ -75,8 +82,11 @@ impl<'r, V: View> Responder<'r, 'static> for Page<'r, V> {
         let unknown = self.visitor.is_unknown;
         let name = session.map(|session| session.identity.display_name());
         let notice = Notice::of(request);
+        let path = request.uri().path().as_str();
+        let tabs = state.state::<Tabs>();
         let layout = Layout {
-            path: request.uri().path().as_str(),
+            path,
+            tabs: tabs.map(|tabs| tabs.on(path, session)).unwrap_or_default(),
             theme: Theme::of(request.cookies()),
             signed_in: session.is_some(),
             unknown,
