@@ -101,6 +101,13 @@ impl DevelopmentServers {
         self.provider.request_counts.of(endpoint)
     }
 
+    /// Calls `discard` each time a fault is chosen on the page `/misbehave`: the application should
+    /// discard its copy of the metadata, so that a fault of discovery shows at once. Only the first
+    /// call has an effect.
+    pub fn on_discard_metadata(&self, discard: impl Fn() + Send + Sync + 'static) {
+        self.provider.on_discard(Box::new(discard));
+    }
+
     /// Signs with a new key from now on. The key set keeps the previous key and drops older ones.
     ///
     /// # Errors

@@ -330,13 +330,17 @@ async fn fault_is_selected_on_page_of_provider() {
     let page = provider.click(&page, "Simulate faults").await;
     assert_eq!(page.heading(), "Simulate faults");
     let page = provider.submit(&page, "Apply", &[("The ID token has expired", "expired")]).await;
+    assert!(page.text().contains("Switched on: The ID token has expired."), "{}", page.text());
+    assert!(!provider.visit("/misbehave").await.text().contains("Switched on"));
     assert_eq!(page.attribute("input[checked]", "value").as_deref(), Some("expired"));
     let browser = site.browser();
     assert_says(&log_in(&browser, "/login", USER).await, 502, FAILED, "expired");
 
     let page = provider.submit(&page, "Apply", &[("None", "no-fault")]).await;
     let keys = site.servers.request_count("jwks");
-    provider.submit(&page, "Rotate the signing key", &[]).await;
+    assert!(page.text().contains("All faults are switched off."), "{}", page.text());
+    let result = provider.submit(&page, "Rotate the signing key", &[]).await;
+    assert!(result.text().contains("signs with a new key"), "{}", result.text());
     let browser = site.browser();
     assert_eq!(log_in(&browser, "/login", USER).await.url.path(), "/profile");
     assert_eq!(site.servers.request_count("jwks"), keys + 1);

@@ -69,5 +69,11 @@ pub(super) fn open_identity(
         permissions: settings.permissions.clone(),
         required_claims: required.map(|required| required.path.clone()).collect(),
     };
-    Ok(Arc::new(OidcProvider::new(settings, http, clock)?))
+    let identity = OidcProvider::new(settings, http, clock)?;
+    #[cfg(feature = "development")]
+    if let Some(servers) = &provider.development_servers {
+        let identity = identity.clone();
+        servers.on_discard_metadata(move || identity.discard_metadata());
+    }
+    Ok(Arc::new(identity))
 }

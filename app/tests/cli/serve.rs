@@ -68,6 +68,40 @@ fn reports_address_of_another_machine() {
     assert!(stderr.contains("192.0.2.1:4040") && stderr.contains("ROCKET_ADDRESS"), "{stderr}");
 }
 
+/// The site has a copy of the metadata, which a fault of discovery alone would not change.
+#[test]
+fn chosen_fault_of_discovery_shows_at_the_next_log_in() {
+    let folder = folder();
+    let port = free_port();
+    let settings = [("ROCKET_PORT", &*port.to_string()), ("ROCKET_PROFILE", "debug")];
+    let mut site = portico(&folder, &[], &settings);
+    let site = site.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut site = Running(site);
+    let mut log = BufReader::new(site.0.stderr.take().unwrap()).lines();
+    let line = log.find_map(|line| {
+        let line = line.unwrap();
+        Some(line.split_once("identity provider is at http://")?.1.to_owned())
+    });
+    let line = line.unwrap();
+    let (provider, _) = line.split_once(';').unwrap();
+    get_when_ready(port);
+    let log_in = || get_page(port, "/login").unwrap();
+    assert!(log_in().contains(" 303 "));
+
+    let mut stream = TcpStream::connect(provider).unwrap();
+    let (body, form) = ("fault=discovery", "application/x-www-form-urlencoded");
+    let length = body.len();
+    let request = format!(
+        "POST /misbehave HTTP/1.1\r\nHost: {provider}\r\nContent-Type: {form}\r\n\
+         Content-Length: {length}\r\nConnection: close\r\n\r\n{body}"
+    );
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = String::new();
+    BufReader::new(stream).read_line(&mut answer).unwrap();
+    assert!(answer.contains(" 303 "), "{answer}");
+    assert!(log_in().contains(" 503 "));
+}
+
 #[test]
 fn second_site_in_the_same_folder_takes_the_next_free_ports() {
     let folder = folder();

@@ -2,7 +2,16 @@
 
 use std::{sync::Arc, time::Duration};
 
-use rocket::{Route, State, form::Form, get, http::Status, post, response::Redirect, routes};
+use rocket::{
+    Route, State,
+    form::Form,
+    get,
+    http::Status,
+    post,
+    request::FlashMessage,
+    response::{Flash, Redirect},
+    routes,
+};
 use rocket_dyn_templates::{Template, context};
 use serde_json::json;
 use url::{Url, form_urlencoded};
@@ -19,34 +28,47 @@ pub(crate) fn routes() -> Vec<Route> {
 /// Longer than the time-out of any client.
 const SLOW_RESPONSE: Duration = Duration::from_secs(60);
 
-/// The faults to choose from: form value, fault, label.
-const CHOICES: [(&str, Fault, &str); 14] = [
+/// A fault to choose: form value, fault, label.
+type Choice = (&'static str, Fault, &'static str);
+
+/// The faults by the time at which the user sees them.
+const GROUPS: [(&str, &[Choice]); 4] = [
     (
-        "access-denied",
-        Fault::AuthorizationError("access_denied"),
-        "Log-ins fail with access_denied",
+        "Shows at the next log-in",
+        &[
+            (
+                "access-denied",
+                Fault::AuthorizationError("access_denied"),
+                "Log-ins fail with access_denied",
+            ),
+            (
+                "temporarily-unavailable",
+                Fault::AuthorizationError("temporarily_unavailable"),
+                "Log-ins fail with temporarily_unavailable",
+            ),
+            ("token-slow", Fault::TokenSlow(SLOW_RESPONSE), "The token endpoint takes a minute"),
+            ("token-fails", Fault::TokenFails, "The token endpoint responds with status 500"),
+            ("nonce", Fault::WrongNonce, "The ID token has the nonce of another log-in"),
+            ("expired", Fault::Expired, "The ID token has expired"),
+            ("issuer", Fault::WrongIssuer, "The ID token is from another issuer"),
+            ("audience", Fault::WrongAudience, "The ID token is for another application"),
+            ("unsigned", Fault::AlgNone, "The ID token has no signature"),
+            ("signature", Fault::InvalidSignature, "The ID token has an invalid signature"),
+            ("at-hash", Fault::WrongAccessTokenHash, "The ID token is for another access token"),
+        ],
     ),
     (
-        "temporarily-unavailable",
-        Fault::AuthorizationError("temporarily_unavailable"),
-        "Log-ins fail with temporarily_unavailable",
+        "Shows at the next log-in if the application asks userinfo (OIDC_USERINFO=always)",
+        &[("subject", Fault::UserinfoWrongSubject, "Userinfo is about another user")],
     ),
-    ("token-slow", Fault::TokenSlow(SLOW_RESPONSE), "The token endpoint takes a minute"),
-    ("token-fails", Fault::TokenFails, "The token endpoint responds with status 500"),
-    ("nonce", Fault::WrongNonce, "The ID token has the nonce of another log-in"),
-    ("expired", Fault::Expired, "The ID token has expired"),
-    ("issuer", Fault::WrongIssuer, "The ID token is from another issuer"),
-    ("audience", Fault::WrongAudience, "The ID token is for another application"),
-    ("unsigned", Fault::AlgNone, "The ID token has no signature"),
-    ("signature", Fault::InvalidSignature, "The ID token has an invalid signature"),
-    ("at-hash", Fault::WrongAccessTokenHash, "The ID token is for another access token"),
-    ("subject", Fault::UserinfoWrongSubject, "Userinfo is about another user"),
     (
-        "discovery",
-        Fault::DiscoveryFails,
-        "Discovery fails (when the application next fetches the metadata)",
+        "Shows at the next log-in: the application discards its copy of the metadata",
+        &[("discovery", Fault::DiscoveryFails, "No metadata")],
     ),
-    ("short", Fault::ShortAccessTokens(20), "Access tokens expire after 20 seconds"),
+    (
+        "Shows when a user who logged in after the choice reads a message 20 seconds later",
+        &[("short", Fault::ShortAccessTokens(20), "Access tokens expire after 20 seconds")],
+    ),
 ];
 
 /// The form value for no fault.
@@ -58,20 +80,28 @@ struct FaultForm<'r> {
 }
 
 #[get("/misbehave")]
-fn page(provider: &State<Arc<Provider>>) -> Template {
-    show(provider, "")
-}
-
-fn show(provider: &Provider, message: &str) -> Template {
-    let choices = CHOICES.map(|(value, fault, label)| {
-        context! { value, label, checked: provider.faults.has(fault) }
+fn page(provider: &State<Arc<Provider>>, done: Option<FlashMessage<'_>>) -> Template {
+    let groups = GROUPS.map(|(when, choices)| {
+        let choices = choices.iter().map(|(value, fault, label)| {
+            context! { value, label, checked: provider.faults.has(*fault) }
+        });
+        context! { when, choices: choices.collect::<Vec<_>>() }
     });
-    let none_checked = provider.faults.is_empty();
-    let site = provider.site();
     Template::render(
         "development/misbehave",
-        context! { choices, no_fault: NO_FAULT, none_checked, message, site },
+        context! {
+            groups,
+            no_fault: NO_FAULT,
+            none_checked: provider.faults.is_empty(),
+            message: done.as_ref().map(|done| done.message()),
+            site: provider.site(),
+        },
     )
+}
+
+/// Back to the page, which says what was done.
+fn done(message: impl Into<String>) -> Flash<Redirect> {
+    Flash::success(Redirect::to("/misbehave"), message.into())
 }
 
 /// Switches one fault on, or none, and all others off.
@@ -80,31 +110,40 @@ fn choose(
     _origin: SameOrigin,
     provider: &State<Arc<Provider>>,
     form: Form<FaultForm<'_>>,
-) -> Result<Redirect, Status> {
-    let fault = CHOICES.into_iter().find(|(value, ..)| *value == form.fault);
-    if fault.is_none() && form.fault != NO_FAULT {
+) -> Result<Flash<Redirect>, Status> {
+    let mut choices = GROUPS.iter().flat_map(|(_, choices)| *choices);
+    let chosen = choices.find(|(value, ..)| *value == form.fault);
+    if chosen.is_none() && form.fault != NO_FAULT {
         return Err(Status::UnprocessableEntity);
     }
     provider.faults.clear();
-    if let Some((_, fault, _)) = fault {
-        provider.faults.set(fault);
-    }
-    Ok(Redirect::to("/misbehave"))
+    let message = match chosen {
+        Some((_, fault, label)) => {
+            provider.faults.set(*fault);
+            format!("Switched on: {label}.")
+        }
+        None => "All faults are switched off.".to_owned(),
+    };
+    provider.discard_metadata();
+    Ok(done(message))
 }
 
 #[post("/misbehave/rotate")]
-async fn rotate(_origin: SameOrigin, provider: &State<Arc<Provider>>) -> Result<Template, Status> {
+async fn rotate(
+    _origin: SameOrigin,
+    provider: &State<Arc<Provider>>,
+) -> Result<Flash<Redirect>, Status> {
     provider.keys.rotate().await.map_err(|_| Status::InternalServerError)?;
-    Ok(show(provider, "The provider now signs with a new key."))
+    Ok(done("The provider now signs with a new key."))
 }
 
 /// Ends all sessions and sends a logout token for each to the application (OpenID Connect
 /// Back-Channel Logout, section 2.5).
 #[post("/misbehave/log-out")]
-async fn end_sessions(_origin: SameOrigin, provider: &State<Arc<Provider>>) -> Template {
+async fn end_sessions(_origin: SameOrigin, provider: &State<Arc<Provider>>) -> Flash<Redirect> {
     let ended = provider.sessions.end_all();
     if ended.is_empty() {
-        return show(provider, "No user has a session.");
+        return done("No user has a session.");
     }
     let mut responses = Vec::new();
     for session in ended {
@@ -115,13 +154,8 @@ async fn end_sessions(_origin: SameOrigin, provider: &State<Arc<Provider>>) -> T
         };
         responses.push(status.map_or("no response".into(), |status| status.to_string()));
     }
-    show(
-        provider,
-        &format!(
-            "All sessions have ended. The application responded with {}.",
-            responses.join(", ")
-        ),
-    )
+    let responses = responses.join(", ");
+    done(format!("All sessions have ended. The application responded with {responses}."))
 }
 
 /// The status with which the application responded; `None` if it did not.

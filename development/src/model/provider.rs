@@ -24,6 +24,8 @@ pub(crate) struct Provider {
     pub(crate) keys: SigningKeys,
     pub(crate) faults: Arc<Faults>,
     pub(crate) request_counts: Arc<RequestCounts>,
+    /// Makes the application discard its copy of the metadata.
+    on_discard: OnceLock<Box<dyn Fn() + Send + Sync>>,
     /// For requests to the client, such as logout tokens.
     pub(crate) http: HttpClient,
 }
@@ -45,6 +47,7 @@ impl Provider {
             keys,
             faults: Arc::default(),
             request_counts: Arc::default(),
+            on_discard: OnceLock::new(),
             http,
         }
     }
@@ -52,6 +55,19 @@ impl Provider {
     /// Derives the issuer from the port. Only the first call has an effect.
     pub(crate) fn set_port(&self, port: u16) {
         self.issuer.get_or_init(|| format!("http://127.0.0.1:{port}"));
+    }
+
+    /// Calls `discard` where the application must fetch the metadata again. Only the first call has an
+    /// effect.
+    pub(crate) fn on_discard(&self, discard: Box<dyn Fn() + Send + Sync>) {
+        self.on_discard.get_or_init(|| discard);
+    }
+
+    /// Makes the application fetch the metadata again, if it can be told.
+    pub(crate) fn discard_metadata(&self) {
+        if let Some(discard) = self.on_discard.get() {
+            discard();
+        }
     }
 
     /// The issuer, without a trailing slash. Empty before [`Provider::set_port`].

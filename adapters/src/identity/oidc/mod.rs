@@ -77,6 +77,11 @@ impl OidcProvider {
         Ok(Self { settings, http, clock, discovery, revocations, client_auth })
     }
 
+    /// Discards the copy of the provider's metadata and keys, so that the next use fetches them.
+    pub fn discard_metadata(&self) {
+        self.discovery.discard();
+    }
+
     /// What an ID token that came with this access token is verified against.
     fn expected_id_token<'a>(
         &'a self,

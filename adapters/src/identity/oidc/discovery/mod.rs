@@ -96,6 +96,11 @@ impl Discovery {
         self.cache.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// Discards what is cached.
+    pub(super) fn discard(&self) {
+        *self.cache.write().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
     /// The cached documents, of any age, or fetched where there are none.
     pub(super) async fn documents(
         self: &Arc<Self>,
