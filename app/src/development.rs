@@ -1,10 +1,14 @@
 //! The development servers, for `cargo run` without settings.
 
+use std::path::Path;
+
 use portico_adapters::identity::{
     ClientSecret,
     oidc::{Registration, Vendor},
 };
-use portico_development::{DevelopmentServers, DevelopmentSettings, RegisteredClient};
+use portico_development::{
+    DevelopmentAccount, DevelopmentServers, DevelopmentSettings, RegisteredClient,
+};
 use portico_domain::ports::Randomness;
 
 use crate::{
@@ -18,6 +22,9 @@ use crate::{
 const PROVIDER_PORT: u16 = 4041;
 const API_PORT: u16 = 6060;
 
+/// The accounts of the provider, in the working directory.
+const ACCOUNTS_FILE: &str = "development.toml";
+
 /// What access tokens are for where no audience is set.
 const AUDIENCE: &str = "https://portico.example/api";
 
@@ -27,6 +34,9 @@ pub(crate) async fn start(settings: &Settings) -> Result<Connected, AssembleErro
     if !settings.debug_profile {
         return Err(failed(&"the development provider runs in the debug profile only"));
     }
+    let accounts =
+        DevelopmentAccount::read(Path::new(ACCOUNTS_FILE)).map_err(|error| failed(&error))?;
+    let log_in_as = log_in_as(&accounts);
     let id = "portico".to_owned();
     let randomness: &dyn Randomness = &portico_adapters::system::SystemRandomness;
     let secret = secret_key::fresh(randomness).map_err(|error| failed(&error))?.expose();
@@ -41,6 +51,7 @@ pub(crate) async fn start(settings: &Settings) -> Result<Connected, AssembleErro
             redirect_uri: settings.address_of("/callback"),
             post_logout_redirect_uri: settings.address_of("/"),
         },
+        accounts,
         audience: audience.clone(),
         template_dir: template_dir(),
     })
@@ -55,8 +66,7 @@ pub(crate) async fn start(settings: &Settings) -> Result<Connected, AssembleErro
         }
     }
     log::info!(
-        "the development identity provider is at {}; log in as user@example.com or \
-         admin@example.com with the password portico",
+        "the development identity provider is at {}; log in as {log_in_as}",
         servers.issuer(),
     );
     Ok(Connected {
@@ -73,4 +83,15 @@ pub(crate) async fn start(settings: &Settings) -> Result<Connected, AssembleErro
         api_url: Some(settings.api_server_url.clone().unwrap_or_else(|| servers.api_url())),
         development_servers: Some(servers),
     })
+}
+
+/// The accounts with the default password; where no account has it, their file.
+fn log_in_as(accounts: &[DevelopmentAccount]) -> String {
+    let offered =
+        accounts.iter().filter(|account| account.password == DevelopmentAccount::PASSWORD);
+    let emails: Vec<_> = offered.map(|account| account.email.as_str()).collect();
+    if emails.is_empty() {
+        return format!("an account of {ACCOUNTS_FILE}");
+    }
+    format!("{} with the password {}", emails.join(" or "), DevelopmentAccount::PASSWORD)
 }

@@ -44,6 +44,7 @@ impl DevelopmentServers {
         let keys = SigningKeys::new().await?;
         let provider = Arc::new(Provider::new(
             settings.client.clone(),
+            &settings.accounts,
             settings.audience.clone(),
             keys,
             api_http.clone(),

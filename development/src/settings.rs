@@ -2,6 +2,8 @@
 
 use std::{fmt, path::PathBuf};
 
+use crate::accounts_file::DevelopmentAccount;
+
 /// The settings of [`DevelopmentServers`](crate::DevelopmentServers).
 #[derive(Clone, Debug)]
 pub struct DevelopmentSettings {
@@ -13,6 +15,8 @@ pub struct DevelopmentSettings {
     pub next_free: bool,
     /// The only client of the provider.
     pub client: RegisteredClient,
+    /// The accounts that exist from the start.
+    pub accounts: Vec<DevelopmentAccount>,
     /// The API's identifier, the `aud` of its access tokens.
     pub audience: String,
     /// The folder with the templates of the provider's pages in its subfolder `development`.

@@ -9,7 +9,9 @@ use portico::{
     open_database,
     server::{Limits, serve},
 };
-use portico_development::{DevelopmentServers, DevelopmentSettings, RegisteredClient};
+use portico_development::{
+    DevelopmentAccount, DevelopmentServers, DevelopmentSettings, RegisteredClient,
+};
 use portico_domain::model::Permission;
 use rocket::{Route, Shutdown};
 use tempfile::TempDir;
@@ -153,6 +155,7 @@ pub async fn servers_for(site: &Url) -> DevelopmentServers {
             redirect_uri: site.join("/callback").unwrap().into(),
             post_logout_redirect_uri: site.clone().into(),
         },
+        accounts: DevelopmentAccount::defaults(),
         audience: AUDIENCE.into(),
         template_dir: templates(),
     })

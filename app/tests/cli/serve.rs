@@ -47,6 +47,29 @@ fn first_run_logs_no_warning_and_stops_on_interrupt() {
     assert!(log.lines().any(|line| line.ends_with(accounts)), "{log}");
 }
 
+#[cfg(unix)]
+#[test]
+fn development_accounts_come_from_a_file() {
+    let folder = folder();
+    let file = folder.path().join("development.toml");
+    std::fs::write(&file, "[[accounts]]\nemial = \"ada@example.com\"\n").unwrap();
+    let port = free_port();
+    let settings = [("ROCKET_PORT", &*port.to_string())];
+    let stderr = only_error(&run(&folder, &[], &settings));
+    assert!(stderr.contains("development.toml: accounts.0"), "{stderr}");
+    assert!(stderr.contains("emial"), "{stderr}");
+
+    std::fs::write(&file, "[[accounts]]\nemail = \"ada@example.com\"\n").unwrap();
+    let mut site = portico(&folder, &[], &settings);
+    let mut site = Running(site.stderr(Stdio::piped()).spawn().unwrap());
+    assert!(get_when_ready(port).contains(" 200 "));
+    interrupt(&site.0);
+    site.0.wait().unwrap();
+    let mut log = String::new();
+    site.0.stderr.take().unwrap().read_to_string(&mut log).unwrap();
+    assert!(log.contains("log in as ada@example.com with the password portico"), "{log}");
+}
+
 #[test]
 fn reports_taken_port_and_creates_no_file() {
     let folder = folder();

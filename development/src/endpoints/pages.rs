@@ -22,8 +22,19 @@ pub(crate) fn catchers() -> Vec<Catcher> {
 
 #[get("/")]
 fn home(provider: &State<Arc<Provider>>) -> Template {
-    let (site, password) = (provider.site(), PASSWORD);
-    Template::render("development/home", context! { site, password, issuer: provider.issuer() })
+    let accounts = provider.accounts.all().into_iter().map(|account| {
+        let permissions = account.permissions.join(", ");
+        context! { email: account.email.clone(), permissions }
+    });
+    Template::render(
+        "development/home",
+        context! {
+            site: provider.site(),
+            password: PASSWORD,
+            issuer: provider.issuer(),
+            accounts: accounts.collect::<Vec<_>>(),
+        },
+    )
 }
 
 #[get("/development.css")]

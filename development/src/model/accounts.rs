@@ -4,10 +4,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use subtle::ConstantTimeEq;
 
-/// The permission of the account `admin@example.com`.
+use crate::accounts_file::DevelopmentAccount;
+
+/// The permission that the messages API requires for the admin message.
 pub(crate) const READ_ADMIN_MESSAGES: &str = "read:admin-messages";
 
-/// The password of the initial accounts.
+/// The password of accounts for which the file has none.
 pub(crate) const PASSWORD: &str = "portico";
 
 /// An account. No `Debug`, because it would show the password.
@@ -47,31 +49,31 @@ pub(crate) enum SignUpError {
     Taken,
 }
 
+/// Whether the text can be an email address: something on both sides of an `@`, and no space.
+pub(crate) fn is_email(text: &str) -> bool {
+    let has_both_sides = |(local, host): (&str, &str)| !local.is_empty() && !host.is_empty();
+    text.split_once('@').is_some_and(has_both_sides) && !text.contains(char::is_whitespace)
+}
+
 /// All accounts.
 pub(crate) struct Accounts(Mutex<Vec<Arc<Account>>>);
 
 impl Accounts {
-    /// The two initial accounts.
-    pub(crate) fn seeded() -> Self {
-        let account = |name: &str, email: &str, subject: &str, permissions| {
+    /// These accounts.
+    pub(crate) fn new(initial: &[DevelopmentAccount]) -> Self {
+        let account = |account: &DevelopmentAccount| {
+            let DevelopmentAccount { email, password, name, subject, permissions } =
+                account.clone();
             Arc::new(Account {
-                subject: subject.into(),
-                email: email.into(),
-                name: name.into(),
+                subject: subject.unwrap_or_else(|| format!("dev|{email}")),
+                name: name.unwrap_or_else(|| email.clone()),
+                email,
                 email_verified: true,
                 permissions,
-                password: PASSWORD.into(),
+                password,
             })
         };
-        Self(Mutex::new(vec![
-            account("Uma User", "user@example.com", "dev|user", Vec::new()),
-            account(
-                "Ada Admin",
-                "admin@example.com",
-                "dev|admin",
-                vec![READ_ADMIN_MESSAGES.to_owned()],
-            ),
-        ]))
+        Self(Mutex::new(initial.iter().map(account).collect()))
     }
 
     /// The account; `None` when the e-mail address or the password is wrong.
@@ -89,9 +91,7 @@ impl Accounts {
         name: &str,
     ) -> Result<Arc<Account>, SignUpError> {
         let (email, name) = (email.trim(), name.trim());
-        let has_both_sides = |(local, host): (&str, &str)| !local.is_empty() && !host.is_empty();
-        if !email.split_once('@').is_some_and(has_both_sides) || email.contains(char::is_whitespace)
-        {
+        if !is_email(email) {
             return Err(SignUpError::NoEmail);
         }
         if password.is_empty() {
@@ -119,6 +119,11 @@ impl Accounts {
         let accounts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let well_known = accounts.iter().filter(|account| account.has_password(PASSWORD));
         well_known.map(|account| account.email.clone()).collect()
+    }
+
+    /// All accounts, in the order in which they were made.
+    pub(crate) fn all(&self) -> Vec<Arc<Account>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn find(&self, email: &str) -> Option<Arc<Account>> {

@@ -11,7 +11,7 @@ use super::{
     accounts::Accounts, faults::Faults, grants::Grants, keys::SigningKeys,
     request_counts::RequestCounts, sessions::ProviderSessions,
 };
-use crate::settings::RegisteredClient;
+use crate::{accounts_file::DevelopmentAccount, settings::RegisteredClient};
 
 /// The state of the provider, which outlives a stop of its server.
 pub(crate) struct Provider {
@@ -33,6 +33,7 @@ pub(crate) struct Provider {
 impl Provider {
     pub(crate) fn new(
         client: RegisteredClient,
+        accounts: &[DevelopmentAccount],
         audience: String,
         keys: SigningKeys,
         http: HttpClient,
@@ -41,7 +42,7 @@ impl Provider {
             issuer: OnceLock::new(),
             client,
             audience,
-            accounts: Accounts::seeded(),
+            accounts: Accounts::new(accounts),
             sessions: ProviderSessions::default(),
             grants: Grants::default(),
             keys,

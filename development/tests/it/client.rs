@@ -3,7 +3,9 @@
 use std::{collections::BTreeMap, path::PathBuf};
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD as BASE64};
-use portico_development::{DevelopmentServers, DevelopmentSettings, RegisteredClient};
+use portico_development::{
+    DevelopmentAccount, DevelopmentServers, DevelopmentSettings, RegisteredClient,
+};
 use portico_test_http::{http_browser::HttpBrowser, page::Page};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -25,6 +27,7 @@ pub(super) fn settings() -> DevelopmentSettings {
             redirect_uri: CALLBACK.into(),
             post_logout_redirect_uri: HOME.into(),
         },
+        accounts: DevelopmentAccount::defaults(),
         audience: AUDIENCE.into(),
         template_dir: PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../templates")),
     }

@@ -125,7 +125,7 @@ async fn nothing_moves_while_page_arrives_in_pieces() {
     let site = Site::start_with(SiteOptions { port, public_port, ..SiteOptions::default() }).await;
     let browser = Browser::start().await;
     let mut moved = Vec::new();
-    for paths in [PUBLIC, LOGGED_IN] {
+    for paths in [&PUBLIC[..], &LOGGED_IN[..]] {
         for width in WIDTHS {
             browser.look(width, false).await;
             for path in paths {

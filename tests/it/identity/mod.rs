@@ -30,7 +30,9 @@ use portico_adapters::{
     tls,
 };
 use portico_contracts::{fakes::ManualClock, fixtures};
-use portico_development::{DevelopmentServers, DevelopmentSettings, RegisteredClient};
+use portico_development::{
+    DevelopmentAccount, DevelopmentServers, DevelopmentSettings, RegisteredClient,
+};
 use portico_domain::{
     model::{
         AuthorizationCode, AuthorizationResponse, CodeVerifier, Identity, LoginAttempt,
@@ -119,6 +121,7 @@ impl ProviderSetup {
                 redirect_uri: site.url().join("callback").unwrap().into(),
                 post_logout_redirect_uri: site.url().into(),
             },
+            accounts: DevelopmentAccount::defaults(),
             audience: AUDIENCE.into(),
             template_dir: PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../templates")),
         })
