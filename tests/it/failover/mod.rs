@@ -49,9 +49,9 @@ impl Load {
     }
 }
 
-async fn until(count: &AtomicUsize) {
+async fn until(count: &AtomicUsize, minimum: usize) {
     let start = Instant::now();
-    while count.load(Ordering::SeqCst) < PAGES {
+    while count.load(Ordering::SeqCst) < minimum {
         assert!(start.elapsed() < Duration::from_secs(30), "no load");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
@@ -74,7 +74,7 @@ async fn fails_over<T: Send + 'static>(
     kill: impl FnOnce(&mut T) + Send + 'static,
     promote: impl FnOnce(&T) + Send + 'static,
 ) -> T {
-    until(&load.before).await;
+    until(&load.before, PAGES).await;
     until_ready_is(StatusCode::OK, anonymous, Instant::now()).await;
     let killing = spawn_blocking(move || {
         let mut servers = servers;
@@ -90,7 +90,7 @@ async fn fails_over<T: Send + 'static>(
     });
     until_ready_is(StatusCode::OK, anonymous, start).await;
     load.recovered.store(true, Ordering::SeqCst);
-    until(&load.after).await;
+    until(&load.after, PAGES).await;
     load.is_over.store(true, Ordering::SeqCst);
     promoting.await.unwrap()
 }
