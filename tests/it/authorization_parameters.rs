@@ -126,7 +126,7 @@ async fn names_organization_that_was_requested_and_the_one_of_the_login() {
         let link = format!("/login?{}", query(&[("organization", requested), ("next", "/admin")]));
         let page = log_in(&browser, &link, USER).await;
         assert_eq!(page.status, StatusCode::FORBIDDEN, "{}", page.text());
-        assert_eq!(page.heading(), "This login is for another organization");
+        assert_eq!(page.heading(), "This log-in is for another organization");
         assert!(page.text().contains(shown), "{shown}: {}", page.text());
         assert!(!page.body.contains("<script>") && !page.body.contains("<b>&"), "{}", page.body);
         let again = page.link("Log in with another account").unwrap();

@@ -32,7 +32,7 @@ pub(super) fn wrong_organization(requested: &str, found: Option<&str>) -> Failur
     let found = found.map_or_else(|| "none".into(), shown);
     Failure::new(
         Status::Forbidden,
-        "This login is for another organization",
+        "This log-in is for another organization",
         format!(
             "This site asked for the organization {requested}, and you logged in to {found}. You have not been logged in here."
         ),
