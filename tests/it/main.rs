@@ -24,6 +24,7 @@ mod identity;
 mod instances;
 mod login_attempts;
 mod messages;
+mod misconfiguration;
 mod notices;
 mod outages;
 mod page_weight;

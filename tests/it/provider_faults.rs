@@ -269,20 +269,22 @@ async fn refuses_wrong_userinfo_and_accepts_failed_request() {
 
 #[tokio::test]
 async fn reports_invalid_metadata_and_recovers() {
-    for (row, fault) in [
-        ("500", Fault::DiscoveryFails),
-        ("a page", Fault::DiscoveryHtml),
-        ("JSON that stops in the middle", Fault::DiscoveryTruncated),
-        ("a redirect", Fault::DiscoveryRedirects),
-        ("another issuer", Fault::DiscoveryWrongIssuer),
-        ("an issuer with a path", Fault::DiscoveryIssuerSuffix("/tenant")),
-        ("no jwks_uri", Fault::NoJwksUri),
+    let not_now = (503, "Log-in is not possible just now");
+    let not_set_up = (500, "Log-in is not set up correctly");
+    for (row, fault, (status, heading)) in [
+        ("500", Fault::DiscoveryFails, not_now),
+        ("a page", Fault::DiscoveryHtml, not_now),
+        ("JSON that stops in the middle", Fault::DiscoveryTruncated, not_now),
+        ("a redirect", Fault::DiscoveryRedirects, not_set_up),
+        ("another issuer", Fault::DiscoveryWrongIssuer, not_set_up),
+        ("an issuer with a path", Fault::DiscoveryIssuerSuffix("/tenant"), not_set_up),
+        ("no jwks_uri", Fault::NoJwksUri, not_set_up),
     ] {
         let site = Site::start().await;
         site.servers.faults().set(fault);
         let browser = site.browser();
         let page = browser.visit("/login").await;
-        assert_says(&page, 503, "Log-in is not possible just now", row);
+        assert_says(&page, status, heading, row);
         assert_logged_out(&browser, row).await;
         let counts = requested(&site);
         assert!((1..=3).contains(&counts[0]), "{row}: the failure is cached: {counts:?}");

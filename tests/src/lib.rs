@@ -3,6 +3,7 @@
 //! - [`http_browser`], [`page`]: a fast browser without scripts; the first choice.
 //! - [`browser`]: headless Chromium, for scripts, layout and accessibility.
 //! - [`foreign`]: identity providers of other vendors.
+//! - [`log_capture`]: what the site logs.
 //! - [`nginx`]: nginx with TLS before two instances.
 //! - [`pgbouncer`]: PgBouncer in transaction mode before a PostgreSQL server.
 //! - [`postgres`], [`redis`]: temporary servers.
@@ -33,6 +34,7 @@ pub use portico_test_http::{http_browser, page, stub_server};
 pub mod browser;
 pub mod foreign;
 pub mod free_port;
+pub mod log_capture;
 pub mod nginx;
 pub mod pgbouncer;
 pub mod postgres;

@@ -18,7 +18,7 @@ use tempfile::TempDir;
 use tokio::{sync::oneshot, task::JoinHandle};
 use url::Url;
 
-use crate::{free_port::free_port, http_browser::HttpBrowser, page::Page};
+use crate::{free_port::free_port, http_browser::HttpBrowser, log_capture, page::Page};
 
 /// A key to seal cookies with.
 pub const SECRET_KEY: &str = "cG9ydGljbyB0ZXN0cyBzZWFsIHdpdGggdGhpcyBrZXk=";
@@ -70,8 +70,6 @@ impl Site {
 
     /// Starts a site with these options.
     pub async fn start_with(options: SiteOptions) -> Self {
-        // First, because Rocket would install its own logger.
-        portico::logging::start(Some("off"));
         let folder = tempfile::tempdir().unwrap();
         let port = options.port.unwrap_or_else(free_port);
         let public_port = options.public_port.unwrap_or(port);
@@ -144,6 +142,8 @@ pub async fn log_in(browser: &HttpBrowser, address: &str, email: &str) -> Page {
 
 /// A development provider and API for the site at this address.
 pub async fn servers_for(site: &Url) -> DevelopmentServers {
+    // First, because Rocket would install its own logger.
+    log_capture::install();
     DevelopmentServers::start(DevelopmentSettings {
         // Not port 0: they stop and come back.
         provider_port: free_port(),

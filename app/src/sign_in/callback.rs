@@ -11,6 +11,7 @@ use super::{
     entry_refused::{another_account, another_account_of, entry_refused, wrong_organization},
     guards::{Device, NotPrefetched, Stores},
     login::{log_in_for, unavailable},
+    operator_faults::{account_too_large, misconfigured},
 };
 use crate::{
     Ports,
@@ -143,26 +144,28 @@ fn explain(FailedLogin { cause: error, next }: FailedLogin, ports: &Ports) -> Fa
                 .with_action("Log in with another account", action)
                 .caused_by(error);
         }
-        LoginError::Redeem(RedeemError::InvalidIdentity(_) | RedeemError::ProviderFault(_)) => {
-            Failure::new(
-                Status::BadGateway,
-                "Log-in failed",
-                "The identity provider sent an invalid response. You have not been logged in.",
-                "Log in again in a moment. If it happens again, contact the operators of this site and give them the reference.",
-            )
-        }
+        LoginError::Redeem(RedeemError::Misconfigured(_)) => return misconfigured(error),
+        LoginError::Redeem(RedeemError::InvalidIdentity(_)) => Failure::new(
+            Status::BadGateway,
+            "Log-in failed",
+            "The identity provider sent an invalid response. You have not been logged in.",
+            "Log in again. If it happens again, contact the operators of this site and give them the reference.",
+        ),
+        LoginError::Redeem(RedeemError::ProviderFault(_)) => Failure::new(
+            Status::BadGateway,
+            "Log-in failed",
+            "The identity provider sent an invalid response. You have not been logged in.",
+            "Log in again in a moment. If it happens again, contact the operators of this site and give them the reference.",
+        ),
         LoginError::Redeem(RedeemError::ProviderTimeout(_)) => Failure::new(
             Status::GatewayTimeout,
             "Log-in takes too long",
             "The identity provider did not respond in time. You have not been logged in.",
             "Log in again in a moment.",
         ),
-        LoginError::Save(SaveSessionError::TooLarge { .. }) => Failure::new(
-            Status::InternalServerError,
-            "Your account does not fit",
-            "Your identity provider sends more data about you than this site can keep. You have not been logged in.",
-            "Contact the operators of this site and give them the reference. Trying again will not help.",
-        ),
+        LoginError::Save(SaveSessionError::TooLarge { .. }) => {
+            return account_too_large("You have not been logged in.", error);
+        }
         LoginError::Save(SaveSessionError::Unavailable(_))
         | LoginError::Sessions(_)
         | LoginError::Users(_)

@@ -2,7 +2,7 @@ use std::{collections::HashMap, fmt::Display};
 
 use portico_domain::{
     model::{InvalidParameter, NextPage, Screen},
-    ports::RedeemError,
+    ports::{ProviderUnavailable, RedeemError},
     use_cases::{BeginLoginError, BeginLoginOutcome, LoginRequest},
 };
 use rocket::{
@@ -14,7 +14,10 @@ use rocket::{
 };
 use url::form_urlencoded;
 
-use super::guards::{NotPrefetched, Stores};
+use super::{
+    guards::{NotPrefetched, Stores},
+    operator_faults::misconfigured,
+};
 use crate::{
     About, Ports,
     web::{Failure, NoBody, SeeOther},
@@ -104,6 +107,7 @@ fn not_ours(next: &NextPage, cause: RedeemError) -> Failure {
         )
         .with_action("Log In", uri!(login))
         .caused_by(cause),
+        RedeemError::Misconfigured(_) => misconfigured(cause),
         cause => provider_unavailable(log_in_for(Some(next)), cause),
     }
 }
@@ -155,6 +159,9 @@ async fn begin(
         )
         .with_action("Home page", "/")
         .caused_by(cause)),
+        Err(cause @ BeginLoginError::Provider(ProviderUnavailable::Misconfigured(_))) => {
+            Err(misconfigured(cause))
+        }
         Err(cause @ BeginLoginError::Provider(_)) => Err(provider_unavailable(again, cause)),
         Err(cause) => Err(unavailable(again, cause)),
     }

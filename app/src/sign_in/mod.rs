@@ -7,6 +7,7 @@ mod entry_refused;
 pub mod guards;
 mod login;
 mod logout;
+mod operator_faults;
 mod provider_logout;
 mod sessions;
 mod sessions_view;
@@ -16,6 +17,7 @@ use rocket::Route;
 pub(crate) use self::{
     entry_refused::{another_account, entry_refused},
     login::login_address,
+    operator_faults::{ASK_OPERATORS, account_too_large},
     provider_logout::FRONT_CHANNEL,
 };
 

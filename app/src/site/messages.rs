@@ -1,6 +1,6 @@
 use portico_domain::{
     model::{NextPage, Topic},
-    ports::{MessageError, RefreshError, RefusalReason, UsersUnavailable},
+    ports::{MessageError, RefreshError, RefusalReason, SaveSessionError, UsersUnavailable},
     use_cases::ReadMessageError,
 };
 use rocket::{Route, State, get, http::Status, routes, uri};
@@ -141,6 +141,15 @@ async fn read<'r>(
         Err(
             cause @ ReadMessageError::RenewalUnavailable(Some(RefreshError::ProviderTimeout(_))),
         ) => Err(renewal_unavailable(Status::GatewayTimeout, cause)),
+        Err(cause @ ReadMessageError::RenewalUnavailable(Some(RefreshError::Misconfigured(_)))) => {
+            Err(Failure::new(
+                Status::InternalServerError,
+                "Your access cannot be renewed",
+                "This site and its identity provider do not fit together. You are still signed in.",
+                sign_in::ASK_OPERATORS,
+            )
+            .caused_by(cause))
+        }
         Err(cause @ ReadMessageError::RenewalUnavailable(_)) => {
             Err(renewal_unavailable(Status::ServiceUnavailable, cause))
         }
@@ -177,7 +186,13 @@ async fn read<'r>(
                 .logged_out()
                 .caused_by(ReadMessageError::NotAllowed(refusal)))
         }
-        Err(cause @ ReadMessageError::Save(_)) => Err(Failure::new(
+        Err(cause @ ReadMessageError::Save(SaveSessionError::TooLarge { .. })) => {
+            Err(sign_in::account_too_large(
+                "Your access cannot be renewed. You are still signed in.",
+                cause,
+            ))
+        }
+        Err(cause @ ReadMessageError::Save(SaveSessionError::Unavailable(_))) => Err(Failure::new(
             Status::ServiceUnavailable,
             "This site cannot see whether you are logged in",
             "The session store cannot be reached.",

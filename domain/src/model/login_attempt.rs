@@ -83,10 +83,13 @@ pub struct ProviderRefusal {
     pub issuer: Option<String>,
 }
 
-/// For the log: each text is quoted and cut after 400 characters.
+/// For the log: each text is quoted, without control characters, and cut after 400 characters.
 impl fmt::Display for ProviderRefusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let start = |text: &str| text.chars().take(MAX_LOGGED_CHARS).collect::<String>();
+        let start = |text: &str| {
+            let text = text.chars().filter(|letter| !letter.is_control());
+            text.take(MAX_LOGGED_CHARS).collect::<String>()
+        };
         write!(f, "{:?}", start(&self.error))?;
         match &self.description {
             Some(description) => write!(f, ": {:?}", start(description)),
@@ -111,7 +114,7 @@ mod tests {
         };
         assert_eq!(refusal(None).to_string(), r#""access_denied""#);
         let text = refusal(Some("not a\nmember")).to_string();
-        assert_eq!(text, r#""access_denied": "not a\nmember""#);
+        assert_eq!(text, r#""access_denied": "not amember""#);
         let long = refusal(Some(&"ä".repeat(5_000))).to_string();
         assert_eq!(long.matches('ä').count(), MAX_LOGGED_CHARS);
     }

@@ -14,7 +14,8 @@ pub trait IdentityProvider: Send + Sync {
     /// (OpenID Connect Core, section 3.1.2.1; RFC 7636).
     ///
     /// # Errors
-    /// [`ProviderUnavailable`] when the provider's metadata cannot be read.
+    /// [`ProviderUnavailable::Outage`] when the provider's metadata cannot be read now, or it does not
+    /// accept a pushed request now; [`ProviderUnavailable::Misconfigured`] when it never will.
     async fn authorization_url(
         &self,
         attempt: &LoginAttempt,
@@ -28,8 +29,8 @@ pub trait IdentityProvider: Send + Sync {
     ///
     /// # Errors
     /// [`RedeemError::WrongIssuer`] and [`RedeemError::MissingIssuer`];
-    /// [`RedeemError::ProviderFault`] and [`RedeemError::ProviderTimeout`] when the provider's
-    /// metadata cannot be read.
+    /// [`RedeemError::ProviderFault`], [`RedeemError::ProviderTimeout`] and
+    /// [`RedeemError::Misconfigured`] when the provider's metadata cannot be read.
     async fn verify_issuer(&self, issuer: Option<String>) -> Result<(), RedeemError>;
 
     /// Redeems the code, verifies the ID token (OpenID Connect Core, section 3.1.3.7) and reads
@@ -92,6 +93,12 @@ pub trait IdentityProvider: Send + Sync {
         true
     }
 
+    /// The settings to check after this OAuth error (RFC 6749, sections 4.1.2.1 and 5.2), for the log.
+    /// `None` where no setting causes it, in particular where the user refused.
+    fn settings_behind(&self, _error: &str) -> Option<&'static str> {
+        None
+    }
+
     /// Reads the provider's metadata and keys anew, to check that it answers.
     ///
     /// # Errors
@@ -99,10 +106,17 @@ pub trait IdentityProvider: Send + Sync {
     async fn check(&self) -> Result<(), ProviderUnavailable>;
 }
 
-/// The provider's metadata or keys cannot be read now, and why.
+/// Why the provider cannot be used. The text is for the log; it holds no token.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the identity provider is unavailable: {0}")]
-pub struct ProviderUnavailable(pub String);
+pub enum ProviderUnavailable {
+    /// Its metadata or keys cannot be read now, or it does not accept a request now.
+    #[error("the identity provider is unavailable: {0}")]
+    Outage(String),
+    /// The settings and the provider do not fit together. That does not pass by itself: an operator has
+    /// to correct it. The text names the settings.
+    #[error("the settings do not fit the identity provider: {0}")]
+    Misconfigured(String),
+}
 
 /// Why a logout token is not accepted. The text is for the log; it holds no token.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -144,6 +158,10 @@ pub enum RedeemError {
     /// The ID token or the userinfo answer breaks a rule.
     #[error("invalid ID token or userinfo: {0}")]
     InvalidIdentity(String),
+    /// The provider refuses this site's client or the requested scopes, or the settings name another
+    /// issuer. That does not pass by itself: an operator has to correct it. The text names the settings.
+    #[error("the settings do not fit the identity provider: {0}")]
+    Misconfigured(String),
     /// The provider is out of reach or its answer cannot be used.
     #[error("the provider failed: {0}")]
     ProviderFault(String),
@@ -172,6 +190,9 @@ pub enum RefreshError {
         /// The new refresh token.
         refresh_token: RefreshToken,
     },
+    /// As [`RedeemError::Misconfigured`]. It says nothing about the session, which goes on.
+    #[error("the settings do not fit the identity provider: {0}")]
+    Misconfigured(String),
     /// The provider is out of reach or its answer cannot be used.
     #[error("the provider failed: {0}")]
     ProviderFault(String),

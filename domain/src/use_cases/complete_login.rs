@@ -115,7 +115,14 @@ impl CompleteLogin<'_> {
             Ok(response) => response,
             Err(refusal) => {
                 return Err(match self.identity.verify_issuer(refusal.issuer.clone()).await {
-                    Ok(()) => LoginError::Refused(refusal),
+                    Ok(()) => match self.identity.settings_behind(&refusal.error) {
+                        Some(settings) => {
+                            let cause =
+                                format!("the provider answered {refusal}; check {settings}");
+                            RedeemError::Misconfigured(cause).into()
+                        }
+                        None => LoginError::Refused(refusal),
+                    },
                     Err(RedeemError::MissingIssuer) => LoginError::UnverifiedRefusal(refusal),
                     Err(error) => error.into(),
                 });

@@ -195,6 +195,7 @@ async fn expired_callback_of_logged_in_visitor_leads_to_profile() {
 #[case::code_rejected(RedeemError::CodeRejected("invalid_grant".into()))]
 #[case::wrong_nonce(RedeemError::WrongNonce)]
 #[case::invalid_identity(RedeemError::InvalidIdentity("bad signature".into()))]
+#[case::misconfigured(RedeemError::Misconfigured("check OIDC_CLIENT_ID".into()))]
 #[case::provider_fault(RedeemError::ProviderFault("500".into()))]
 #[case::provider_timeout(RedeemError::ProviderTimeout("10 s".into()))]
 #[tokio::test]

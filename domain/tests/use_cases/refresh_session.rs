@@ -154,6 +154,7 @@ async fn ends_session_that_provider_does_not_renew(#[case] error: RefreshError) 
 }
 
 #[rstest]
+#[case::misconfigured(RefreshError::Misconfigured("check OIDC_CLIENT_ID".into()))]
 #[case::provider_fault(RefreshError::ProviderFault("500".into()))]
 #[case::provider_timeout(RefreshError::ProviderTimeout("10 s".into()))]
 #[tokio::test]

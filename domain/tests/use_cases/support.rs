@@ -24,7 +24,7 @@ pub(crate) fn users_outage() -> UsersUnavailable {
 }
 
 pub(crate) fn provider_outage() -> ProviderUnavailable {
-    ProviderUnavailable("connection refused".into())
+    ProviderUnavailable::Outage("connection refused".into())
 }
 
 pub(crate) fn randomness_outage() -> RandomnessUnavailable {

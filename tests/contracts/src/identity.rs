@@ -50,6 +50,7 @@ macro_rules! identity_provider_contract {
             refuses_made_up_refresh_token_without_showing_it
             refuses_made_up_logout_token_without_showing_it
             log_out_address_holds_the_state
+            names_no_setting_behind_refusals_by_the_user
             check_succeeds
         }
     };
@@ -266,6 +267,24 @@ pub async fn log_out_address_holds_the_state(stage: Fresh) {
         if let Some(url) = provider.end_session_url(&identity, &state).await.unwrap() {
             assert!(url.contains("state-of-the-log-out"), "{url}");
         }
+    }
+}
+
+/// What the user or the provider's state causes is not blamed on the settings: nobody could correct it.
+pub async fn names_no_setting_behind_refusals_by_the_user(stage: Fresh) {
+    let provider = stage.relying_party();
+    for error in [
+        "access_denied",
+        "login_required",
+        "consent_required",
+        "interaction_required",
+        "account_selection_required",
+        "invalid_grant",
+        "server_error",
+        "temporarily_unavailable",
+        "",
+    ] {
+        assert_eq!(provider.settings_behind(error), None, "{error}");
     }
 }
 

@@ -2,7 +2,7 @@ use std::fmt::Write;
 
 use portico::{assemble, config::Settings, open_database};
 use portico_domain::model::NextPage;
-use portico_tests::site::SECRET_KEY;
+use portico_tests::{log_capture, site::SECRET_KEY};
 use proptest::{collection::vec, prelude::*};
 use rocket::{
     http::{ContentType, Cookie, Status},
@@ -23,7 +23,7 @@ struct SiteWithoutProvider {
 
 impl SiteWithoutProvider {
     fn new() -> Self {
-        portico::logging::start(Some("off"));
+        log_capture::install();
         let (runtime, folder) = (runtime(), tempfile::tempdir().unwrap());
         let database = format!("sqlite://{}", folder.path().join("portico.db").display());
         let settings = [

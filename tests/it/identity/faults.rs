@@ -16,8 +16,8 @@ use portico_domain::{
     ports::{
         IdentityProvider,
         RedeemError::{
-            self, CodeRejected, InvalidIdentity, MissingIssuer, ProviderFault, ProviderTimeout,
-            WrongIssuer, WrongNonce,
+            self, CodeRejected, InvalidIdentity, Misconfigured, MissingIssuer, ProviderFault,
+            ProviderTimeout, WrongIssuer, WrongNonce,
         },
         RefreshError,
     },
@@ -47,9 +47,14 @@ async fn distinguishes_provider_faults_and_recovers() {
         (Fault::WrongAudience, InvalidIdentity, "audience", TOKEN_ONLY),
         (Fault::WrongNonce, |_| WrongNonce, "", TOKEN_ONLY),
         (Fault::Expired, InvalidIdentity, "expired", TOKEN_ONLY),
-        (Fault::IssuedInTheFuture, InvalidIdentity, "issued in the future", TOKEN_ONLY),
+        (
+            Fault::IssuedInTheFuture,
+            InvalidIdentity,
+            "in the future: compare the clocks",
+            TOKEN_ONLY,
+        ),
         (Fault::AlgNone, InvalidIdentity, "", TOKEN_ONLY),
-        (Fault::Hs256, InvalidIdentity, "is not allowed", TOKEN_ONLY),
+        (Fault::Hs256, InvalidIdentity, "signed with HS256", TOKEN_ONLY),
         (Fault::InvalidSignature, InvalidIdentity, "no key", KEYS_REFETCHED),
         (Fault::EmptySubject, InvalidIdentity, "its sub is empty", TOKEN_ONLY),
         (Fault::WrongAccessTokenHash, InvalidIdentity, "at_hash", TOKEN_ONLY),
@@ -214,7 +219,7 @@ async fn refuses_replayed_code() {
 }
 
 #[tokio::test]
-async fn reports_wrong_client_secret_as_provider_fault() {
+async fn reports_wrong_client_secret_as_misconfiguration() {
     let setup = ProviderSetup::start().await;
     let secret = "not the secret";
     let mut settings = setup.settings();
@@ -223,5 +228,5 @@ async fn reports_wrong_client_secret_as_provider_fault() {
     let refused = setup.log_in(&oidc).await;
     let text = format!("{refused:?}");
     assert!(!text.contains(secret), "{text}");
-    assert_refused(refused, &ProviderFault("invalid_client".into()), "wrong secret");
+    assert_refused(refused, &Misconfigured("check OIDC_CLIENT_ID".into()), "wrong secret");
 }

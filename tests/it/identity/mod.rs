@@ -6,6 +6,7 @@ mod client_key;
 mod contract;
 mod faults;
 mod keys;
+mod log_lines;
 mod outages;
 mod permissions;
 mod pushed_requests;
@@ -42,6 +43,7 @@ use portico_domain::{
 };
 use portico_tests::{
     http_browser::HttpBrowser,
+    log_capture,
     stub_server::{Response, StubServer},
 };
 use url::Url;
@@ -111,6 +113,8 @@ pub(crate) struct ProviderSetup {
 impl ProviderSetup {
     pub(crate) async fn start() -> Self {
         let site = StubServer::start(|_| Response::html(200, "back")).await;
+        // First, because Rocket would install its own logger.
+        log_capture::install();
         let servers = DevelopmentServers::start(DevelopmentSettings {
             provider_port: 0,
             api_port: 0,
@@ -208,6 +212,7 @@ fn cause(error: &RedeemError) -> &str {
         RedeemError::WrongIssuer(why)
         | RedeemError::CodeRejected(why)
         | RedeemError::InvalidIdentity(why)
+        | RedeemError::Misconfigured(why)
         | RedeemError::ProviderFault(why)
         | RedeemError::ProviderTimeout(why) => why,
     }

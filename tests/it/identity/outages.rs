@@ -34,7 +34,7 @@ async fn recovers_from_invalid_metadata() {
         let before = setup.requested();
         for _ in 0..3 {
             let refused = oidc.authorization_url(&attempt("a"), Screen::LogIn).await.unwrap_err();
-            assert!(refused.0.contains(why), "{fault:?}: {refused}");
+            assert!(refused.to_string().contains(why), "{fault:?}: {refused}");
         }
         assert!(
             oidc.end_session_url(&fixtures::identity(), &State::new("s")).await.is_err(),
@@ -81,7 +81,7 @@ async fn reads_metadata_at_discovery_url_and_uses_their_endpoints() {
     for other in ["https://login.example/realm", "https://LOGIN.example", "http://login.example"] {
         let oidc = scripted.provider_with(at_inner_address(&scripted, other));
         let refused = oidc.check().await.unwrap_err();
-        assert!(refused.0.contains("names another issuer"), "{other}: {refused}");
+        assert!(refused.to_string().contains("names another issuer"), "{other}: {refused}");
     }
 }
 
@@ -102,7 +102,7 @@ async fn only_own_requests_go_to_inner_address_without_tls() {
         let scripted = Script { metadata, ..Script::default() }.start().await;
         let oidc = scripted.provider_with(at_inner_address(&scripted, OUTER));
         let refused = oidc.check().await.unwrap_err();
-        assert!(refused.0.contains(&format!("{name} is not https")), "{refused}");
+        assert!(refused.to_string().contains(&format!("{name} is not https")), "{refused}");
     }
 }
 
@@ -124,7 +124,7 @@ async fn refuses_metadata_without_required_field() {
     ] {
         let scripted = Script { metadata: change.clone(), ..Script::default() }.start().await;
         let refused = scripted.provider().check().await.unwrap_err();
-        assert!(refused.0.contains(why), "{change}: {refused}");
+        assert!(refused.to_string().contains(why), "{change}: {refused}");
     }
 }
 
@@ -209,7 +209,7 @@ async fn check_bypasses_cache() {
         assert_eq!(setup.requests_since(before), [1, 1, 0, 0]);
     }
     setup.servers.faults().set(Fault::DiscoveryFails);
-    assert!(oidc.check().await.unwrap_err().0.contains("status 500"));
+    assert!(oidc.check().await.unwrap_err().to_string().contains("status 500"));
     setup.servers.faults().clear();
     oidc.check().await.unwrap();
     setup.servers.stop_provider().await;
@@ -226,7 +226,7 @@ async fn times_out_on_silent_provider() {
     let limits = Limits { total: Duration::from_millis(300), ..Limits::default() };
     let oidc = provider(settings(&issuer), limits, Arc::new(SystemClock));
     let refused = oidc.check().await.unwrap_err();
-    assert!(refused.0.contains("no response in time"), "{refused}");
+    assert!(refused.to_string().contains("no response in time"), "{refused}");
 }
 
 #[tokio::test]
@@ -235,7 +235,7 @@ async fn refuses_too_large_response() {
     let limits = Limits { bytes: 100, ..Limits::default() };
     let oidc = provider(setup.settings(), limits, Arc::<ManualClock>::default());
     let refused = oidc.check().await.unwrap_err();
-    assert!(refused.0.contains("larger than 100 bytes"), "{refused}");
+    assert!(refused.to_string().contains("larger than 100 bytes"), "{refused}");
 }
 
 /// Waits until the condition holds, for something that happens in the background.

@@ -277,6 +277,21 @@ async fn returns_rotated_refresh_token_of_unusable_response() {
 }
 
 #[tokio::test]
+async fn oauth_error_about_the_settings_is_no_refusal_of_refresh_token() {
+    for (status, error, named) in [
+        (401, "invalid_client", "OIDC_CLIENT_SECRET"),
+        (400, "unauthorized_client", "OIDC_CLIENT_ID"),
+        (400, "unsupported_grant_type", "OIDC_CLIENT_ID"),
+        (400, "invalid_scope", "OIDC_SCOPES"),
+    ] {
+        let answer = Response::json(status, json!({ "error": error }));
+        let (_, answer) = scripted(|script| script.instead_of_token = Some(answer)).await;
+        let Err(RefreshError::Misconfigured(text)) = answer else { panic!("{error}: {answer:?}") };
+        assert!(text.contains(named), "{text}");
+    }
+}
+
+#[tokio::test]
 async fn oauth_error_about_refresh_token_refuses_it() {
     for (status, body, refused) in [
         (400, json!({ "error": "invalid_grant" }), true),
@@ -284,10 +299,6 @@ async fn oauth_error_about_refresh_token_refuses_it() {
         (400, json!({ "error": "invalid_request", "error_description": "expired" }), true),
         (403, json!({ "error": "access_denied" }), true),
         (401, json!({ "error": "interaction_required" }), true),
-        (401, json!({ "error": "invalid_client" }), false),
-        (400, json!({ "error": "unauthorized_client" }), false),
-        (400, json!({ "error": "unsupported_grant_type" }), false),
-        (400, json!({ "error": "invalid_scope" }), false),
         (400, json!({ "error": "temporarily_unavailable" }), false),
         (400, json!({ "error": "server_error" }), false),
         // From a framework, a gateway and a rate limiter.

@@ -8,7 +8,7 @@ use portico_adapters::{
 };
 use portico_domain::ports::{
     Clock,
-    RedeemError::{CodeRejected, ProviderFault},
+    RedeemError::{self, CodeRejected, Misconfigured, ProviderFault},
 };
 use portico_tests::stub_server::{Request, Response};
 use serde_json::{Value, json};
@@ -110,7 +110,7 @@ async fn errors_contain_no_secret() {
     for (answer, expected) in [
         (Response::json(400, error), CodeRejected("is not known".into())),
         (Response::json(200, page.clone()), ProviderFault("malformed answer".into())),
-        (Response::json(400, page), ProviderFault("status 400, malformed answer".into())),
+        (Response::json(400, page), ProviderFault("malformed answer: status 400".into())),
     ] {
         let script = Script { instead_of_token: Some(answer), ..Script::default() };
         let scripted = script.start().await;
@@ -156,16 +156,19 @@ async fn tries_the_other_listed_method_once_and_remembers_it() {
 
 #[tokio::test]
 async fn tries_no_other_method_when_one_is_set_or_after_another_error() {
-    for (set, method, error) in [
-        (Some(ClientAuthMethod::ClientSecretBasic), "client_secret_post", "invalid_client"),
-        (Some(ClientAuthMethod::ClientSecretPost), "client_secret_basic", "invalid_client"),
-        (None, "client_secret_post", "invalid_request"),
-    ] {
+    type Kind = fn(String) -> RedeemError;
+    let (basic, post) = (ClientAuthMethod::ClientSecretBasic, ClientAuthMethod::ClientSecretPost);
+    let rows: [(_, _, _, Kind); 3] = [
+        (Some(basic), "client_secret_post", "invalid_client", Misconfigured),
+        (Some(post), "client_secret_basic", "invalid_client", Misconfigured),
+        (None, "client_secret_post", "invalid_request", ProviderFault),
+    ];
+    for (set, method, error, kind) in rows {
         let scripted = accepting_only(method, error).start().await;
         let mut settings = settings(&scripted.issuer());
         settings.registration.client_auth_method = set;
         let refused = scripted.redeem(&scripted.provider_with(settings)).await;
-        assert_refused(refused, &ProviderFault(error.into()), error);
+        assert_refused(refused, &kind(error.into()), error);
         assert_eq!(scripted.requested("/token").len(), 1, "{set:?}");
     }
 }
@@ -174,7 +177,7 @@ async fn tries_no_other_method_when_one_is_set_or_after_another_error() {
 async fn refusal_by_both_methods_names_the_settings() {
     let scripted = accepting_only("neither", "invalid_client").start().await;
     let refused = scripted.redeem(&scripted.provider()).await;
-    assert_refused(refused, &ProviderFault("OIDC_CLIENT_AUTH_METHOD".into()), "both");
+    assert_refused(refused, &Misconfigured("OIDC_CLIENT_AUTH_METHOD".into()), "both");
     assert_eq!(scripted.requested("/token").len(), 2);
 }
 
@@ -210,9 +213,8 @@ async fn error_contains_message_of_provider() {
     ] {
         let script = Script { instead_of_token: Some(answer), ..Script::default() };
         let scripted = script.start().await;
-        let Err(ProviderFault(text)) = scripted.redeem(&scripted.provider()).await else {
-            panic!("{words:?}")
-        };
+        let refused = scripted.redeem(&scripted.provider()).await;
+        let Err(ProviderFault(text) | Misconfigured(text)) = refused else { panic!("{words:?}") };
         for words in words {
             assert!(text.contains(words), "{words}: {text}");
         }

@@ -51,8 +51,6 @@ impl Cluster {
 
     /// The same with this `PUBLIC_URL`.
     pub(super) async fn at(public: Url, store: Store) -> Self {
-        // First, because the Rocket of the development servers would install its own logger.
-        portico::logging::start(Some("off"));
         let kind = match store {
             Store::CookieAndSqlite | Store::CookieAndPostgres => "cookie",
             Store::DatabaseSqlite | Store::DatabasePostgres => "database",

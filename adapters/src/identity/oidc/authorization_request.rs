@@ -2,14 +2,13 @@
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use portico_domain::model::{LoginAttempt, Screen};
-use serde_json::Value;
 use sha2::{Digest, Sha256};
 use url::Url;
 
 use super::{
     OidcProvider, ResponseMode, client_auth,
     discovery::Metadata,
-    error::{ProviderError, describe},
+    error::{ProviderError, error_code, is_about_the_request, outline, parse_json},
     settings::OidcSettings,
 };
 
@@ -80,20 +79,30 @@ async fn push(
 ) -> Result<Url, ProviderError> {
     let invalid = |cause: String| ProviderError::invalid(PUSHED_REQUEST_ENDPOINT, cause);
     let Some(endpoint) = &metadata.pushed_request_endpoint else {
-        return Err(invalid("not named in the metadata".into()));
+        return Err(ProviderError::Misconfigured(format!(
+            "{PUSHED_REQUEST_ENDPOINT}: not named in the metadata; check OIDC_PAR"
+        )));
     };
     let parameters: Vec<_> = request.query_pairs().collect();
     let parameters: Vec<_> = parameters.iter().map(|(name, value)| (&**name, &**value)).collect();
     let answer =
         client_auth::post(provider, metadata, PUSHED_REQUEST_ENDPOINT, endpoint, &parameters)
             .await?;
-    let body: Value = serde_json::from_slice(answer.response.body()).unwrap_or_default();
-    let text = |name: &str| body.get(name).and_then(Value::as_str);
-    if !answer.response.status().is_success() {
-        return Err(invalid(answer.redact(&describe(&answer.response))));
+    let response = &answer.response;
+    if !response.status().is_success() {
+        let refusal = answer.refusal(&provider.settings.registration, PUSHED_REQUEST_ENDPOINT);
+        // The next request would be the same.
+        let is_final =
+            error_code(response).is_some_and(|code| is_about_the_request(&code, response.status()));
+        return Err(match refusal {
+            ProviderError::InvalidResponse(text) if is_final => ProviderError::Misconfigured(text),
+            refusal => refusal,
+        });
     }
-    let Some(request_uri) = text("request_uri").filter(|uri| !uri.is_empty()) else {
-        return Err(invalid("the answer has no request_uri".into()));
+    let body = parse_json(response.body()).unwrap_or_default();
+    let request_uri = body.get("request_uri").and_then(|uri| uri.as_str());
+    let Some(request_uri) = request_uri.filter(|uri| !uri.is_empty()) else {
+        return Err(invalid(format!("the answer has no request_uri: {}", outline(response))));
     };
     let mut url = metadata.authorization_endpoint.clone();
     url.query_pairs_mut()

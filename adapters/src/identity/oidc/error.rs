@@ -18,6 +18,10 @@ pub(super) enum ProviderError {
     /// The answer cannot be used, or no request can be made.
     #[error("{0}")]
     InvalidResponse(String),
+    /// The settings, or this site's registration at the provider, have to be corrected. Names the
+    /// settings.
+    #[error("{0}")]
+    Misconfigured(String),
 }
 
 impl ProviderError {
@@ -37,24 +41,14 @@ impl ProviderError {
     }
 }
 
-impl ProviderError {
-    /// The same without this secret in its text.
-    pub(super) fn without(self, secret: &str) -> Self {
-        let remove = |text: String| match secret {
-            "" => text,
-            secret => text.replace(secret, "…"),
-        };
-        match self {
-            Self::Timeout(text) => Self::Timeout(remove(text)),
-            Self::Unreachable(text) => Self::Unreachable(remove(text)),
-            Self::InvalidResponse(text) => Self::InvalidResponse(remove(text)),
-        }
-    }
-}
-
 impl From<ProviderError> for ProviderUnavailable {
     fn from(error: ProviderError) -> Self {
-        Self(error.to_string())
+        match error {
+            ProviderError::Misconfigured(text) => Self::Misconfigured(text),
+            ProviderError::Timeout(text)
+            | ProviderError::Unreachable(text)
+            | ProviderError::InvalidResponse(text) => Self::Outage(text),
+        }
     }
 }
 
@@ -65,6 +59,7 @@ impl From<ProviderError> for RedeemError {
             ProviderError::Unreachable(text) | ProviderError::InvalidResponse(text) => {
                 Self::ProviderFault(text)
             }
+            ProviderError::Misconfigured(text) => Self::Misconfigured(text),
         }
     }
 }
@@ -76,70 +71,94 @@ impl From<ProviderError> for RefreshError {
             ProviderError::Unreachable(text) | ProviderError::InvalidResponse(text) => {
                 Self::ProviderFault(text)
             }
+            ProviderError::Misconfigured(text) => Self::Misconfigured(text),
         }
     }
 }
 
 /// Maximum length of the provider's error description in the log, in characters.
 const MAX_QUOTED: usize = 400;
+/// Maximum length of the provider's error code in the log, in characters.
+const MAX_QUOTED_CODE: usize = 100;
 
 /// Untrusted text for the log: without control characters, cut after [`MAX_QUOTED`] characters.
 /// Characters that change how text is displayed are escaped.
 pub(super) fn quoted(text: &str) -> String {
-    let text = text.chars().filter(|letter| !letter.is_control()).take(MAX_QUOTED);
+    format!("`{}`", printable(text, MAX_QUOTED))
+}
+
+fn printable(text: &str, max_chars: usize) -> String {
+    let text = text.chars().filter(|letter| !letter.is_control()).take(max_chars);
     let escape = |letter: char| {
         let is_quote = matches!(letter, '"' | '\'' | '\\');
         let escaped = (!is_quote).then(|| letter.escape_debug());
         escaped.into_iter().flatten().chain(is_quote.then_some(letter))
     };
-    format!("`{}`", text.flat_map(escape).collect::<String>())
+    text.flat_map(escape).collect()
 }
 
 /// What a refusal says, for the log: the status; the OAuth error and its description (RFC 6749,
 /// section 5.2), or the media type of anything else; the challenge (RFC 6750, section 3). The body is
-/// not quoted otherwise: it may hold tokens. An error that the settings cause names them.
-pub(super) fn describe(response: &Response<Vec<u8>>) -> String {
-    let header = |name| {
-        let value = response.headers().get(name)?;
-        Some(quoted(&String::from_utf8_lossy(value.as_bytes())))
-    };
-    let mut text = format!("status {}", response.status().as_u16());
-    let body: Value = serde_json::from_slice(response.body()).unwrap_or_default();
+/// not quoted otherwise: it may hold tokens. `redact` removes the secrets of the request, which some
+/// providers repeat.
+pub(super) fn describe(
+    response: &Response<Vec<u8>>,
+    redact: &(dyn Fn(&str) -> String + Sync),
+) -> String {
+    let body = parse_json(response.body()).unwrap_or_default();
     let member = |name: &str| body.get(name).and_then(Value::as_str);
-    match member("error") {
+    let mut text = match member("error") {
         Some(error) => {
-            let description = member("error_description").unwrap_or("no reason given");
-            text += &format!(", {}", quoted(&format!("{error} ({description})")));
-            if let Some(advice) = advice(error) {
-                text += &format!("; {advice}");
-            }
+            // Before the text is cut, which would leave half a secret.
+            let description = redact(member("error_description").unwrap_or("no reason given"));
+            format!(
+                "status {}, `{} ({})`",
+                response.status().as_u16(),
+                printable(&redact(error), MAX_QUOTED_CODE),
+                printable(&description, MAX_QUOTED)
+            )
         }
-        None => {
-            let media_type = header(header::CONTENT_TYPE).unwrap_or_else(|| "none".into());
-            text += &format!(", malformed answer, media type {media_type}");
-        }
+        None => format!("malformed answer: {}", outline(response)),
+    };
+    let challenges = response.headers().get_all(header::WWW_AUTHENTICATE).iter();
+    for challenge in challenges {
+        let challenge = redact(&String::from_utf8_lossy(challenge.as_bytes()));
+        text += &format!(", WWW-Authenticate {}", quoted(&challenge));
     }
-    if let Some(challenge) = header(header::WWW_AUTHENTICATE) {
-        text += &format!(", WWW-Authenticate {challenge}");
-    }
-    text
+    // Once more: a secret may have had control characters in it.
+    redact(&text)
 }
 
-/// The settings to look at for an OAuth error (RFC 6749, sections 4.1.2.1 and 5.2). `None` where no
-/// setting causes it.
-pub(super) fn advice(error: &str) -> Option<&'static str> {
-    match error {
-        "invalid_client" | "unauthorized_client" => Some(
-            "check OIDC_CLIENT_ID, OIDC_CLIENT_SECRET and OIDC_CLIENT_AUTH_METHOD \
-             (AUTH0_CLIENT_ID and AUTH0_CLIENT_SECRET for Auth0)",
-        ),
-        "invalid_scope" => Some("check OIDC_SCOPES"),
-        _ => None,
-    }
+/// The status and the media type, for the log.
+pub(super) fn outline(response: &Response<Vec<u8>>) -> String {
+    let media_type = response.headers().get(header::CONTENT_TYPE);
+    let media_type = media_type
+        .map_or_else(|| "none".into(), |it| quoted(&String::from_utf8_lossy(it.as_bytes())));
+    format!("status {}, media type {media_type}", response.status().as_u16())
 }
 
-/// The answer to a GET request, which must have status 200.
-pub(super) async fn get(
+/// The OAuth error (RFC 6749, section 5.2). `None` where the body holds none.
+pub(super) fn error_code(response: &Response<Vec<u8>>) -> Option<String> {
+    let body = parse_json(response.body()).ok()?;
+    body.get("error")?.as_str().map(str::to_owned)
+}
+
+/// Whether the OAuth error is about the request itself, so that the same request will fail again. Other
+/// statuses than those of RFC 6749, section 5.2, come from a proxy, a framework or a rate limit.
+pub(super) fn is_about_the_request(code: &str, status: StatusCode) -> bool {
+    let passing = ["temporarily_unavailable", "server_error", "too_many_requests", "slow_down"];
+    [StatusCode::BAD_REQUEST, StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN].contains(&status)
+        && !passing.contains(&code)
+}
+
+/// Parses JSON, also after a byte order mark, which some servers put before a file (RFC 8259, section
+/// 8.1).
+pub(super) fn parse_json(body: &[u8]) -> serde_json::Result<Value> {
+    serde_json::from_slice(body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body))
+}
+
+/// The answer to a GET request, of any status.
+pub(super) async fn get_any(
     http: &HttpClient,
     endpoint: &str,
     request: http::request::Builder,
@@ -148,11 +167,12 @@ pub(super) async fn get(
     let request =
         request.body(Vec::new()).map_err(|error| ProviderError::invalid(endpoint, error))?;
     let response = http.send(request).await;
-    let response = response.map_err(|error| ProviderError::from_http(endpoint, &error))?;
-    match response.status() {
-        StatusCode::OK => Ok(response),
-        _ => Err(ProviderError::invalid(endpoint, describe(&response))),
-    }
+    response.map_err(|error| ProviderError::from_http(endpoint, &error))
+}
+
+/// The request for a JSON object.
+pub(super) fn request_for_json(url: &url::Url) -> http::request::Builder {
+    Request::get(url.as_str()).header(header::ACCEPT, "application/json")
 }
 
 /// Gets a JSON object.
@@ -161,25 +181,24 @@ pub(super) async fn get_json_object(
     endpoint: &str,
     url: &url::Url,
 ) -> Result<Map<String, Value>, ProviderError> {
-    let request = Request::get(url.as_str()).header(header::ACCEPT, "application/json");
-    json_object(endpoint, &get(http, endpoint, request).await?)
+    json_object(endpoint, &get_any(http, endpoint, request_for_json(url)).await?)
 }
 
-/// The body as a JSON object.
+/// The body of an answer with status 200 as a JSON object.
 pub(super) fn json_object(
     endpoint: &str,
     response: &Response<Vec<u8>>,
 ) -> Result<Map<String, Value>, ProviderError> {
+    let invalid = |cause: String| Err(ProviderError::invalid(endpoint, cause));
+    if response.status() != StatusCode::OK {
+        return invalid(describe(response, &str::to_owned));
+    }
     check_media_type(response).map_err(|cause| ProviderError::invalid(endpoint, cause))?;
-    // A byte order mark, which some servers put before a file (RFC 8259, section 8.1).
-    let body = response.body();
-    match serde_json::from_slice(body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body)) {
+    match parse_json(response.body()) {
         Ok(Value::Object(object)) => Ok(object),
-        Ok(_) => Err(ProviderError::invalid(endpoint, "the answer is no JSON object")),
+        Ok(_) => invalid(format!("the answer is no JSON object: {}", outline(response))),
         // Says where the syntax is wrong, without quoting the body.
-        Err(error) => {
-            Err(ProviderError::invalid(endpoint, format_args!("the answer is no JSON: {error}")))
-        }
+        Err(error) => invalid(format!("the answer is no JSON: {error}; {}", outline(response))),
     }
 }
 

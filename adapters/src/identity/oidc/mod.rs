@@ -225,6 +225,10 @@ impl IdentityProvider for OidcProvider {
         }
     }
 
+    fn settings_behind(&self, error: &str) -> Option<&'static str> {
+        self.settings.registration.settings_behind(error)
+    }
+
     async fn check(&self) -> Result<(), ProviderUnavailable> {
         self.discovery.refresh().await?;
         Ok(())

@@ -28,6 +28,44 @@ pub struct Registration {
     pub vendor: Vendor,
 }
 
+impl Registration {
+    /// The settings to check after this OAuth error (RFC 6749, sections 4.1.2.1 and 5.2), for the log.
+    /// `None` where no setting causes it.
+    pub(super) fn settings_behind(&self, error: &str) -> Option<&'static str> {
+        match error {
+            "invalid_client"
+            | "unauthorized_client"
+            | "unsupported_grant_type"
+            | "unsupported_response_type" => Some(match (self.vendor, &self.client_key) {
+                (Vendor::Any, None) => {
+                    "OIDC_CLIENT_ID, OIDC_CLIENT_SECRET and OIDC_CLIENT_AUTH_METHOD"
+                }
+                (Vendor::Any, Some(_)) => {
+                    "OIDC_CLIENT_ID, OIDC_CLIENT_KEY_FILE and OIDC_CLIENT_AUTH_METHOD"
+                }
+                (Vendor::Auth0, None) => {
+                    "AUTH0_CLIENT_ID, AUTH0_CLIENT_SECRET and OIDC_CLIENT_AUTH_METHOD"
+                }
+                (Vendor::Auth0, Some(_)) => {
+                    "AUTH0_CLIENT_ID, OIDC_CLIENT_KEY_FILE and OIDC_CLIENT_AUTH_METHOD"
+                }
+            }),
+            "invalid_scope" => Some("OIDC_SCOPES"),
+            _ => None,
+        }
+    }
+
+    /// The settings to check when the metadata are not those of the issuer, for the log.
+    pub(super) fn issuer_settings(&self) -> &'static str {
+        match (self.vendor, &self.discovery_url) {
+            (Vendor::Any, None) => "OIDC_ISSUER_URL",
+            (Vendor::Any, Some(_)) => "OIDC_ISSUER_URL and OIDC_DISCOVERY_URL",
+            (Vendor::Auth0, None) => "AUTH0_DOMAIN",
+            (Vendor::Auth0, Some(_)) => "AUTH0_DOMAIN and OIDC_DISCOVERY_URL",
+        }
+    }
+}
+
 /// What this site requests of the provider, and where users return.
 #[derive(Clone, Debug)]
 pub struct OidcSettings {

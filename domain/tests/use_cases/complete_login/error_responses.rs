@@ -28,6 +28,7 @@ async fn error_of_provider_uses_attempt_up() {
         .once()
         .withf(|issuer| issuer.as_deref() == Some(fixtures::ISSUER))
         .returning(|_| Ok(()));
+    identity.expect_settings_behind().once().return_const(None);
     let callback = Callback { outcome: Err(refusal.clone()), ..callback_with_code() };
     assert_eq!(setup.run(&identity, callback).await, Err(LoginError::Refused(refusal)));
     assert!(!setup.has_attempt().await);
@@ -50,6 +51,25 @@ async fn shows_no_error_response_of_unverified_issuer(#[case] error: RedeemError
     let outcome = Err(refusal(Some("https://evil.example")));
     let refused = setup.run(&identity, Callback { outcome, ..callback_with_code() }).await;
     assert_eq!(refused, Err(LoginError::Redeem(error)));
+}
+
+#[tokio::test]
+async fn error_that_settings_cause_names_them() {
+    let setup = Setup::new().await;
+    let mut identity = MockIdentityProvider::new();
+    identity.expect_verify_issuer().once().returning(|_| Ok(()));
+    identity
+        .expect_settings_behind()
+        .once()
+        .withf(|error| error == "access_denied")
+        .return_const(Some("OIDC_SCOPES"));
+    let callback = Callback { outcome: Err(refusal(None)), ..callback_with_code() };
+    let refused = setup.run(&identity, callback).await;
+    let Err(LoginError::Redeem(RedeemError::Misconfigured(text))) = refused else {
+        panic!("{refused:?}")
+    };
+    assert!(text.contains("access_denied") && text.ends_with("check OIDC_SCOPES"), "{text}");
+    assert!(!setup.has_attempt().await);
 }
 
 #[tokio::test]

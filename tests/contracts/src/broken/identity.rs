@@ -32,6 +32,7 @@ enum Fault {
     ShowsRefreshTokens,
     ShowsLogoutTokens,
     LosesState,
+    BlamesSettings,
     FailsCheck,
     ReportsOutageAsRefusal,
 }
@@ -173,9 +174,16 @@ impl IdentityProvider for BrokenProvider {
         }
     }
 
+    fn settings_behind(&self, error: &str) -> Option<&'static str> {
+        match self.fault {
+            Fault::BlamesSettings => Some("all of them"),
+            _ => self.inner.settings_behind(error),
+        }
+    }
+
     async fn check(&self) -> Result<(), ProviderUnavailable> {
         match self.fault {
-            Fault::FailsCheck => Err(ProviderUnavailable("always".into())),
+            Fault::FailsCheck => Err(ProviderUnavailable::Outage("always".into())),
             _ => self.inner.check().await,
         }
     }
@@ -196,6 +204,7 @@ refuses_broken_adapters! {
     refuses_made_up_refresh_token_without_showing_it: ShowsRefreshTokens,
     refuses_made_up_logout_token_without_showing_it: ShowsLogoutTokens,
     log_out_address_holds_the_state: LosesState,
+    names_no_setting_behind_refusals_by_the_user: BlamesSettings,
     check_succeeds: FailsCheck,
 }
 

@@ -102,7 +102,7 @@ impl IdentityProvider for InMemoryProvider {
         attempt: &LoginAttempt,
         _: Screen,
     ) -> Result<String, ProviderUnavailable> {
-        let mut issued = self.issued().ok_or_else(|| ProviderUnavailable(stopped()))?;
+        let mut issued = self.issued().ok_or_else(|| ProviderUnavailable::Outage(stopped()))?;
         let (state, nonce) = (attempt.state.expose(), attempt.nonce.expose());
         issued.attempts.insert(state.to_owned(), attempt.clone());
         // This provider keeps the attempt itself instead of the challenge.
@@ -149,7 +149,7 @@ impl IdentityProvider for InMemoryProvider {
     }
 
     async fn verify_logout_token(&self, token: &str) -> Result<LogoutToken, LogoutTokenError> {
-        let _issued = self.issued().ok_or_else(|| ProviderUnavailable(stopped()))?;
+        let _issued = self.issued().ok_or_else(|| ProviderUnavailable::Outage(stopped()))?;
         let target = match token.strip_prefix("of-the-provider-") {
             Some(id) => Ok((id.to_owned(), LogoutTarget::User(fixtures::subject().subject))),
             None => Err(LogoutTokenError::Invalid("made up".into())),
@@ -162,12 +162,12 @@ impl IdentityProvider for InMemoryProvider {
         _: &Identity,
         state: &State,
     ) -> Result<Option<String>, ProviderUnavailable> {
-        let _issued = self.issued().ok_or_else(|| ProviderUnavailable(stopped()))?;
+        let _issued = self.issued().ok_or_else(|| ProviderUnavailable::Outage(stopped()))?;
         Ok(Some(format!("{ISSUER}logout?state={}", state.expose())))
     }
 
     async fn check(&self) -> Result<(), ProviderUnavailable> {
-        self.issued().map(drop).ok_or_else(|| ProviderUnavailable(stopped()))
+        self.issued().map(drop).ok_or_else(|| ProviderUnavailable::Outage(stopped()))
     }
 }
 

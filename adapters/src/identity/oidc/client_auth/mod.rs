@@ -8,12 +8,13 @@ use std::sync::{PoisonError, RwLock};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use http::{HeaderValue, Request, Response, header};
-use serde::Deserialize;
 use url::{Url, form_urlencoded};
 
 pub use self::private_key::{ClientKey, InvalidClientKey};
 use super::{
-    ClientAuthMethod, OidcProvider, OidcSettings, discovery::Metadata, error::ProviderError,
+    ClientAuthMethod, OidcProvider, OidcSettings, Registration,
+    discovery::Metadata,
+    error::{ProviderError, describe, error_code},
 };
 use crate::http::HttpClient;
 
@@ -54,9 +55,16 @@ pub(super) struct AuthenticatedResponse {
 }
 
 impl AuthenticatedResponse {
-    /// The text without the secrets of the request: some providers repeat the code in their error.
-    pub(super) fn redact(&self, text: &str) -> String {
-        self.form.redact(text)
+    /// The error for an answer that is a refusal: [`ProviderError::Misconfigured`] where settings cause
+    /// it. `endpoint` names the endpoint in the text.
+    pub(super) fn refusal(&self, registration: &Registration, endpoint: &str) -> ProviderError {
+        let description = describe(&self.response, &|text| self.form.redact(text));
+        let text = format!("{endpoint}: {description}");
+        let code = error_code(&self.response);
+        match code.and_then(|code| registration.settings_behind(&code)) {
+            Some(settings) => ProviderError::Misconfigured(format!("{text}; check {settings}")),
+            None => ProviderError::InvalidResponse(text),
+        }
     }
 }
 
@@ -138,13 +146,9 @@ fn other_method(
 
 /// Whether the answer is `invalid_client` or `unauthorized_client` (RFC 6749, section 5.2).
 fn refuses_client(response: &Response<Vec<u8>>) -> bool {
-    #[derive(Deserialize)]
-    struct ErrorCode {
-        error: String,
-    }
     !response.status().is_success()
-        && serde_json::from_slice::<ErrorCode>(response.body())
-            .is_ok_and(|code| ["invalid_client", "unauthorized_client"].contains(&&*code.error))
+        && error_code(response)
+            .is_some_and(|code| ["invalid_client", "unauthorized_client"].contains(&&*code))
 }
 
 /// A form with the client's authentication, to be posted once: an assertion is valid for one

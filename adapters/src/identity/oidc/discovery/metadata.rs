@@ -1,5 +1,6 @@
 //! The provider's metadata (OpenID Connect Discovery, section 3).
 
+use http::{StatusCode, header};
 use openidconnect::core::CoreJwsSigningAlgorithm as Algorithm;
 use serde_json::{Map, Value};
 use url::Url;
@@ -7,7 +8,7 @@ use url::Url;
 use crate::{
     http::HttpClient,
     identity::oidc::{
-        error::{ProviderError, get_json_object, quoted},
+        error::{ProviderError, describe, get_any, json_object, quoted, request_for_json},
         settings::{OidcSettings, http_url},
     },
 };
@@ -92,16 +93,41 @@ impl Metadata {
         let url = settings.metadata_url();
         let endpoint = format!("discovery at {}", quoted(&url));
         let url = http_url(&url).ok_or_else(|| ProviderError::invalid(&endpoint, "no URL"))?;
-        let document = get_json_object(http, &endpoint, &url).await?;
-        Self::parse(settings, &document).map_err(|cause| ProviderError::invalid(&endpoint, cause))
+        let misconfigured = |cause: String| {
+            let settings = settings.registration.issuer_settings();
+            ProviderError::Misconfigured(format!("{endpoint}: {cause}; check {settings}"))
+        };
+        let response = get_any(http, &endpoint, request_for_json(&url)).await?;
+        let status = response.status();
+        if status.is_redirection() || [StatusCode::NOT_FOUND, StatusCode::GONE].contains(&status) {
+            let target = response.headers().get(header::LOCATION);
+            let target = target.map(|url| quoted(&String::from_utf8_lossy(url.as_bytes())));
+            let target = target.map(|url| format!(", Location {url}")).unwrap_or_default();
+            return Err(misconfigured(describe(&response, &str::to_owned) + &target));
+        }
+        let document = json_object(&endpoint, &response)?;
+        // Another service, or a page about maintenance: that may pass.
+        let Some(issuer) = document.get("issuer").and_then(Value::as_str) else {
+            return Err(ProviderError::invalid(&endpoint, "it has no issuer"));
+        };
+        Self::parse(settings, issuer, &document).map_err(misconfigured)
     }
 
-    fn parse(settings: &OidcSettings, document: &Map<String, Value>) -> Result<Self, String> {
+    fn parse(
+        settings: &OidcSettings,
+        issuer: &str,
+        document: &Map<String, Value>,
+    ) -> Result<Self, String> {
         let text = |name: &str| document.get(name).and_then(Value::as_str);
-        let issuer = text("issuer").ok_or("it has no issuer")?.to_owned();
-        if !is_same_issuer(&settings.registration.issuer, &issuer) {
-            return Err(format!("it names another issuer: {}", quoted(&issuer)));
+        if !is_same_issuer(&settings.registration.issuer, issuer) {
+            // Microsoft Entra ID.
+            let advice = match issuer.contains("{tenantid}") {
+                true => ", which stands for all tenants: name one tenant",
+                false => "",
+            };
+            return Err(format!("it names another issuer: {}{advice}", quoted(issuer)));
         }
+        let issuer = issuer.to_owned();
         let secure = issuer.starts_with("https:");
         // Requests of this site may go to the provider's inner address, those of browsers may not.
         let may_be_inner = |name: &str| INNER_ENDPOINTS.contains(&name);

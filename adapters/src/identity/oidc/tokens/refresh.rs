@@ -58,7 +58,8 @@ pub(in crate::identity::oidc) async fn refresh(
                         // is passed on: the provider may accept the earlier one no more.
                         (
                             RefreshError::ProviderFault(cause)
-                            | RefreshError::ProviderTimeout(cause),
+                            | RefreshError::ProviderTimeout(cause)
+                            | RefreshError::Misconfigured(cause),
                             Some(refresh_token),
                         ) => RefreshError::Incomplete { cause, refresh_token },
                         (error, _) => error,

@@ -5,10 +5,7 @@ use std::{sync::Arc, time::Duration};
 use portico_domain::model::RefreshToken;
 use tokio::sync::{Semaphore, watch};
 
-use crate::identity::oidc::{
-    OidcProvider, client_auth,
-    error::{ProviderError, describe},
-};
+use crate::identity::oidc::{OidcProvider, client_auth, error::ProviderError};
 
 const ENDPOINT: &str = "revocation endpoint";
 
@@ -79,7 +76,7 @@ async fn revoke(provider: &OidcProvider, token: &RefreshToken) -> Result<(), Pro
     if answer.response.status().is_success() {
         return Ok(());
     }
-    Err(ProviderError::invalid(ENDPOINT, answer.redact(&describe(&answer.response))))
+    Err(answer.refusal(&provider.settings.registration, ENDPOINT))
 }
 
 #[cfg(test)]

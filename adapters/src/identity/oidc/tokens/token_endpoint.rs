@@ -6,12 +6,14 @@ use portico_domain::{
     model::{AccessToken, IdToken, RefreshToken, Tokens},
     ports::{RedeemError, RefreshError},
 };
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::identity::oidc::{
     OidcProvider, client_auth,
     discovery::Metadata,
-    error::{ProviderError, check_media_type, describe},
+    error::{
+        ProviderError, check_media_type, error_code, is_about_the_request, outline, parse_json,
+    },
 };
 
 const ENDPOINT: &str = "token endpoint";
@@ -28,24 +30,13 @@ pub(super) struct TokenResponse {
 
 /// Why there are no tokens. The text is for the log; it holds no token.
 pub(super) enum TokenError {
-    /// The provider answered an OAuth error (RFC 6749, section 5.2).
+    /// The provider answered an OAuth error that no setting causes (RFC 6749, section 5.2).
     OAuth { code: String, status: StatusCode, text: String },
     /// The answer cannot be used, except that it holds a new refresh token.
     Incomplete { cause: ProviderError, refresh_token: RefreshToken },
     /// The request failed.
     Provider(ProviderError),
 }
-
-/// OAuth errors that this site's settings or the provider's state cause, not the refresh token (RFC
-/// 6749, sections 4.1.2.1 and 5.2).
-const NOT_ABOUT_THE_TOKEN: [&str; 6] = [
-    "invalid_client",
-    "unauthorized_client",
-    "unsupported_grant_type",
-    "invalid_scope",
-    "temporarily_unavailable",
-    "server_error",
-];
 
 impl From<ProviderError> for TokenError {
     fn from(error: ProviderError) -> Self {
@@ -59,7 +50,7 @@ impl From<TokenError> for RedeemError {
             TokenError::OAuth { code, text, .. } if code == "invalid_grant" => {
                 Self::CodeRejected(text)
             }
-            TokenError::OAuth { text, .. } => ProviderError::invalid(ENDPOINT, text).into(),
+            TokenError::OAuth { text, .. } => ProviderError::InvalidResponse(text).into(),
             TokenError::Incomplete { cause, .. } | TokenError::Provider(cause) => cause.into(),
         }
     }
@@ -71,7 +62,7 @@ impl From<TokenError> for RefreshError {
             TokenError::OAuth { code, status, text } if is_about_the_token(&code, status) => {
                 Self::Refused(text)
             }
-            TokenError::OAuth { text, .. } => ProviderError::invalid(ENDPOINT, text).into(),
+            TokenError::OAuth { text, .. } => ProviderError::InvalidResponse(text).into(),
             TokenError::Incomplete { cause, refresh_token } => {
                 Self::Incomplete { cause: cause.to_string(), refresh_token }
             }
@@ -80,12 +71,9 @@ impl From<TokenError> for RefreshError {
     }
 }
 
-/// Providers have many names for a refresh token that is no longer accepted. Other statuses than
-/// those of RFC 6749, section 5.2, come from a proxy, a framework or a rate limit.
+/// Providers have many names for a refresh token that is no longer accepted.
 fn is_about_the_token(code: &str, status: StatusCode) -> bool {
-    let is_refusal = [StatusCode::BAD_REQUEST, StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN]
-        .contains(&status);
-    code == "invalid_grant" || is_refusal && !NOT_ABOUT_THE_TOKEN.contains(&code)
+    code == "invalid_grant" || is_about_the_request(code, status)
 }
 
 /// Posts the grant, with the client's authentication.
@@ -99,20 +87,21 @@ pub(super) async fn request_tokens(
     let response = &answer.response;
     let invalid = |cause: &str| ProviderError::invalid(ENDPOINT, cause);
     // Bodies, and errors that might quote one, stay out of the log: they may hold tokens.
-    let body = serde_json::from_slice::<Map<String, Value>>(response.body());
-    if !response.status().is_success() {
-        let text = answer.redact(&describe(response));
-        let code = body.ok().and_then(|body| Some(body.get("error")?.as_str()?.to_owned()));
-        return Err(match code {
-            Some(code) => TokenError::OAuth { code, status: response.status(), text },
-            None => invalid(&text).into(),
+    let body = parse_json(response.body()).ok().filter(Value::is_object);
+    let has_tokens = body.as_ref().is_some_and(|body| body.get("access_token").is_some());
+    // Some providers answer an error with status 200.
+    let code = error_code(response).filter(|_| !has_tokens);
+    if !response.status().is_success() || code.is_some() {
+        let refusal = answer.refusal(&provider.settings.registration, ENDPOINT);
+        return Err(match (refusal, code) {
+            (ProviderError::InvalidResponse(text), Some(code)) => {
+                TokenError::OAuth { code, status: response.status(), text }
+            }
+            (refusal, _) => refusal.into(),
         });
     }
     let media_type = check_media_type(response);
-    let body = body.map_err(|_| match &media_type {
-        Ok(()) => invalid("malformed answer"),
-        Err(cause) => invalid(cause),
-    })?;
+    let body = body.ok_or_else(|| invalid(&format!("malformed answer: {}", outline(response))))?;
     let text = |name: &str| {
         let text = body.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
         text.map(str::to_owned)

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use http::{Request, header};
+use http::{Request, StatusCode, header};
 use portico_domain::ports::{RedeemError, RefreshError};
 use serde_json::{Map, Value};
 use url::Url;
@@ -11,7 +11,7 @@ use url::Url;
 use crate::identity::oidc::{
     OidcProvider, UserinfoPolicy,
     discovery::{ProviderDocuments, TokenSource},
-    error::{ProviderError, get, json_object},
+    error::{ProviderError, describe, get_any, json_object, outline},
     verify::{self, UserinfoError, VerificationError},
 };
 
@@ -119,19 +119,26 @@ async fn request(
     let request = Request::get(endpoint.as_str())
         .header(header::ACCEPT, "application/json, application/jwt")
         .header(header::AUTHORIZATION, format!("Bearer {access_token}"));
-    let response = get(&provider.http, ENDPOINT, request).await;
-    // Some providers repeat the token in their error.
-    let response = response.map_err(|error| error.without(access_token))?;
+    let response = get_any(&provider.http, ENDPOINT, request).await?;
+    if response.status() != StatusCode::OK {
+        // Some providers repeat the token in their error.
+        let text = describe(&response, &|text| text.replace(access_token, "…"));
+        return Err(ProviderError::invalid(ENDPOINT, text).into());
+    }
     let media_type = response.headers().get(header::CONTENT_TYPE).and_then(|it| it.to_str().ok());
     if !media_type.is_some_and(|it| it.to_ascii_lowercase().starts_with("application/jwt")) {
         return Ok(json_object(ENDPOINT, &response)?);
     }
+    let outline = outline(&response);
+    let unusable = |cause: &str| ProviderError::invalid(ENDPOINT, format!("{cause}: {outline}"));
     let Ok(token) = String::from_utf8(response.into_body()) else {
-        return Err(ProviderError::invalid(ENDPOINT, "the answer is no text").into());
+        return Err(unusable("the answer is no text").into());
     };
-    // Encrypted (a JWE has five parts), or no token at all: it says nothing.
-    if token.trim().split('.').count() != 3 {
-        return Err(ProviderError::invalid(ENDPOINT, "the answer is no signed JWT").into());
+    // Encrypted, or no token at all: it says nothing.
+    match token.trim().split('.').count() {
+        3 => {}
+        5 => return Err(unusable("the answer is encrypted (JWE)").into()),
+        _ => return Err(unusable("the answer is no signed JWT").into()),
     }
     let verify = |documents: &ProviderDocuments| {
         let client_id = &provider.settings.registration.client_id;

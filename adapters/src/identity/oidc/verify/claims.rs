@@ -48,7 +48,7 @@ pub(super) fn verify_issue_time(
         Some(iat) if iat > (now + CLOCK_LEEWAY).timestamp() => {
             let seconds = iat.saturating_sub(now.timestamp());
             InvalidToken::rule(format!(
-                "it was issued in the future, by {seconds} s: compare the clocks"
+                "it was issued {seconds} s in the future: compare the clocks"
             ))
         }
         Some(iat) => Ok(iat),

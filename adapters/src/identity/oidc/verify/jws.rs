@@ -134,7 +134,7 @@ fn verify_header(
         };
         let expected: Vec<_> = algorithms.iter().map(name).collect();
         return InvalidToken::rule(format!(
-            "the algorithm {} is not allowed, expected {}; for ID tokens and logout tokens see \
+            "it is signed with {}, expected {}; for ID tokens and logout tokens see \
              OIDC_ID_TOKEN_SIGNED_RESPONSE_ALG",
             name(&header.alg),
             expected.join(" or ")
