@@ -112,6 +112,23 @@ impl Browser {
         sum.as_f64().expect("a number")
     }
 
+    /// What moved since the last navigation: the elements as they are written, each with the distance in
+    /// CSS pixels. Words that move to the next line do not count, nor do the right-aligned parts of the
+    /// header that move to the left when more of them arrive.
+    pub async fn moved_elements(&self) -> Vec<String> {
+        let script = "const done = arguments[0]; const moved = []; \
+            new PerformanceObserver(list => { \
+              for (const s of list.getEntries().flatMap(e => e.sources)) { \
+                const [x, y] = [s.currentRect.x - s.previousRect.x, s.currentRect.y - s.previousRect.y]; \
+                if (s.node?.nodeType === Node.ELEMENT_NODE && (y || x && !s.node.closest('.account'))) \
+                  moved.push(s.node.outerHTML.slice(0, 80) + ' by ' + x + ', ' + y); \
+              } }).observe({ type: 'layout-shift', buffered: true }); \
+            requestAnimationFrame(() => setTimeout(() => done(moved), 50));";
+        let moved = self.async_script(script).await;
+        let text = |value: &Value| value.as_str().expect("text").to_owned();
+        moved.as_array().expect("an array").iter().map(text).collect()
+    }
+
     /// The violations of WCAG 2.2 AA and of best practices that axe-core finds: a line for each, with
     /// the elements.
     pub async fn violations(&self) -> Vec<String> {
