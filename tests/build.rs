@@ -13,10 +13,11 @@ use std::{env, path::PathBuf};
 mod tools;
 
 /// A `cfg`, and the programs that it requires: one of each line.
-const NEEDS: [(&str, &[&[&str]]); 5] = [
+const NEEDS: [(&str, &[&[&str]]); 6] = [
     ("postgres", &[tools::INITDB, tools::POSTGRES]),
     ("pgbouncer", &[tools::INITDB, tools::POSTGRES, tools::PGBOUNCER]),
     ("redis", &[tools::REDIS]),
+    ("openssl", &[tools::OPENSSL]),
     ("nginx", &[tools::NGINX, tools::OPENSSL]),
     ("browser", &[tools::BROWSER, tools::DRIVER]),
 ];

@@ -2,6 +2,7 @@
 //!
 //! - [`http_browser`], [`page`]: a fast browser without scripts; the first choice.
 //! - [`browser`]: headless Chromium, for scripts, layout and accessibility.
+//! - [`certificate`]: a certificate for servers on 127.0.0.1.
 //! - [`foreign`]: identity providers of other vendors.
 //! - [`log_capture`]: what the site logs.
 //! - [`nginx`]: nginx with TLS before two instances.
@@ -32,6 +33,7 @@
 pub use portico_test_http::{http_browser, page, stub_server};
 
 pub mod browser;
+pub mod certificate;
 pub mod foreign;
 pub mod free_port;
 pub mod log_capture;

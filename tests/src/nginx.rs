@@ -11,7 +11,7 @@ use std::{
 use tempfile::TempDir;
 use url::Url;
 
-use crate::{free_port::free_port, tools};
+use crate::{certificate::Certificate, free_port::free_port, tools};
 
 /// Time limit for the start.
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -25,32 +25,17 @@ pub struct Nginx {
 /// The port that browsers use, and the certificate of 127.0.0.1 for it.
 pub struct TlsAddress {
     port: u16,
-    folder: TempDir,
+    certificate: Certificate,
 }
 
 impl TlsAddress {
-    /// Makes a certificate that is valid for a day.
+    /// Chooses a port and makes a certificate.
     ///
     /// # Panics
     /// When `openssl` is missing.
     #[must_use]
     pub fn create() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let output = Command::new("openssl")
-            .args(
-                "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 1"
-                    .split(' '),
-            )
-            .args("-subj /CN=127.0.0.1 -addext subjectAltName=IP:127.0.0.1".split(' '))
-            .args(
-                "-addext basicConstraints=critical,CA:FALSE -keyout key.pem -out cert.pem"
-                    .split(' '),
-            )
-            .current_dir(&folder)
-            .output()
-            .expect("openssl is missing: apt-get install openssl");
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        Self { port: free_port(), folder }
+        Self { port: free_port(), certificate: Certificate::create() }
     }
 
     /// The address that browsers use.
@@ -62,7 +47,7 @@ impl TlsAddress {
     /// The certificate, in PEM.
     #[must_use]
     pub fn certificate(&self) -> PathBuf {
-        self.folder.path().join("cert.pem")
+        self.certificate.certificate()
     }
 }
 
@@ -118,14 +103,14 @@ impl Nginx {
 fn settings(address: &TlsAddress, instances: [u16; 2]) -> String {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy/nginx.conf");
     let text = fs::read_to_string(file).unwrap();
-    let path = |name: &str| address.folder.path().join(name).display().to_string();
+    let (certificate, key) = (address.certificate.certificate(), address.certificate.key());
     let replacements = [
         ("listen 443 ssl", format!("listen 127.0.0.1:{} ssl", address.port)),
         ("listen 80;", format!("listen 127.0.0.1:{};", free_port())),
         ("127.0.0.1:4040", format!("127.0.0.1:{}", instances[0])),
         ("127.0.0.1:4042", format!("127.0.0.1:{}", instances[1])),
-        ("/etc/ssl/app.example.com/fullchain.pem", path("cert.pem")),
-        ("/etc/ssl/app.example.com/privkey.pem", path("key.pem")),
+        ("/etc/ssl/app.example.com/fullchain.pem", certificate.display().to_string()),
+        ("/etc/ssl/app.example.com/privkey.pem", key.display().to_string()),
     ];
     replacements.iter().fold(text, |text, (example, value)| {
         assert!(text.contains(example), "deploy/nginx.conf has no `{example}`");

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
 
 mod dead_connections;
+mod encrypted_redis;
 mod keys;
 mod pgbouncer;
 mod read_only;

@@ -18,7 +18,7 @@ use tokio::time::timeout;
 
 use super::{KEY, Kind, Shared};
 
-fn settings(lifetimes: Lifetimes) -> CookieSettings {
+pub(super) fn settings(lifetimes: Lifetimes) -> CookieSettings {
     CookieSettings {
         public_url: "http://127.0.0.1:4040".into(),
         secure: false,

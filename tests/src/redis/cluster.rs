@@ -1,7 +1,7 @@
 //! A Redis Cluster to throw away.
 
 use super::node::{Node, until};
-use crate::free_port::free_port;
+use crate::{certificate::Certificate, free_port::free_port};
 
 const MASTERS: usize = 3;
 const SLOTS: usize = 16_384;
@@ -26,8 +26,28 @@ impl RedisCluster {
     /// # Panics
     /// When the program is missing, or the cluster is not ready in time.
     pub fn start() -> Self {
+        Self::start_nodes(Node::start)
+    }
+
+    /// The same with TLS; they let in nobody but this user.
+    ///
+    /// # Panics
+    /// When a program is missing, or the cluster is not ready in time.
+    pub fn start_with_tls(certificate: &Certificate, user: &str, password: &str) -> Self {
+        let cluster = Self::start_nodes(|configuration| {
+            let own = format!(
+                "tls-cluster yes\nuser {user} on >{password} ~* &* +@all\n\
+                 masteruser {user}\nmasterauth {password}\n{configuration}"
+            );
+            Node::start_with_tls(&own, certificate)
+        });
+        cluster.nodes.iter().for_each(Node::require_password);
+        cluster
+    }
+
+    fn start_nodes(start_node: impl Fn(&str) -> Node) -> Self {
         let buses: Vec<u16> = (0..2 * MASTERS).map(|_| free_port()).collect();
-        let start = |bus| Node::start(&format!("{CONFIGURATION}cluster-port {bus}\n"));
+        let start = |bus| start_node(&format!("{CONFIGURATION}cluster-port {bus}\n"));
         let nodes: Vec<Node> = buses.iter().map(start).collect();
         for (number, node) in nodes.iter().enumerate() {
             node.ask(&["CLUSTER", "SET-CONFIG-EPOCH", &(number + 1).to_string()]);
@@ -73,7 +93,13 @@ impl RedisCluster {
     /// The address of two masters, from which clients find the others.
     #[must_use]
     pub fn url(&self) -> String {
-        format!("redis://127.0.0.1:{},127.0.0.1:{}", self.nodes[0].port(), self.nodes[1].port())
+        format!("redis://{}", self.hosts())
+    }
+
+    /// The hosts of [`RedisCluster::url`].
+    #[must_use]
+    pub fn hosts(&self) -> String {
+        format!("127.0.0.1:{},127.0.0.1:{}", self.nodes[0].port(), self.nodes[1].port())
     }
 
     /// Deletes all keys.

@@ -18,7 +18,7 @@ use tempfile::TempDir;
 
 pub use self::{
     cluster::RedisCluster,
-    sentinel::{RedisWithSentinels, RemoteMaster},
+    sentinel::{RedisWithSentinels, RedisWithTlsSentinel, RemoteMaster},
 };
 use crate::{free_port::free_port, tools};
 

@@ -10,7 +10,7 @@ use std::{
 
 use tempfile::TempDir;
 
-use crate::{free_port::free_port, tools};
+use crate::{certificate::Certificate, free_port::free_port, tools};
 
 /// How long a condition of a server may take.
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -20,7 +20,9 @@ const INTERVAL: Duration = Duration::from_millis(10);
 
 /// A server in a temporary folder and on a free port. Killed when dropped.
 pub(super) struct Node {
+    /// Without TLS, for the commands of the harness.
     port: u16,
+    tls_port: Option<u16>,
     server: Child,
     _folder: TempDir,
 }
@@ -29,18 +31,40 @@ impl Node {
     /// Starts `redis-server` with these lines as its configuration, as a Sentinel if they watch a
     /// master, and waits until it answers.
     pub(super) fn start(configuration: &str) -> Self {
+        Self::start_on(configuration, None)
+    }
+
+    /// The same with one more port, on which it accepts TLS connections only.
+    pub(super) fn start_with_tls(configuration: &str, certificate: &Certificate) -> Self {
+        let port = free_port();
+        let pem = certificate.certificate().display().to_string();
+        let tls = format!(
+            "tls-port {port}\ntls-cert-file {pem}\ntls-key-file {}\ntls-ca-cert-file {pem}\n\
+             tls-auth-clients no\ntls-replication yes\n",
+            certificate.key().display()
+        );
+        Self::start_on(&format!("{tls}{configuration}"), Some(port))
+    }
+
+    fn start_on(configuration: &str, tls_port: Option<u16>) -> Self {
         let (folder, port) = (tempfile::tempdir().unwrap(), free_port());
         let file = folder.path().join("redis.conf");
         let own = format!("bind 127.0.0.1\nport {port}\ndir {}\n", folder.path().display());
         std::fs::write(&file, own + configuration).unwrap();
         let server = launch(&file, configuration.contains("sentinel monitor"));
-        let node = Self { port, server, _folder: folder };
+        let node = Self { port, tls_port, server, _folder: folder };
         until("redis-server answers", || node.asked(&["PING"]).as_deref() == Some("PONG"));
         node
     }
 
+    /// The port for clients.
     pub(super) fn port(&self) -> u16 {
-        self.port
+        self.tls_port.unwrap_or(self.port)
+    }
+
+    /// Lets nobody in any more without a user's name and password: neither clients nor the harness.
+    pub(super) fn require_password(&self) {
+        self.ask(&["ACL", "SETUSER", "default", "off"]);
     }
 
     /// Kills the server, without giving it time to hand anything over.

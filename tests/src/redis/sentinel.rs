@@ -1,6 +1,7 @@
 //! Redis with Sentinels to throw away.
 
 use super::node::{Node, until};
+use crate::certificate::Certificate;
 
 const SENTINELS: usize = 3;
 
@@ -38,6 +39,45 @@ impl RemoteMaster {
     #[must_use]
     pub fn url(&self) -> String {
         format!("redis+sentinel://127.0.0.1:{}/{SERVICE}", self.sentinel.port())
+    }
+}
+
+/// A master and a Sentinel, both with TLS and users of their own.
+pub struct RedisWithTlsSentinel {
+    _master: Node,
+    sentinel: Node,
+}
+
+impl RedisWithTlsSentinel {
+    /// Starts them. The master lets in this user only, the Sentinel a user of the same name with the
+    /// other password.
+    ///
+    /// # Panics
+    /// When a program is missing, or does not answer in time.
+    #[must_use]
+    pub fn start(certificate: &Certificate, user: &str, password: &str, sentinel: &str) -> Self {
+        let of_master = format!("{CONFIGURATION}user {user} on >{password} ~* &* +@all\n");
+        let master = Node::start_with_tls(&of_master, certificate);
+        let of_sentinel = format!(
+            "user {user} on >{sentinel} ~* &* +@all\n\
+             sentinel monitor {SERVICE} 127.0.0.1 {} 1\n\
+             sentinel auth-user {SERVICE} {user}\nsentinel auth-pass {SERVICE} {password}\n",
+            master.port()
+        );
+        let sentinel = Node::start_with_tls(&of_sentinel, certificate);
+        until("the Sentinel sees the master", || {
+            sentinel.ask(&["INFO", "sentinel"]).contains("status=ok,")
+        });
+        for node in [&master, &sentinel] {
+            node.require_password();
+        }
+        Self { _master: master, sentinel }
+    }
+
+    /// The Sentinel and the service: what follows user and password in an address.
+    #[must_use]
+    pub fn service(&self) -> String {
+        format!("127.0.0.1:{}/{SERVICE}", self.sentinel.port())
     }
 }
 
