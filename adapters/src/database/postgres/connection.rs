@@ -22,6 +22,12 @@ use super::LastFault;
 /// The server gives up as well, so that no statement runs on without a client.
 const BEGIN: &str = "begin; set local statement_timeout = '5s'";
 
+/// The client closes a statement when its rows are dropped, which is after the transaction. A pooler
+/// would send that to another server process, and the statement would stay, under a name that other
+/// clients use as well.
+const COMMIT: &str = "deallocate all; commit";
+const ROLLBACK: &str = "rollback; deallocate all";
+
 /// A connection that runs each statement in a transaction of its own, and leaves nothing behind on
 /// the server: no prepared statement, no setting. A pooler in transaction mode (`PgBouncer`) may
 /// therefore send the next transaction to another server process. Transactions of several statements
@@ -67,7 +73,7 @@ async fn in_transaction<T>(
     state.is_open = true;
     connection.batch_execute(BEGIN).await?;
     let result = statement.await;
-    let end = if result.is_ok() { "commit" } else { "rollback" };
+    let end = if result.is_ok() { COMMIT } else { ROLLBACK };
     let ended = connection.batch_execute(end).await;
     state.is_open = ended.is_err();
     if let Err(error) = &result {
