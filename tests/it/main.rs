@@ -9,6 +9,7 @@
 
 mod authorization_parameters;
 mod browser;
+mod check;
 mod conformance;
 mod connections;
 mod cross_site;

@@ -1,6 +1,7 @@
 //! Connections to the database: SQLite or PostgreSQL, through Diesel. Its content is defined
 //! by `users` and `sessions`.
 
+mod examination;
 mod postgres;
 mod sqlite;
 
@@ -102,7 +103,11 @@ impl Database {
 
     /// Writes one row, always the same. A database that only answers queries (a replica, a full disk,
     /// a file that was overwritten) is of no use to a log-in.
+    ///
+    /// # Errors
+    /// [`DatabaseUnavailable`]; also where a migration is missing.
     pub(crate) async fn check_write(&self) -> Result<(), DatabaseUnavailable> {
+        self.check_migrated().await?;
         match &self.0 {
             Kind::Sqlite(sqlite) => sqlite.check_write().await,
             Kind::Postgres(postgres) => postgres.check_write().await,

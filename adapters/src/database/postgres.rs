@@ -1,4 +1,5 @@
 mod connection;
+mod examination;
 mod server;
 
 use std::{

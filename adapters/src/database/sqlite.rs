@@ -22,7 +22,11 @@ use diesel_async::{
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-use super::{APPLIED, DatabaseUnavailable, connection, is_current, unavailable, with_timeout};
+use super::{
+    APPLIED, DatabaseUnavailable, connection,
+    examination::{not_migrated, require_all},
+    is_current, unavailable, with_timeout,
+};
 
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!("../migrations/sqlite");
 
@@ -121,6 +125,22 @@ impl Sqlite {
         checked.map_err(unavailable)?.map_err(|error| named(&self.path, error))
     }
 
+    pub(super) fn describe(&self) -> String {
+        format!("SQLite file {}", self.path)
+    }
+
+    pub(super) async fn check_migrated(&self) -> Result<(), DatabaseUnavailable> {
+        let mut connection = connection(self.pool.get()).await?;
+        let applied = diesel_async::RunQueryDsl::load(sql::<Text>(APPLIED), &mut connection);
+        match with_timeout::<Vec<String>>(applied).await {
+            Ok(applied) => require_all::<Sqlite3>(MIGRATIONS, Some(&applied)),
+            Err(cause) if cause.0.contains("no such table") => {
+                require_all::<Sqlite3>(MIGRATIONS, None)
+            }
+            Err(cause) => Err(named(&self.path, cause)),
+        }
+    }
+
     /// Writes a row, after a look at the file: a connection does not notice when its file is
     /// overwritten or deleted.
     pub(super) async fn check_write(&self) -> Result<(), DatabaseUnavailable> {
@@ -135,6 +155,21 @@ impl Sqlite {
         let mut connection = connection(self.pool.get()).await?;
         with_timeout(connection.batch_execute(FORGET_PAGES)).await?;
         with_timeout(connection.batch_execute(WRITE)).await.map_err(|error| named(&error))
+    }
+}
+
+/// Fails where the file is missing or empty, so that opening it would make a database.
+pub(super) fn require_file(path: &str) -> Result<(), DatabaseUnavailable> {
+    if path == IN_MEMORY {
+        return Ok(());
+    }
+    match std::fs::metadata(path) {
+        Ok(data) if data.len() > 0 => Ok(()),
+        Ok(_) => Err(not_migrated(&format!(" (SQLite file {path} is empty)"))),
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            Err(not_migrated(&format!(" (SQLite file {path} does not exist)")))
+        }
+        Err(error) => Err(named(path, error)),
     }
 }
 

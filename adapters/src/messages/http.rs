@@ -1,7 +1,7 @@
 use async_trait::async_trait;
 use http::{Request, Response, StatusCode, header};
 use portico_domain::{
-    model::{Message, Reader, Topic},
+    model::{Check, Message, Reader, Topic},
     ports::{MessageApi, MessageError, RefusalReason},
 };
 use serde_json::Value;
@@ -53,6 +53,22 @@ impl MessageApi for HttpMessages {
             error => MessageError::Failed(error.to_string()),
         })?;
         message(&response)
+    }
+
+    async fn examine(&self) -> Vec<Check> {
+        let public = format!("{} answers without an access token", self.base_url);
+        let public = Check::of("public", public, self.check().await);
+        let protected = match self.read(Topic::Protected, None).await {
+            Err(MessageError::Refused { reason: RefusalReason::Unauthenticated, .. }) => {
+                Check::passed("protected", "answers 401 without an access token")
+            }
+            Ok(_) => Check::failed("protected", "readable without an access token"),
+            Err(cause) => {
+                let expected = "expected 401 for a request without an access token";
+                Check::failed("protected", format!("{expected}: {cause}"))
+            }
+        };
+        vec![public, protected]
     }
 }
 

@@ -1,6 +1,6 @@
 use async_trait::async_trait;
 use portico_domain::{
-    model::{Message, Reader, Topic},
+    model::{Check, Message, Reader, Topic},
     ports::{MessageApi, MessageError, RefusalReason},
 };
 
@@ -28,6 +28,10 @@ impl MessageApi for LocalMessages {
             Topic::Admin => "This is an admin message.",
         };
         Ok(Message { text: text.into() })
+    }
+
+    async fn examine(&self) -> Vec<Check> {
+        vec![Check::passed("public", "answered locally (API_SERVER_URL is not set)")]
     }
 }
 

@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use diesel::{dsl::case_when, prelude::*, upsert::excluded};
 use diesel_async::{RunQueryDsl, pooled_connection::deadpool::Pool};
 use portico_domain::{
-    model::{Permissions, Profile, Subject, User},
+    model::{Check, CheckStatus, Permissions, Profile, Subject, User},
     ports::{UserRepository, UsersUnavailable},
 };
 
@@ -130,6 +130,16 @@ macro_rules! user_repository_on {
                 let mut connection = connection(self.0.get()).await?;
                 with_timeout(write.execute(&mut connection)).await?;
                 Ok(())
+            }
+
+            async fn examine(&self) -> Vec<Check> {
+                let mut checks = self.1.examine().await;
+                if checks.iter().all(|check| check.status == CheckStatus::Passed) {
+                    checks.push(Check::of("writable", "a row was written", self.check().await));
+                } else {
+                    checks.push(Check::skipped("writable", "not tried, because of the failure"));
+                }
+                checks
             }
         }
     };

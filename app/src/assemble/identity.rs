@@ -21,7 +21,7 @@ pub(crate) struct Connected {
 
 impl Connected {
     /// Those of the settings; starts the development provider and API where there are none.
-    pub(super) async fn of(settings: &Settings) -> Result<Self, AssembleError> {
+    pub(crate) async fn of(settings: &Settings) -> Result<Self, AssembleError> {
         match Self::registered(settings) {
             Some(registered) => Ok(registered),
             #[cfg(feature = "development")]
@@ -49,7 +49,7 @@ impl Connected {
 }
 
 /// The identity provider. Waits for no server.
-pub(super) fn open_identity(
+pub(crate) fn open_identity(
     settings: &Settings,
     provider: &Connected,
     http: HttpClient,

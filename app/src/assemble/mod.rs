@@ -21,11 +21,8 @@ use portico_domain::ports::{
 use rocket::{Build, Rocket};
 use url::Url;
 
-pub(crate) use self::identity::Connected;
-use self::{
-    identity::open_identity,
-    sessions::{SessionPorts, open_sessions},
-};
+pub(crate) use self::identity::{Connected, open_identity};
+use self::sessions::{SessionPorts, open_redis, open_sessions};
 use crate::{
     About, Ports,
     config::{Provider, SecretKey, Settings, Store},
@@ -125,8 +122,17 @@ pub fn open_database(settings: &Settings) -> Result<Database, AssembleError> {
     Ok(Database::open(settings.database_url.expose(), tls)?)
 }
 
+/// Opens the database, without creating a SQLite file.
+///
+/// # Errors
+/// As [`open_database`]; also where the SQLite file does not exist.
+pub(crate) fn open_existing_database(settings: &Settings) -> Result<Database, AssembleError> {
+    let tls = tls::client_config(settings.ssl_cert_file.as_deref())?;
+    Ok(Database::open_existing(settings.database_url.expose(), tls)?)
+}
+
 /// The messages API; answers locally where it has no address.
-fn open_messages(
+pub(crate) fn open_messages(
     url: Option<&str>,
     http: HttpClient,
 ) -> Result<Arc<dyn MessageApi>, AssembleError> {
@@ -163,24 +169,23 @@ pub(crate) fn open_provider(
     open_identity(settings, &provider, http, Arc::new(SystemClock)).map(Some)
 }
 
+/// Opens the session registry for a check. `None` where it needs a database and there is none.
+pub(crate) fn open_registry_if_possible(
+    settings: &Settings,
+    key: &SecretKey,
+    database: Option<&Database>,
+) -> Result<Option<Arc<dyn SessionRegistry>>, AssembleError> {
+    let randomness: Arc<dyn Randomness> = Arc::new(SystemRandomness);
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    if let Store::Redis(address) = &settings.session_store {
+        return Ok(Some(Arc::new(open_redis(settings, key, address, &clock, &randomness)?)));
+    }
+    database
+        .map(|database| open_sessions(settings, key, database, &clock, &randomness))
+        .map_or(Ok(None), |ports| Ok(Some(ports?.registry)))
+}
+
 impl Assembly {
-    /// What the database is, without its password.
-    pub(crate) fn database_kind(&self) -> &'static str {
-        match self.settings.database_url.sqlite_file() {
-            Some(_) => "SQLite",
-            None => "PostgreSQL",
-        }
-    }
-
-    /// The address of the session store, without a password.
-    pub(crate) fn session_store_kind(&self) -> &'static str {
-        match self.settings.session_store {
-            Store::Cookie => "cookies, and a list of ended ones in the database",
-            Store::Database => "the database",
-            Store::Redis(_) => "Redis",
-        }
-    }
-
     /// The templates in `template_dir`, or in the debug profile those of the source tree; else the
     /// embedded ones.
     fn templates(&self) -> Templates {

@@ -4,7 +4,7 @@ use portico_adapters::{
     database::Database,
     identity::oidc::ResponseMode,
     sessions::{
-        CookieLoginAttempts, CookieSessions, CookieSettings, LoginAttemptStores,
+        CookieLoginAttempts, CookieSessions, CookieSettings, LoginAttemptStores, RedisAddress,
         ServerSideSessions, SessionStores,
     },
 };
@@ -29,14 +29,7 @@ pub(super) fn open_sessions(
     clock: &Arc<dyn Clock>,
     randomness: &Arc<dyn Randomness>,
 ) -> Result<SessionPorts, AssembleError> {
-    let cookies = CookieSettings {
-        public_url: settings.address_of("/"),
-        secure: settings.is_https(),
-        form_post: settings.response_mode == ResponseMode::FormPost,
-        lifetimes: settings.lifetimes,
-        key: secret_key.material(),
-        previous_keys: settings.previous_secret_keys.iter().map(SecretKey::material).collect(),
-    };
+    let cookies = cookie_settings(settings, secret_key);
     let (clock, randomness) = (clock.clone(), randomness.clone());
     let attempts_with = |guard: &Arc<dyn ReplayGuard>| {
         Arc::new(CookieLoginAttempts::new(cookies.clone(), guard.clone(), clock.clone()))
@@ -57,15 +50,36 @@ pub(super) fn open_sessions(
         Store::Database => {
             ServerSideSessions::in_database(cookies.clone(), database, clock.clone(), randomness)
         }
-        Store::Redis(address) => {
-            let roots = settings.ssl_cert_file.as_deref();
-            let (cookies, clock) = (cookies.clone(), clock.clone());
-            ServerSideSessions::in_redis(cookies, address, roots, clock, randomness)
-                .map_err(AssembleError::Redis)?
-        }
+        Store::Redis(address) => open_redis(settings, secret_key, address, &clock, &randomness)?,
     };
     let store = Arc::new(server_side);
     let replay_guard = store.replay_guard();
     let attempts = attempts_with(&replay_guard);
     Ok(SessionPorts { sessions: store.clone(), registry: store, replay_guard, attempts })
+}
+
+/// Opens sessions in Redis, which need no database. Does not wait for the server.
+pub(super) fn open_redis(
+    settings: &Settings,
+    secret_key: &SecretKey,
+    address: &RedisAddress,
+    clock: &Arc<dyn Clock>,
+    randomness: &Arc<dyn Randomness>,
+) -> Result<ServerSideSessions, AssembleError> {
+    let cookies = cookie_settings(settings, secret_key);
+    let roots = settings.ssl_cert_file.as_deref();
+    let (clock, randomness) = (clock.clone(), randomness.clone());
+    ServerSideSessions::in_redis(cookies, address, roots, clock, randomness)
+        .map_err(AssembleError::Redis)
+}
+
+fn cookie_settings(settings: &Settings, secret_key: &SecretKey) -> CookieSettings {
+    CookieSettings {
+        public_url: settings.address_of("/"),
+        secure: settings.is_https(),
+        form_post: settings.response_mode == ResponseMode::FormPost,
+        lifetimes: settings.lifetimes,
+        key: secret_key.material(),
+        previous_keys: settings.previous_secret_keys.iter().map(SecretKey::material).collect(),
+    }
 }

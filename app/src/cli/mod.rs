@@ -36,7 +36,11 @@ enum Command {
     /// Serve the site (the default).
     Serve,
     /// Try every setting and dependency for real, a line each; exit with 1 if one fails.
-    Check,
+    Check {
+        /// Print one JSON document.
+        #[arg(long)]
+        json: bool,
+    },
     /// Bring the database up to date.
     Migrate,
     /// Print a new key for ROCKET_SECRET_KEY.
@@ -64,7 +68,7 @@ pub fn run() -> ExitCode {
     let done = match command.unwrap_or(Command::Serve) {
         Command::Secret => secret(),
         Command::Serve => with_settings(config, serve::run),
-        Command::Check => with_settings(config, check::run),
+        Command::Check { json } => check::run(config, json),
         Command::Migrate => with_settings(config, migrate),
         Command::Users { command } => {
             with_settings(config, |settings| users::run(command, settings))

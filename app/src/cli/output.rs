@@ -49,3 +49,8 @@ pub(super) fn print_status(line: impl Display) {
 pub(super) fn print_error(error: impl Display) {
     let _ = writeln!(io::stderr(), "portico: {error}");
 }
+
+/// Text from outside, which must not steer the operator's terminal.
+pub(super) fn plain(text: &str) -> String {
+    text.replace(char::is_control, "\u{FFFD}")
+}

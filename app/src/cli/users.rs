@@ -6,7 +6,10 @@ use portico_domain::{
     use_cases::DeleteUser,
 };
 
-use super::{Failed, finish_revocations, output};
+use super::{
+    Failed, finish_revocations,
+    output::{self, plain},
+};
 use crate::{
     assemble::{open_provider, open_registry, open_users},
     config::Settings,
@@ -138,9 +141,4 @@ fn permission_rows(permissions: Option<&Permissions>) -> Vec<String> {
     });
     let rows: Vec<_> = rows.collect();
     if rows.is_empty() { vec!["none".into()] } else { rows }
-}
-
-/// Names come from outside: they must not steer the operator's terminal.
-fn plain(text: &str) -> String {
-    text.replace(char::is_control, "\u{FFFD}")
 }

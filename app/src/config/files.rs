@@ -97,7 +97,7 @@ fn problem(file: &Path, line: Option<usize>, expected: &str) -> Problem {
     let name = file.file_name().unwrap_or(file.as_os_str()).to_string_lossy().into_owned();
     let line = line.map(|line| format!(", line {line}")).unwrap_or_default();
     let source = Some(format!("{}{line}", file.display()));
-    Problem { key: name, source, expected: expected.into() }
+    Problem { key: name, source, expected: expected.into(), hint: None }
 }
 
 /// The pairs of the file.

@@ -5,6 +5,8 @@ mod client;
 mod entry;
 mod env_file;
 mod files;
+mod hints;
+mod inspection;
 mod issuer;
 mod plaintext;
 mod provider;
@@ -26,6 +28,8 @@ pub use addresses::DatabaseUrl;
 use addresses::web_address;
 pub use client::ClientOptions;
 use files::Files;
+pub(crate) use hints::is_placeholder;
+pub use inspection::{GivenValue, Inspection};
 pub use provider::Provider;
 use reader::Reader;
 pub use reader::{KEYS, Problem, Problems};
@@ -109,6 +113,11 @@ impl SecretKey {
         (bytes != [0; 32]).then_some(Self(bytes))
     }
 
+    /// Number of different bytes: small for a key that was not made at random.
+    pub(crate) fn different_bytes(&self) -> usize {
+        self.0.iter().collect::<std::collections::HashSet<_>>().len()
+    }
+
     /// The key itself, in base64.
     pub fn expose(&self) -> String {
         STANDARD.encode(self.0)
@@ -131,37 +140,12 @@ impl Settings {
     /// # Errors
     /// [`Problems`]: every unknown key, malformed value and missing setting at once.
     pub fn load(config: Option<&Path>) -> Result<Self, Problems> {
-        let environment = Environment::new(std::env::vars_os());
-        if let Some(file) = config {
-            return Self::from_files(Files::only(file), &environment);
-        }
-        let here = Files::of(Path::new(""));
-        let is_debug = |files: &Files| Reader::new(files.figment(&environment).0).is_debug();
-        if !is_debug(&here) {
-            return Self::from_files(here, &environment);
-        }
-        let all = here.or_above();
-        if !is_debug(&all) {
-            // Parent folders are read in the debug profile only, so a file there must not switch it off.
-            let mut read = Reader::new(all.figment(&environment).0);
-            read.refuse("ROCKET_PROFILE", "it in the environment or the working directory");
-            return Err(read.problems().unwrap_or_default());
-        }
-        Self::from_files(all, &environment)
+        Inspection::load(config).into_settings()
     }
 
+    #[cfg(test)]
     fn from_files(files: Files, environment: &Environment) -> Result<Self, Problems> {
-        let (figment, Problems(mut problems, warnings)) = files.figment(environment);
-        match Self::from_figment(figment) {
-            Ok(settings) if problems.is_empty() => {
-                Ok(Self { files: files.paths(), warnings, ..settings })
-            }
-            Ok(_) => Err(Problems(problems, warnings)),
-            Err(Problems(more, _)) => {
-                problems.extend(more);
-                Err(Problems(problems, warnings))
-            }
-        }
+        Inspection::of_files(files, environment).into_settings()
     }
 
     /// Like [`Settings::load`], from values given as text by their keys: for tests.
@@ -175,6 +159,10 @@ impl Settings {
     }
 
     fn from_figment(figment: Figment) -> Result<Self, Problems> {
+        Self::inspect(figment).into_settings()
+    }
+
+    fn inspect(figment: Figment) -> Inspection {
         let mut read = Reader::new(figment);
         read.refuse_unknown_keys();
         read.read_secret_files();
@@ -194,7 +182,7 @@ impl Settings {
             "256 bits in base64, as `portico secret` prints them",
             SecretKey::parse,
         );
-        if secret_key.is_none() && !debug_profile {
+        if read.text("ROCKET_SECRET_KEY").is_none() && !debug_profile {
             read.missing("ROCKET_SECRET_KEY", "a key, as `portico secret` prints it");
         }
         let (provider, audience) = provider::read(&mut read, debug_profile);
@@ -233,35 +221,37 @@ impl Settings {
         let plaintext = plaintext::read(&mut read, debug_profile);
         let session_store =
             if plaintext.is_allowed { session_store } else { session_store.without_plaintext() };
-        match (public_url, provider, read.problems()) {
-            (Some(public_url), Some(provider), None) => Ok(Self {
-                files: Vec::new(),
-                warnings: Vec::new(),
-                debug_profile,
-                rocket,
-                secret_key,
-                previous_secret_keys,
-                public_url,
-                provider,
-                audience,
-                scopes,
-                response_mode,
-                pushed_requests,
-                permissions,
-                entry_rules,
-                client,
-                api_server_url,
-                database_url,
-                plaintext: plaintext.keys,
-                auto_migrate,
-                session_store,
-                lifetimes,
-                trusted_proxies,
-                log_level: read.text("ROCKET_LOG_LEVEL"),
-                ssl_cert_file,
-            }),
-            (_, _, problems) => Err(problems.unwrap_or_default()),
-        }
+        let has_provider = provider.is_some();
+        let log_level = read.text("ROCKET_LOG_LEVEL");
+        let settings = public_url.map(|public_url| Self {
+            files: Vec::new(),
+            warnings: Vec::new(),
+            debug_profile,
+            rocket,
+            secret_key,
+            previous_secret_keys,
+            public_url,
+            provider: provider.unwrap_or(Provider::Development),
+            audience,
+            scopes,
+            response_mode,
+            pushed_requests,
+            permissions,
+            entry_rules,
+            client,
+            api_server_url,
+            database_url,
+            plaintext: plaintext.keys,
+            auto_migrate,
+            session_store,
+            lifetimes,
+            trusted_proxies,
+            log_level,
+            ssl_cert_file,
+        });
+        let given = read.given();
+        let (problems, warnings) = (read.into_problems(), Vec::new());
+        Inspection { settings, problems, warnings, given, has_provider }
     }
 
     /// The files that were read and that other users of the machine can write. In the debug profile

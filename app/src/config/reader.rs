@@ -4,7 +4,7 @@ use std::{borrow::Cow, fmt, path::Path};
 
 use figment::{Figment, value::Value};
 
-use super::{entry::MAPPING, files, sources::Text, unknown};
+use super::{GivenValue, entry::MAPPING, files, hints, sources::Text, unknown};
 
 /// Every key but Rocket's own, as the environment spells it.
 pub const KEYS: [&str; 38] = [
@@ -70,15 +70,18 @@ pub struct Problem {
     pub source: Option<String>,
     /// What is expected.
     pub expected: String,
+    /// A hint, if this is one of the usual mistakes.
+    pub hint: Option<&'static str>,
 }
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { key, source, expected } = self;
+        let Self { key, source, expected, hint } = self;
         match source {
-            Some(source) => write!(f, "{key} (from {source}): expected {expected}"),
-            None => write!(f, "{key} (not set): expected {expected}"),
+            Some(source) => write!(f, "{key} (from {source}): expected {expected}")?,
+            None => write!(f, "{key} (not set): expected {expected}")?,
         }
+        hint.map_or(Ok(()), |hint| write!(f, "; {hint}"))
     }
 }
 
@@ -120,7 +123,12 @@ impl Reader {
                     if !lower || !(unknown::is_setting(&upper) || key == MAPPING) {
                         let source = self.source(key);
                         let expected = "a known key, in lower case".to_owned();
-                        self.problems.push(Problem { key: key.clone(), source, expected });
+                        self.problems.push(Problem {
+                            key: key.clone(),
+                            source,
+                            expected,
+                            hint: None,
+                        });
                     }
                 }
             }
@@ -133,6 +141,7 @@ impl Reader {
                     key: name.map_or_else(|| "Portico.toml".into(), Cow::into_owned),
                     source: Some(path.map_or("the file".into(), |path| path.display().to_string())),
                     expected: "a file that can be read, with valid TOML".into(),
+                    hint: None,
                 });
             }
         }
@@ -208,8 +217,7 @@ impl Reader {
         let text = self.text(key)?;
         let value = parse(&text);
         if value.is_none() {
-            let source = self.source(&key.to_ascii_lowercase());
-            self.problems.push(Problem { key: key.into(), source, expected: expected.into() });
+            self.refuse(key, expected);
         }
         value
     }
@@ -237,7 +245,8 @@ impl Reader {
     /// Notes that the value is not what it should be.
     pub(super) fn refuse(&mut self, key: &str, expected: &str) {
         let source = self.source(&key.to_ascii_lowercase());
-        self.problems.push(Problem { key: key.into(), source, expected: expected.into() });
+        let hint = self.text(key).and_then(|value| hints::hint(key, &value));
+        self.problems.push(Problem { key: key.into(), source, expected: expected.into(), hint });
     }
 
     /// Rocket's own settings over Portico's defaults for them.
@@ -268,9 +277,21 @@ impl Reader {
         rocket
     }
 
-    /// What was noted so far; `None` where all is well.
-    pub(super) fn problems(&self) -> Option<Problems> {
-        (!self.problems.is_empty()).then(|| Problems(self.problems.clone(), Vec::new()))
+    /// What was noted.
+    pub(super) fn into_problems(self) -> Vec<Problem> {
+        self.problems
+    }
+
+    /// Every setting that has a value, in the order of [`KEYS`].
+    pub(super) fn given(&self) -> Vec<GivenValue> {
+        let given = |key: String| {
+            let text = self.text(&key)?;
+            let is_file = text.starts_with("sqlite://");
+            let value = (!SECRETS.contains(&&*key) || is_file).then_some(text);
+            let source = self.source(&key.to_ascii_lowercase()).unwrap_or_default();
+            Some(GivenValue { key, source, value })
+        };
+        unknown::settings().into_iter().filter_map(given).collect()
     }
 
     fn source(&self, key: &str) -> Option<String> {

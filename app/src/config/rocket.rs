@@ -23,7 +23,7 @@ const ALL: [(&str, &str, Check); 15] = [
     ("ident", "a name for the header Server, or false", is::<Ident>),
     ("limits", "sizes such as {form=\"32KiB\"}", is::<Limits>),
     ("temp_dir", "a folder", is::<String>),
-    ("template_dir", "a folder", is::<String>),
+    ("template_dir", "a folder that exists", is_folder),
     ("keep_alive", "a number of seconds; 0 for none", is::<u32>),
     ("shutdown", "a table such as {ctrlc=true, grace=2}", is::<Shutdown>),
     ("log_level", "off, critical, normal or debug", is_log_level),
@@ -54,6 +54,11 @@ fn is<T: DeserializeOwned>(rocket: &Figment, name: &str) -> bool {
 /// As Rocket reads it: `1` and `0` are flags too.
 fn is_flag(rocket: &Figment, name: &str) -> bool {
     is::<bool>(rocket, name) || rocket.extract_inner::<u8>(name).is_ok_and(|flag| flag < 2)
+}
+
+/// Rocket reads the path from the working directory, as it is merged without the file it came from.
+fn is_folder(rocket: &Figment, name: &str) -> bool {
+    rocket.extract_inner::<String>(name).is_ok_and(|path| std::path::Path::new(&path).is_dir())
 }
 
 fn is_log_level(rocket: &Figment, name: &str) -> bool {

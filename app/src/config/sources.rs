@@ -29,6 +29,7 @@ impl Environment {
                     key,
                     source: Some(Self::NAME.into()),
                     expected: "text in UTF-8".into(),
+                    hint: None,
                 }),
                 Err(_) => {}
             }

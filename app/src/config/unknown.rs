@@ -25,10 +25,18 @@ fn file_keys() -> impl Iterator<Item = String> {
     SECRETS.iter().map(|key| format!("{key}_FILE"))
 }
 
+/// Every setting, once.
+pub(super) fn settings() -> Vec<String> {
+    let mut all: Vec<_> =
+        KEYS.map(str::to_owned).into_iter().chain(rocket::keys()).chain(file_keys()).collect();
+    let mut seen = std::collections::HashSet::new();
+    all.retain(|key| seen.insert(key.clone()));
+    all
+}
+
 /// A warning for each name that resembles a setting or begins like several of them.
 pub(super) fn warnings<'a>(names: impl Iterator<Item = &'a str>, source: &str) -> Vec<String> {
-    let settings: Vec<_> =
-        KEYS.map(str::to_owned).into_iter().chain(rocket::keys()).chain(file_keys()).collect();
+    let settings = settings();
     let warning = |name: &str| {
         if settings.iter().any(|setting| setting == name) || is_of_others(name) {
             return None;

@@ -79,6 +79,15 @@ impl ClientAddress {
 pub struct TrustedProxies(Vec<IpNet>);
 
 impl TrustedProxies {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Whether every address of IPv4 or IPv6 is trusted.
+    pub(crate) fn include_everybody(&self) -> bool {
+        self.0.iter().any(|network| network.prefix_len() == 0)
+    }
+
     /// Networks (`10.0.0.0/8`) and single addresses, separated by commas. `None` where one of them is
     /// neither.
     pub fn parse(text: &str) -> Option<Self> {

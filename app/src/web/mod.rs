@@ -27,6 +27,6 @@ pub use reference::Reference;
 pub use responses::{NoBody, SeeOther};
 pub(crate) use tabs::Tabs;
 pub use tabs::{ShownTo, Tab};
-pub(crate) use templates::Templates;
 pub use templates::embedded_templates;
+pub(crate) use templates::{Templates, embedded_template_names};
 pub use timestamp::Timestamp;

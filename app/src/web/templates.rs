@@ -31,6 +31,11 @@ pub fn embedded_templates() -> Result<Environment<'static>, Error> {
     Ok(environment)
 }
 
+/// The names of the templates in the program: their paths without `.html.j2`.
+pub(crate) fn embedded_template_names() -> impl Iterator<Item = &'static str> {
+    EMBEDDED.iter().map(|(name, _)| *name)
+}
+
 impl Templates {
     /// Lets `rocket` render pages with these templates.
     pub(crate) fn attach_to(self, rocket: Rocket<Build>) -> Rocket<Build> {

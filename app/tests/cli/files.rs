@@ -19,25 +19,25 @@ fn names_remedy_for_unwritable_file() {
     for command in [&[][..], &["check"], &["migrate"]] {
         let read_only = folder();
         set_mode(read_only.path(), 0o555);
-        let stderr = only_error(&run_unprivileged(&read_only, command));
+        let stderr = explanation(&run_unprivileged(&read_only, command));
         assert_names(&stderr, "DATABASE_URL: SQLite file portico.db", "set DATABASE_URL");
 
         let read_only = folder();
         assert!(run(&read_only, &["migrate"], &[]).status.success());
         set_mode(read_only.path(), 0o555);
-        let stderr = only_error(&run_unprivileged(&read_only, command));
+        let stderr = explanation(&run_unprivileged(&read_only, command));
         assert_names(&stderr, "DATABASE_URL: SQLite file portico.db", "set DATABASE_URL");
         set_mode(read_only.path(), 0o755);
 
         set_mode(&read_only.path().join("portico.db"), 0o444);
-        let stderr = only_error(&run_unprivileged(&read_only, command));
+        let stderr = explanation(&run_unprivileged(&read_only, command));
         assert_names(&stderr, "DATABASE_URL: SQLite file portico.db", "set DATABASE_URL");
     }
     let unreadable = folder();
     let key = unreadable.path().join("portico.key");
     std::fs::write(&key, "").unwrap();
     set_mode(&key, 0o000);
-    let stderr = only_error(&run_unprivileged(&unreadable, &[]));
+    let stderr = explanation(&run_unprivileged(&unreadable, &[]));
     assert_names(&stderr, "portico.key", "ROCKET_SECRET_KEY");
 }
 
@@ -49,7 +49,7 @@ fn names_remedy_for_file_that_is_no_database() {
         std::fs::write(&file, content).unwrap();
         for command in [&[][..], &["check"], &["migrate"], &["users", "list"]] {
             let settings = [("ROCKET_PROFILE", "debug"), ("ROCKET_PORT", "0")];
-            let stderr = only_error(&run(&folder, command, &settings));
+            let stderr = explanation(&run(&folder, command, &settings));
             let expected = "DATABASE_URL: SQLite file portico.db: it is not a SQLite database";
             assert!(stderr.contains(expected) && stderr.contains("move it away"), "{stderr}");
         }
@@ -151,7 +151,7 @@ fn config_option_replaces_files_of_working_directory() {
             }
         }
         write(&elsewhere, name, bad);
-        let stderr = text(&run(&folder, &["check", "--config", &file], &RELEASE).stderr);
+        let stderr = text(&run(&folder, &["migrate", "--config", &file], &RELEASE).stderr);
         assert!(stderr.contains("SESSION_STORE (from ") && stderr.contains(name), "{stderr}");
         assert_eq!(stderr.lines().count(), 2, "{stderr}");
     }
@@ -203,7 +203,7 @@ fn refuses_key_file_readable_by_others() {
     let key = folder.path().join("portico.key");
     for mode in [0o640, 0o604, 0o666] {
         set_mode(&key, mode);
-        let stderr = only_error(&run(&folder, &["check"], &debug));
+        let stderr = explanation(&run(&folder, &["check"], &debug));
         assert!(
             stderr.contains("portico.key: other users can use it") && stderr.contains("chmod"),
             "{stderr}"

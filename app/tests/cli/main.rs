@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests may fail like tests")]
 
+mod check;
 mod commands;
 mod files;
 mod outputs;
@@ -125,6 +126,12 @@ fn only_error(output: &Output) -> String {
     assert_eq!(output.status.code(), Some(1), "{stderr}");
     assert_eq!(stderr.lines().count(), 1, "{stderr}");
     stderr
+}
+
+/// Why a command failed: its only line on standard error, or the report of `check`.
+fn explanation(output: &Output) -> String {
+    let stdout = text(&output.stdout);
+    if stdout.contains(" FAIL ") { stdout } else { only_error(output) }
 }
 
 fn is_empty(folder: &TempDir) -> bool {

@@ -1,6 +1,7 @@
 //! The values of the use cases.
 
 mod authorization_parameters;
+mod check;
 mod claim_path;
 mod claims;
 mod entry_rules;
@@ -16,6 +17,7 @@ mod session;
 mod user;
 
 pub use authorization_parameters::{AuthorizationParameters, InvalidParameter, LinkParameters};
+pub use check::{Check, CheckStatus};
 pub use claim_path::ClaimPath;
 pub use claims::{Claims, Profile};
 pub use entry_rules::{EmailDomain, EntryRefusal, EntryRules, RequiredClaim};

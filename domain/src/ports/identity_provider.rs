@@ -2,8 +2,8 @@ use async_trait::async_trait;
 use chrono::TimeDelta;
 
 use crate::model::{
-    AuthorizationResponse, Identity, LoginAttempt, LogoutToken, RefreshToken, RefreshedTokens,
-    Screen, Session, State,
+    AuthorizationResponse, Check, Identity, LoginAttempt, LogoutToken, RefreshToken,
+    RefreshedTokens, Screen, Session, State,
 };
 
 /// The identity provider, as its relying party sees it.
@@ -104,6 +104,12 @@ pub trait IdentityProvider: Send + Sync {
     /// # Errors
     /// [`ProviderUnavailable`] with the cause.
     async fn check(&self) -> Result<(), ProviderUnavailable>;
+
+    /// Tries what a log-in needs of the provider, for `portico check`: what it says of itself, and
+    /// whether it accepts this site as its client. Nobody is logged in.
+    async fn examine(&self) -> Vec<Check> {
+        vec![Check::of("reachable", "it answers", self.check().await)]
+    }
 }
 
 /// Why the provider cannot be used. The text is for the log; it holds no token.

@@ -1,6 +1,6 @@
 use async_trait::async_trait;
 
-use crate::model::{Message, Reader, Topic};
+use crate::model::{Check, Message, Reader, Topic};
 
 /// The API that holds the messages.
 #[cfg_attr(feature = "testing", mockall::automock)]
@@ -20,6 +20,11 @@ pub trait MessageApi: Send + Sync {
     /// [`MessageError`] when the public message cannot be read.
     async fn check(&self) -> Result<(), MessageError> {
         self.read(Topic::Public, None).await.map(drop)
+    }
+
+    /// Tries what the pages need of the API without a user, for `portico check`.
+    async fn examine(&self) -> Vec<Check> {
+        vec![Check::of("public", "readable without an access token", self.check().await)]
     }
 }
 

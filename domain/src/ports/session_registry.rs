@@ -1,7 +1,7 @@
 use async_trait::async_trait;
 
 use super::SessionsUnavailable;
-use crate::model::{RefreshToken, Revocation, SessionSummary, Subject};
+use crate::model::{Check, RefreshToken, Revocation, SessionSummary, Subject};
 
 /// All sessions of the site: lists them and ends other sessions than the visitor's own.
 #[cfg_attr(feature = "testing", mockall::automock)]
@@ -36,4 +36,9 @@ pub trait SessionRegistry: Send + Sync {
     /// # Errors
     /// [`SessionsUnavailable`] with the cause.
     async fn check(&self) -> Result<(), SessionsUnavailable>;
+
+    /// Tries what sessions need of the store, for `portico check`.
+    async fn examine(&self) -> Vec<Check> {
+        vec![Check::of("writable", "a value was written", self.check().await)]
+    }
 }

@@ -1,7 +1,7 @@
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
-use crate::model::{Permissions, Profile, Subject, User};
+use crate::model::{Check, Permissions, Profile, Subject, User};
 
 /// The users who have logged in.
 ///
@@ -57,6 +57,11 @@ pub trait UserRepository: Send + Sync {
     /// # Errors
     /// [`UsersUnavailable`] with the cause.
     async fn check(&self) -> Result<(), UsersUnavailable>;
+
+    /// Tries what user records need of the storage, for `portico check`.
+    async fn examine(&self) -> Vec<Check> {
+        vec![Check::of("writable", "a row was written", self.check().await)]
+    }
 }
 
 /// The user storage is out of reach, and why.

@@ -87,6 +87,15 @@ impl Redis {
         self.reply("DBSIZE").unwrap()[1..].parse().unwrap()
     }
 
+    /// Changes a parameter of the running server.
+    ///
+    /// # Panics
+    /// When the server is down, requires a password or refuses.
+    pub fn set(&self, parameter: &str, value: &str) {
+        let reply = self.reply(&format!("CONFIG SET {parameter} {value}"));
+        assert_eq!(reply.as_deref(), Some("+OK"));
+    }
+
     /// It is up when it answers, be it that it wants a password.
     fn answer(&self) -> Option<()> {
         let reply = self.reply("PING")?;

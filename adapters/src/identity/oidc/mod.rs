@@ -8,6 +8,7 @@ mod authorization_request;
 mod client_auth;
 mod discovery;
 mod error;
+mod examination;
 mod settings;
 mod tokens;
 mod verify;
@@ -18,8 +19,8 @@ use async_trait::async_trait;
 use chrono::TimeDelta;
 use portico_domain::{
     model::{
-        AuthorizationResponse, Identity, LoginAttempt, LogoutToken, RefreshToken, RefreshedTokens,
-        Screen, Session, State,
+        AuthorizationResponse, Check, Identity, LoginAttempt, LogoutToken, RefreshToken,
+        RefreshedTokens, Screen, Session, State,
     },
     ports::{
         Clock, IdentityProvider, LogoutTokenError, ProviderUnavailable, RedeemError, RefreshError,
@@ -232,6 +233,10 @@ impl IdentityProvider for OidcProvider {
     async fn check(&self) -> Result<(), ProviderUnavailable> {
         self.discovery.refresh().await?;
         Ok(())
+    }
+
+    async fn examine(&self) -> Vec<Check> {
+        examination::examine(self).await
     }
 }
 

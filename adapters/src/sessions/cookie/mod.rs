@@ -11,7 +11,7 @@ use std::{
 
 use async_trait::async_trait;
 use portico_domain::{
-    model::{RefreshToken, Revocation, Session, SessionChange, SessionSummary, Subject},
+    model::{Check, RefreshToken, Revocation, Session, SessionChange, SessionSummary, Subject},
     ports::{
         Clock, Randomness, Renewal, ReplayGuard, SaveSessionError, SessionRegistry, SessionStore,
         SessionsUnavailable, TokenRenewal,
@@ -99,6 +99,16 @@ impl SessionRegistry for CookieSessions {
 
     async fn check(&self) -> Result<(), SessionsUnavailable> {
         self.revocations.check().await
+    }
+
+    async fn examine(&self) -> Vec<Check> {
+        let list = "sessions in cookies, and a list of ended ones in the database";
+        let limit = format!(
+            "a session takes up to {} cookies of 4,096 bytes; what this provider's take is known \
+             after a log-in; let proxies accept 64 kB of headers, or set SESSION_STORE=database",
+            chunks::MAX_CHUNKS,
+        );
+        vec![Check::of("writable", list, self.check().await), Check::passed("cookie size", limit)]
     }
 }
 

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use portico_domain::{
-    model::{Revocation, Session, Subject},
+    model::{Check, Revocation, Session, Subject},
     ports::SessionsUnavailable,
 };
 
@@ -71,6 +71,11 @@ pub(in crate::sessions) trait SessionBackend: UsedValues {
 
     /// Checks that the backend can be written.
     async fn check(&self) -> Result<(), SessionsUnavailable>;
+
+    /// Tries what sessions need of the backend, for `portico check`.
+    async fn examine(&self) -> Vec<Check> {
+        vec![Check::of("writable", "a row was written", self.check().await)]
+    }
 }
 
 /// Which records to look for.

@@ -2,6 +2,7 @@
 
 mod backend;
 mod redis;
+mod registry;
 mod seal;
 
 use std::{
@@ -13,9 +14,9 @@ use std::{
 use async_trait::async_trait;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use portico_domain::{
-    model::{RefreshToken, Revocation, Session, SessionChange, SessionSummary, Subject},
+    model::{Session, SessionChange},
     ports::{
-        Clock, Randomness, Renewal, ReplayGuard, SaveSessionError, SessionRegistry, SessionStore,
+        Clock, Randomness, Renewal, ReplayGuard, SaveSessionError, SessionStore,
         SessionsUnavailable, TokenRenewal,
     },
 };
@@ -143,44 +144,6 @@ impl SessionStores for ServerSideSessions {
     fn of<'r>(&'r self, request: &'r Request<'_>) -> Box<dyn SessionStore + 'r> {
         let jar = self.cookies.of(request);
         Box::new(VisitorSession { site: self, jar, cached: Mutex::default() })
-    }
-}
-
-#[async_trait]
-impl SessionRegistry for ServerSideSessions {
-    async fn list(
-        &self,
-        subject: &Subject,
-    ) -> Result<Option<Vec<SessionSummary>>, SessionsUnavailable> {
-        let found = self.backend.find(&Index::of_subject(subject)).await?;
-        let sessions = found.iter().filter_map(|(key, sealed)| self.open(key, sealed));
-        let mut all: Vec<_> = sessions.map(|(session, _)| session.summary()).collect();
-        all.sort_by_key(|session| std::cmp::Reverse((session.seen_at, session.started_at)));
-        Ok(Some(all))
-    }
-
-    async fn revoke(
-        &self,
-        revocation: &Revocation,
-    ) -> Result<Vec<RefreshToken>, SessionsUnavailable> {
-        let mut tokens = Vec::new();
-        for (key, sealed) in self.backend.find(&Index::of(revocation)).await? {
-            match self.unseal(&key, &sealed) {
-                Some((session, _)) if !revocation.covers(&session) => {}
-                Some((session, _)) => {
-                    self.backend.delete(&key).await?;
-                    tokens.extend(session.identity.tokens.refresh_token);
-                }
-                // No key of this instance opens it, but another instance may have one: it must not
-                // outlive the revocation.
-                None => self.backend.delete(&key).await?,
-            }
-        }
-        Ok(tokens)
-    }
-
-    async fn check(&self) -> Result<(), SessionsUnavailable> {
-        self.backend.check().await
     }
 }
 

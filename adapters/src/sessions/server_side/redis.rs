@@ -1,5 +1,6 @@
 mod address;
 mod connection;
+mod examination;
 mod plaintext;
 
 use std::path::Path;
@@ -10,7 +11,7 @@ use futures_util::{
     future::try_join_all,
     stream::{self, StreamExt, TryStreamExt},
 };
-use portico_domain::ports::SessionsUnavailable;
+use portico_domain::{model::Check, ports::SessionsUnavailable};
 use redis::{Cmd, FromRedisValue, cmd};
 
 pub use self::address::{InvalidRedisAddress, RedisAddress};
@@ -238,6 +239,10 @@ impl SessionBackend for RedisBackend {
         }))
         .await?;
         Ok(())
+    }
+
+    async fn examine(&self) -> Vec<Check> {
+        examination::examine(self).await
     }
 }
 

@@ -38,7 +38,8 @@ const SECRET_PARAMETERS: [&str; 8] = [
 pub(super) struct WorkingMethod(RwLock<Option<ClientAuthMethod>>);
 
 impl WorkingMethod {
-    fn get(&self) -> Option<ClientAuthMethod> {
+    /// `None` while no provider has refused the first one.
+    pub(super) fn get(&self) -> Option<ClientAuthMethod> {
         *self.0.read().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -66,6 +66,8 @@ pub(in crate::identity::oidc) struct Metadata {
     /// Of ID tokens and logout tokens: the one that is set; else RS256, the default of a registration,
     /// where it or nothing is listed; else those that are listed and allowed.
     pub(in crate::identity::oidc) id_token_algorithms: Vec<Algorithm>,
+    /// Whether the provider lists one of them.
+    pub(in crate::identity::oidc) lists_id_token_algorithms: bool,
     /// Of signed userinfo; those of the ID token where none is listed.
     pub(in crate::identity::oidc) userinfo_algorithms: Vec<Algorithm>,
     /// `client_secret_basic`, the default where no method is listed.
@@ -184,6 +186,7 @@ impl Metadata {
             pushed_request_endpoint: optional("pushed_authorization_request_endpoint"),
             requires_pushed_requests: document.get("require_pushed_authorization_requests")
                 == Some(&Value::Bool(true)),
+            lists_id_token_algorithms: id_token_algorithms.iter().any(|one| listed.contains(one)),
             userinfo_algorithms: list("userinfo_signing_alg_values_supported")
                 .map_or(listed, |all| allowed(all)),
             id_token_algorithms,

@@ -1,5 +1,6 @@
 //! What the provider issues: tokens, their renewal and revocation, and userinfo.
 
+mod credentials;
 mod permissions;
 mod redeem;
 mod refresh;
@@ -7,4 +8,6 @@ mod revocation;
 mod token_endpoint;
 mod userinfo;
 
-pub(super) use self::{redeem::redeem, refresh::refresh, revocation::TokenRevocations};
+pub(super) use self::{
+    credentials::try_credentials, redeem::redeem, refresh::refresh, revocation::TokenRevocations,
+};
