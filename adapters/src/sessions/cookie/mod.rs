@@ -70,6 +70,15 @@ impl CookieSessions {
         Arc::new(HashedReplayGuard::new(table, self.clock.clone()))
     }
 
+    /// Deletes what has expired of the list of ended sessions, as happens every minute.
+    ///
+    /// # Errors
+    /// [`SessionsUnavailable`] when the database is out of reach; some may have been deleted.
+    #[cfg(feature = "testing")]
+    pub async fn sweep(&self) -> Result<(), SessionsUnavailable> {
+        self.revocations.table().delete_expired(self.clock.now()).await
+    }
+
     fn allows(&self, session: &Session) -> bool {
         self.cookies.settings.lifetimes.allow(session, self.clock.now())
     }

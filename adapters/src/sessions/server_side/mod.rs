@@ -114,6 +114,15 @@ impl ServerSideSessions {
         Arc::new(HashedReplayGuard::new(self.backend.clone(), self.clock.clone()))
     }
 
+    /// Deletes what has expired, as happens every minute.
+    ///
+    /// # Errors
+    /// [`SessionsUnavailable`] when the backend is out of reach; some may have been deleted.
+    #[cfg(feature = "testing")]
+    pub async fn sweep(&self) -> Result<(), SessionsUnavailable> {
+        self.backend.delete_expired(self.clock.now()).await
+    }
+
     fn record(&self, key: Hash, session: &Session) -> Result<SessionRecord, SessionsUnavailable> {
         let mut bytes = vec![VERSION];
         bytes.extend(postcard::to_stdvec(session).map_err(unavailable)?);
