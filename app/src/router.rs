@@ -3,7 +3,9 @@ use std::path::{Path, PathBuf};
 use rocket::{Build, Rocket, figment::Figment};
 
 use crate::{
-    About, Ports, sign_in, site,
+    About, Ports,
+    sign_in::{self, LoginLimit},
+    site,
     web::{
         Compression, Tabs, Templates,
         assets::{self, Assets},
@@ -47,6 +49,7 @@ pub(crate) fn build(
         .manage(site::Records::default())
         .manage(ports)
         .manage(readiness)
+        .manage(LoginLimit::default())
         .manage(about)
         .manage(tabs);
     templates.attach_to(rocket)

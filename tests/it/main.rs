@@ -24,6 +24,7 @@ mod hexagon;
 mod identity;
 mod instances;
 mod login_attempts;
+mod login_limit;
 mod messages;
 mod misconfiguration;
 mod notices;

@@ -16,6 +16,7 @@ use url::form_urlencoded;
 
 use super::{
     guards::{NotPrefetched, Stores},
+    login_limit::CountedLogin,
     operator_faults::misconfigured,
 };
 use crate::{
@@ -33,11 +34,13 @@ pub(super) fn routes() -> Vec<Route> {
 #[get("/login")]
 async fn login(
     _intended: NotPrefetched,
+    counted: CountedLogin,
     uri: &Origin<'_>,
     stores: Stores<'_>,
     ports: &State<Ports>,
     about: &State<About>,
 ) -> Result<SeeOther, Failure> {
+    counted.allow()?;
     let query = uri.query().map(|query| query.as_str()).unwrap_or_default();
     let pairs: Vec<_> = form_urlencoded::parse(query.as_bytes()).collect();
     let given = |name| pairs.iter().find(|(key, _)| key == name).map(|(_, value)| &**value);
@@ -126,10 +129,12 @@ fn signup_head() -> NoBody {
 #[get("/signup")]
 async fn signup(
     _intended: NotPrefetched,
+    counted: CountedLogin,
     stores: Stores<'_>,
     ports: &State<Ports>,
     about: &State<About>,
 ) -> Result<SeeOther, Failure> {
+    counted.allow()?;
     let request = LoginRequest {
         screen: Screen::SignUp,
         next: NextPage::profile(),

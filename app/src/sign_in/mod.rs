@@ -6,6 +6,7 @@ pub mod catchers;
 mod entry_refused;
 pub mod guards;
 mod login;
+mod login_limit;
 mod logout;
 mod operator_faults;
 mod provider_logout;
@@ -17,6 +18,7 @@ use rocket::Route;
 pub(crate) use self::{
     entry_refused::{another_account, entry_refused},
     login::login_address,
+    login_limit::LoginLimit,
     operator_faults::{ASK_OPERATORS, account_too_large},
     provider_logout::FRONT_CHANNEL,
 };

@@ -32,6 +32,11 @@ impl fmt::Display for ClientAddress {
 }
 
 impl ClientAddress {
+    /// The address, IPv4 where it is one.
+    pub fn ip(self) -> IpAddr {
+        self.0
+    }
+
     /// The address of the request's client. `None` where the connection has none.
     ///
     /// Each proxy appends the address of its client. Only entries of trusted proxies count, so the client

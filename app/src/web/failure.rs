@@ -1,4 +1,4 @@
-use std::{borrow::Cow, fmt::Display};
+use std::{borrow::Cow, fmt::Display, time::Duration};
 
 use rocket::{
     Request,
@@ -22,6 +22,7 @@ pub struct Failure {
     detail: Option<String>,
     action: Option<Action>,
     cause: Option<String>,
+    retry_after: Option<Duration>,
     visitor: Shown,
 }
 
@@ -70,6 +71,7 @@ impl Failure {
             detail: None,
             action: None,
             cause: None,
+            retry_after: None,
             visitor: Shown::AsLoaded,
         }
     }
@@ -96,6 +98,12 @@ impl Failure {
     #[must_use]
     pub fn session_unknown(self) -> Self {
         Self { visitor: Shown::Unknown, ..self }
+    }
+
+    /// Adds `Retry-After`, in whole seconds, rounded up (RFC 9110, section 10.2.3).
+    #[must_use]
+    pub fn with_retry_after(self, wait: Duration) -> Self {
+        Self { retry_after: Some(wait), ..self }
     }
 
     /// Adds the cause, for the log only. The page shows the reference of the log entry.
@@ -145,8 +153,13 @@ impl<'r> Responder<'r, 'static> for Failure {
                 .finalize()
         };
         let mut response = Response::build_from(response);
-        if status == Status::ServiceUnavailable {
-            response.header(Header::new("Retry-After", "5"));
+        let retry_after = match self.retry_after {
+            None if status == Status::ServiceUnavailable => Some(Duration::from_secs(5)),
+            wait => wait,
+        };
+        if let Some(wait) = retry_after {
+            let seconds = wait.as_millis().div_ceil(1_000).max(1);
+            response.header(Header::new("Retry-After", seconds.to_string()));
         }
         response.ok()
     }
