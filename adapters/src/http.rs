@@ -1,7 +1,8 @@
 //! The HTTP client for the provider and the messages API.
 
-use std::{error::Error, future::Future, pin::Pin, time::Duration};
+use std::{error::Error, fmt, future::Future, pin::Pin, sync::Arc, time::Duration};
 
+use chrono::{DateTime, Utc};
 use openidconnect::AsyncHttpClient;
 use reqwest::redirect;
 use rustls::ClientConfig;
@@ -17,6 +18,17 @@ pub struct HttpClient {
     client: reqwest::Client,
     loopback: reqwest::Client,
     limits: Limits,
+    dates: Option<DateObserver>,
+}
+
+/// What is told the `Date` of each response.
+#[derive(Clone)]
+struct DateObserver(Arc<dyn Fn(DateTime<Utc>) + Send + Sync>);
+
+impl fmt::Debug for DateObserver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("DateObserver")
+    }
 }
 
 /// The limits of one request.
@@ -55,7 +67,16 @@ impl HttpClient {
         };
         let client = builder(tls.clone()).build()?;
         let loopback = builder(tls).no_proxy().build()?;
-        Ok(Self { client, loopback, limits })
+        Ok(Self { client, loopback, limits, dates: None })
+    }
+
+    /// Calls `observer` with the `Date` of each response (RFC 9110, section 6.6.1) that has one.
+    #[must_use]
+    pub fn with_date_observer(
+        self,
+        observer: impl Fn(DateTime<Utc>) + Send + Sync + 'static,
+    ) -> Self {
+        Self { dates: Some(DateObserver(Arc::new(observer))), ..self }
     }
 
     /// Sends the request and reads the whole answer, whatever its status. A GET is sent once more
@@ -76,6 +97,15 @@ impl HttpClient {
             }
             (answer, _) => answer?,
         };
+        if let Some(DateObserver(observer)) = &self.dates
+            // An answer from a cache is older.
+            && !answer.headers().contains_key(http::header::AGE)
+            && let Some(date) = answer.headers().get(http::header::DATE)
+            && let Some(date) =
+                date.to_str().ok().and_then(|date| DateTime::parse_from_rfc2822(date).ok())
+        {
+            observer(date.to_utc());
+        }
         let mut body = Vec::new();
         while let Some(chunk) = answer.chunk().await? {
             if body.len() + chunk.len() > self.limits.bytes {

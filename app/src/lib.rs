@@ -3,7 +3,7 @@
 //! [`config`] reads the settings, [`assemble()`] puts an adapter behind each port, `router`
 //! builds a Rocket of them, [`server`] serves it, [`cli`] is the command line. A request meets one of three modules: [`site`]
 //! holds the application's own pages, [`sign_in`] log-in and log-out with the guards that pages
-//! use, [`web`] what all pages have in common.
+//! use, [`web`] what all pages have in common; [`metrics`] counts what happens.
 
 mod assemble;
 pub mod cli;
@@ -11,6 +11,7 @@ pub mod config;
 #[cfg(feature = "development")]
 mod development;
 pub mod logging;
+pub mod metrics;
 mod ports;
 mod router;
 mod secret_key;

@@ -4,6 +4,7 @@ use rocket::{Build, Rocket, figment::Figment};
 
 use crate::{
     About, Ports,
+    metrics::{Metrics, RequestMetrics},
     sign_in::{self, LoginLimit},
     site,
     web::{
@@ -21,6 +22,7 @@ pub(crate) fn build(
     rocket: Figment,
     templates: Templates,
     ports: Ports,
+    metrics: Metrics,
     about: About,
     tabs: Tabs,
 ) -> Rocket<Build> {
@@ -45,6 +47,8 @@ pub(crate) fn build(
         .attach(fairings::ContentSecurityPolicy::new(&about))
         .attach(Compression::default())
         .attach(fairings::AccessLog)
+        .attach(RequestMetrics(metrics.clone()))
+        .manage(metrics)
         .manage(assets)
         .manage(site::Records::default())
         .manage(ports)

@@ -61,7 +61,9 @@ use rocket::{
 use serde_json::{Map, Value};
 
 use crate::{
-    About, Ports, router, site,
+    About, Ports,
+    metrics::Metrics,
+    router, site,
     web::{Tab, Tabs, Templates, embedded_templates},
 };
 
@@ -226,6 +228,7 @@ impl MockSite {
             figment,
             Templates::Embedded(Box::new(templates)),
             self.ports.clone(),
+            Metrics::default(),
             about,
             Tabs(self.tabs.clone()),
         );

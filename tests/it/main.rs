@@ -26,6 +26,7 @@ mod instances;
 mod login_attempts;
 mod login_limit;
 mod messages;
+mod metrics;
 mod misconfiguration;
 mod notices;
 mod outages;

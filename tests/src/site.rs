@@ -4,8 +4,9 @@
 use std::path::{Path, PathBuf};
 
 use portico::{
-    Ports, assemble,
+    Assembly, Ports, assemble,
     config::Settings,
+    metrics::Metrics,
     open_database,
     server::{Limits, serve},
 };
@@ -57,6 +58,8 @@ pub struct Site {
     pub servers: DevelopmentServers,
     /// The ports that it uses.
     pub ports: Ports,
+    /// What it counts.
+    pub metrics: Metrics,
     shutdown: Shutdown,
     task: Option<JoinHandle<()>>,
     _folder: TempDir,
@@ -103,7 +106,8 @@ impl Site {
         let shutdown = site.shutdown();
         let task = tokio::spawn(async move { serve(site, options.limits).await.unwrap() });
         liftoff.await.expect("the site's port is free");
-        Self { url, servers, ports: assembly.ports, shutdown, task: Some(task), _folder: folder }
+        let Assembly { ports, metrics, .. } = assembly;
+        Self { url, servers, ports, metrics, shutdown, task: Some(task), _folder: folder }
     }
 
     /// A browser with an empty cookie jar.

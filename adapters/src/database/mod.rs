@@ -39,6 +39,19 @@ impl From<DatabaseUnavailable> for SessionsUnavailable {
     }
 }
 
+/// Numbers of connections in a pool.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PoolUse {
+    /// Open, idle or in use.
+    pub open: usize,
+    /// Open and not in use.
+    pub idle: usize,
+    /// Tasks that wait for a connection.
+    pub waiting: usize,
+    /// Connections that may be open at once.
+    pub maximum: usize,
+}
+
 /// A database. Clones share its connections.
 #[derive(Clone)]
 pub struct Database(Kind);
@@ -112,6 +125,16 @@ impl Database {
             Kind::Sqlite(sqlite) => sqlite.check_write().await,
             Kind::Postgres(postgres) => postgres.check_write().await,
         }
+    }
+
+    /// How the pool of connections is used now.
+    pub fn pool_use(&self) -> PoolUse {
+        let status = match self.pool() {
+            AnyPool::Sqlite(pool) => pool.status(),
+            AnyPool::Postgres(pool) => pool.status(),
+        };
+        let (open, idle) = (status.size, status.available);
+        PoolUse { open, idle, waiting: status.waiting, maximum: status.max_size }
     }
 
     /// The pool of connections, by its kind.

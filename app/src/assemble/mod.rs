@@ -26,6 +26,7 @@ use self::sessions::{SessionPorts, open_redis, open_sessions};
 use crate::{
     About, Ports,
     config::{Provider, SecretKey, Settings, Store},
+    metrics::{MeasuredApi, MeasuredProvider, Metrics, Sources},
     router, secret_key, site,
     web::{Tabs, Templates, embedded_templates},
 };
@@ -38,6 +39,8 @@ pub struct Assembly {
     pub issuer: String,
     /// The messages API's address; `None` where messages are answered locally.
     pub api_url: Option<String>,
+    /// What the site counts.
+    pub metrics: Metrics,
     /// The development provider and API. They end with this value.
     #[cfg(feature = "development")]
     pub development_servers: Option<portico_development::DevelopmentServers>,
@@ -86,17 +89,23 @@ pub async fn assemble(settings: Settings, database: &Database) -> Result<Assembl
     let tls = tls::client_config(settings.ssl_cert_file.as_deref())?;
     let http = HttpClient::new(tls, Limits::default())?;
     let secret_key = secret_key::of(&settings, &*randomness).map_err(AssembleError::SecretKey)?;
-    let SessionPorts { sessions, registry, replay_guard, attempts } =
+    let SessionPorts { sessions, registry, replay_guard, attempts, list_age } =
         open_sessions(&settings, &secret_key, database, &clock, &randomness)?;
     let provider = Connected::of(&settings).await?;
+    let metrics = Metrics::default();
+    let pool = database.clone();
+    metrics.read_from(Sources { pool: Box::new(move || pool.pool_use()), list_age });
+    let observed = http.clone().with_date_observer(metrics.clock_observer(clock.clone()));
+    let identity = open_identity(&settings, &provider, observed, clock.clone())?;
+    let api = open_messages(provider.api_url.as_deref(), http)?;
     let ports = Ports {
-        identity: open_identity(&settings, &provider, http.clone(), clock.clone())?,
+        identity: Arc::new(MeasuredProvider { provider: identity, metrics: metrics.clone() }),
         users: open_users(database),
         sessions,
         attempts,
         registry,
         replay_guard,
-        messages: open_messages(provider.api_url.as_deref(), http)?,
+        messages: Arc::new(MeasuredApi { api, metrics: metrics.clone() }),
         clock,
         randomness,
         lifetimes: settings.lifetimes,
@@ -106,6 +115,7 @@ pub async fn assemble(settings: Settings, database: &Database) -> Result<Assembl
         ports,
         issuer: provider.registration.issuer,
         api_url: provider.api_url,
+        metrics,
         #[cfg(feature = "development")]
         development_servers: provider.development_servers,
         secret_key,
@@ -213,7 +223,14 @@ impl Assembly {
             sign_up_parameters: self.settings.client.sign_up_parameters.clone(),
         };
         let tabs = Tabs(site::TABS.to_vec());
-        router::build(rocket, self.templates(), self.ports.clone(), about, tabs)
+        router::build(
+            rocket,
+            self.templates(),
+            self.ports.clone(),
+            self.metrics.clone(),
+            about,
+            tabs,
+        )
     }
 }
 

@@ -11,7 +11,10 @@ use portico_adapters::{
 use portico_domain::ports::{Clock, Randomness, ReplayGuard, SessionRegistry};
 
 use super::AssembleError;
-use crate::config::{SecretKey, Settings, Store};
+use crate::{
+    config::{SecretKey, Settings, Store},
+    metrics::ListAge,
+};
 
 /// The ports behind which one session store stands.
 pub(super) struct SessionPorts {
@@ -19,6 +22,8 @@ pub(super) struct SessionPorts {
     pub(super) registry: Arc<dyn SessionRegistry>,
     pub(super) replay_guard: Arc<dyn ReplayGuard>,
     pub(super) attempts: Arc<dyn LoginAttemptStores>,
+    /// `None` where the store has no list of ended sessions.
+    pub(super) list_age: Option<ListAge>,
 }
 
 /// Opens the session store. Does not wait for a server.
@@ -40,11 +45,13 @@ pub(super) fn open_sessions(
             let store = Arc::new(store);
             let replay_guard = store.replay_guard();
             let attempts = attempts_with(&replay_guard);
+            let listed = store.clone();
             return Ok(SessionPorts {
                 sessions: store.clone(),
                 registry: store,
                 replay_guard,
                 attempts,
+                list_age: Some(Arc::new(move || listed.list_age())),
             });
         }
         Store::Database => {
@@ -55,7 +62,8 @@ pub(super) fn open_sessions(
     let store = Arc::new(server_side);
     let replay_guard = store.replay_guard();
     let attempts = attempts_with(&replay_guard);
-    Ok(SessionPorts { sessions: store.clone(), registry: store, replay_guard, attempts })
+    let sessions = store.clone();
+    Ok(SessionPorts { sessions, registry: store, replay_guard, attempts, list_age: None })
 }
 
 /// Opens sessions in Redis, which need no database. Does not wait for the server.

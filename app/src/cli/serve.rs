@@ -10,6 +10,7 @@ use super::{Failed, finish_revocations, output};
 use crate::{
     AssembleError, assemble,
     config::Settings,
+    metrics::MetricsListener,
     open_database,
     server::{self, Limits, ServeError},
 };
@@ -30,11 +31,21 @@ pub(super) async fn run(settings: Settings) -> Result<ExitCode, Failed> {
     );
     // The server binds last. Whoever starts the site twice gets one error, and nothing else happens.
     TcpListener::bind(address).map_err(|cause| cannot_listen(address, &cause))?;
+    let metrics_listener =
+        match settings.metrics_address {
+            None => None,
+            Some(address) => Some(MetricsListener::bind(address).await.map_err(|cause| {
+                format!("METRICS_ADDRESS: cannot listen on {address}: {cause}")
+            })?),
+        };
     let database = open_database(&settings)?;
     if settings.auto_migrate {
         database.migrate().await.map_err(AssembleError::Database)?;
     }
     let assembly = assemble(settings, &database).await?;
+    if let Some(listener) = metrics_listener {
+        tokio::spawn(listener.serve(assembly.metrics.clone()));
+    }
     let provider = assembly.ports.identity.clone();
     let site = assembly.site().attach(AdHoc::on_liftoff("address", move |rocket| {
         Box::pin(async move {

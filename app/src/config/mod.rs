@@ -16,7 +16,10 @@ mod sessions;
 mod sources;
 mod unknown;
 
-use std::path::{Path, PathBuf};
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use figment::Figment;
@@ -84,6 +87,8 @@ pub struct Settings {
     pub lifetimes: Lifetimes,
     /// `TRUSTED_PROXIES`: the proxies whose forwarded headers are trusted.
     pub trusted_proxies: TrustedProxies,
+    /// `METRICS_ADDRESS`; `None` where metrics are not served.
+    pub metrics_address: Option<SocketAddr>,
     /// `ROCKET_LOG_LEVEL`, as it was set; `None` where it was not.
     pub log_level: Option<String>,
     /// `SSL_CERT_FILE`.
@@ -206,6 +211,11 @@ impl Settings {
                 TrustedProxies::parse,
             )
             .unwrap_or_default();
+        let metrics_address = read.parsed(
+            "METRICS_ADDRESS",
+            "an IP address and a port, such as 127.0.0.1:9464",
+            |text| text.parse().ok().filter(|address: &SocketAddr| address.port() != 0),
+        );
         let ssl_cert_file = read.parsed("SSL_CERT_FILE", "a file that exists", |text| {
             let file = PathBuf::from(text);
             file.is_file().then_some(file)
@@ -246,6 +256,7 @@ impl Settings {
             session_store,
             lifetimes,
             trusted_proxies,
+            metrics_address,
             log_level,
             ssl_cert_file,
         });

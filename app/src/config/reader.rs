@@ -7,7 +7,7 @@ use figment::{Figment, value::Value};
 use super::{GivenValue, entry::MAPPING, files, hints, sources::Text, unknown};
 
 /// Every key but Rocket's own, as the environment spells it.
-pub const KEYS: [&str; 38] = [
+pub const KEYS: [&str; 39] = [
     "AUTH0_DOMAIN",
     "AUTH0_CLIENT_ID",
     "AUTH0_CLIENT_SECRET",
@@ -43,6 +43,7 @@ pub const KEYS: [&str; 38] = [
     "PREVIOUS_SECRET_KEYS",
     "ALLOW_PLAINTEXT",
     "TRUSTED_PROXIES",
+    "METRICS_ADDRESS",
     "SSL_CERT_FILE",
     "ROCKET_SECRET_KEY",
     "ROCKET_PROFILE",

@@ -30,6 +30,7 @@ use tokio::{
 use tokio_io_timeout::TimeoutStream;
 
 use self::{exchange::Exchange, log_throttle::LogThrottle};
+use crate::metrics::Metrics;
 
 /// What one visitor may take from the others.
 #[derive(Clone, Copy, Debug)]
@@ -101,6 +102,7 @@ pub async fn serve(site: Rocket<Ignite>, limits: Limits) -> Result<(), ServeErro
     let settings = config.shutdown.clone();
     let listener =
         TcpListener::bind(address).await.map_err(|cause| ServeError::Listen(address, cause))?;
+    let metrics = site.state::<Metrics>().cloned().unwrap_or_default();
     let client = Client::untracked(site).await?;
     let shutdown = client.rocket().shutdown();
     signals::notify(&settings, &shutdown);
@@ -113,6 +115,7 @@ pub async fn serve(site: Rocket<Ignite>, limits: Limits) -> Result<(), ServeErro
         slow: Arc::default(),
         full: LogThrottle::default(),
         refused: LogThrottle::default(),
+        metrics,
     };
     let mut connections = server.accept(&listener, &shutdown).await;
     // The system has accepted these already.
@@ -138,6 +141,7 @@ struct Server {
     slow: Arc<LogThrottle>,
     full: LogThrottle,
     refused: LogThrottle,
+    metrics: Metrics,
 }
 
 impl Server {
@@ -213,7 +217,9 @@ impl Server {
         });
         let here = exchange.clone();
         let keep_alive = self.client.rocket().config().keep_alive != 0;
+        let open = self.metrics.connection();
         async move {
+            let _open = open;
             // Without it, small responses wait for the acknowledgement of earlier ones.
             let _ = stream.set_nodelay(true);
             let mut stream = TimeoutStream::new(stream);

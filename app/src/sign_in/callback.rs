@@ -15,6 +15,7 @@ use super::{
 };
 use crate::{
     Ports,
+    metrics::{Metrics, SessionStartNoted, login_failure},
     web::{Failure, NoBody, SeeOther},
 };
 
@@ -62,8 +63,9 @@ async fn callback(
     device: Device,
     stores: Stores<'_>,
     ports: &State<Ports>,
+    metrics: &State<Metrics>,
 ) -> Result<SeeOther, Failure> {
-    complete(ports, stores, device, answer).await
+    complete(ports, metrics, stores, device, answer).await
 }
 
 /// For `response_mode=form_post` (OAuth 2.0 Form Post Response Mode, section 2).
@@ -74,19 +76,27 @@ async fn callback_by_form(
     device: Device,
     stores: Stores<'_>,
     ports: &State<Ports>,
+    metrics: &State<Metrics>,
 ) -> Result<SeeOther, Failure> {
-    complete(ports, stores, device, answer.into_inner()).await
+    complete(ports, metrics, stores, device, answer.into_inner()).await
 }
 
 async fn complete(
     ports: &Ports,
+    metrics: &Metrics,
     stores: Stores<'_>,
     device: Device,
     answer: CallbackParameters,
 ) -> Result<SeeOther, Failure> {
     let callback = answer.into_callback();
     let complete = ports.complete_login();
-    let done = complete.run(&*stores.session, &*stores.attempts, callback, &device.0).await;
+    let sessions = SessionStartNoted::new(&*stores.session);
+    let done = complete.run(&sessions, &*stores.attempts, callback, &device.0).await;
+    match &done {
+        Ok(_) if sessions.has_started() => metrics.login_completed(),
+        Ok(_) => {}
+        Err(failed) => metrics.login_failed(login_failure(&failed.cause)),
+    }
     done.map(SeeOther::to).map_err(|failed| explain(failed, ports))
 }
 

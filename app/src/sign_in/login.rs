@@ -21,6 +21,7 @@ use super::{
 };
 use crate::{
     About, Ports,
+    metrics::Metrics,
     web::{Failure, NoBody, SeeOther},
 };
 
@@ -38,9 +39,10 @@ async fn login(
     uri: &Origin<'_>,
     stores: Stores<'_>,
     ports: &State<Ports>,
+    metrics: &State<Metrics>,
     about: &State<About>,
 ) -> Result<SeeOther, Failure> {
-    counted.allow()?;
+    counted.allow(metrics)?;
     let query = uri.query().map(|query| query.as_str()).unwrap_or_default();
     let pairs: Vec<_> = form_urlencoded::parse(query.as_bytes()).collect();
     let given = |name| pairs.iter().find(|(key, _)| key == name).map(|(_, value)| &**value);
@@ -60,7 +62,7 @@ async fn login(
     };
     let renew = given("renew") == Some("true");
     let request = LoginRequest { screen: Screen::LogIn, next, parameters, renew };
-    begin(ports, stores, request).await
+    begin(ports, metrics, stores, request).await
 }
 
 /// The address of the log-in page with these parameters.
@@ -132,20 +134,22 @@ async fn signup(
     counted: CountedLogin,
     stores: Stores<'_>,
     ports: &State<Ports>,
+    metrics: &State<Metrics>,
     about: &State<About>,
 ) -> Result<SeeOther, Failure> {
-    counted.allow()?;
+    counted.allow(metrics)?;
     let request = LoginRequest {
         screen: Screen::SignUp,
         next: NextPage::profile(),
         parameters: about.sign_up_parameters.clone(),
         renew: false,
     };
-    begin(ports, stores, request).await
+    begin(ports, metrics, stores, request).await
 }
 
 async fn begin(
     ports: &Ports,
+    metrics: &Metrics,
     stores: Stores<'_>,
     request: LoginRequest,
 ) -> Result<SeeOther, Failure> {
@@ -154,7 +158,10 @@ async fn begin(
         Screen::SignUp => uri!(signup).to_string(),
     };
     match ports.begin_login().run(&*stores.session, &*stores.attempts, request).await {
-        Ok(BeginLoginOutcome::AtProvider(url)) => Ok(SeeOther::to(url)),
+        Ok(BeginLoginOutcome::AtProvider(url)) => {
+            metrics.login_begun();
+            Ok(SeeOther::to(url))
+        }
         Ok(BeginLoginOutcome::AlreadyLoggedIn(next)) => Ok(SeeOther::to(next)),
         Err(cause @ BeginLoginError::Loop) => Err(Failure::new(
             Status::TooManyRequests,

@@ -14,7 +14,10 @@ use rocket::{
     request::{FromRequest, Outcome},
 };
 
-use crate::web::{Failure, client_address::ClientAddress};
+use crate::{
+    metrics::Metrics,
+    web::{Failure, client_address::ClientAddress},
+};
 
 /// Log-ins that one address may begin at once.
 const BURST: u32 = 60;
@@ -110,8 +113,9 @@ struct TooMany {
 impl CountedLogin {
     /// # Errors
     /// The page with status 429 where the address has begun too many log-ins.
-    pub(super) fn allow(self) -> Result<(), Failure> {
+    pub(super) fn allow(self, metrics: &Metrics) -> Result<(), Failure> {
         self.0.map_err(|TooMany { address, wait }| {
+            metrics.login_limited();
             Failure::new(
                 Status::TooManyRequests,
                 "Too many log-ins",

@@ -16,7 +16,7 @@ use rocket::{
 use serde_json::json;
 
 use super::guards::Stores;
-use crate::{Ports, web::NoBody};
+use crate::{Ports, metrics::Metrics, web::NoBody};
 
 pub(super) fn routes() -> Vec<Route> {
     routes![back_channel, no_form, front_channel, front_channel_head, front_channel_without]
@@ -34,9 +34,20 @@ struct LogoutForm<'r> {
 async fn back_channel(
     form: Result<Form<LogoutForm<'_>>, form::Errors<'_>>,
     ports: &State<Ports>,
+    metrics: &State<Metrics>,
 ) -> LogoutResponse {
     let Ok(form) = form else { return LogoutResponse::invalid("there is no logout_token") };
-    match ports.back_channel_logout().run(form.logout_token).await {
+    let done = ports.back_channel_logout().run(form.logout_token).await;
+    metrics.logout_token(match &done {
+        Ok(()) => "accepted",
+        Err(BackChannelLogoutError::Token(LogoutTokenError::Invalid(_))) => "invalid",
+        Err(BackChannelLogoutError::Replayed) => "replayed",
+        Err(BackChannelLogoutError::Token(LogoutTokenError::Unavailable(_))) => {
+            "provider_unavailable"
+        }
+        Err(BackChannelLogoutError::Sessions(_)) => "sessions_unavailable",
+    });
+    match done {
         Ok(()) => LogoutResponse::Done,
         Err(error) => {
             log::warn!("back-channel log-out: {error}");

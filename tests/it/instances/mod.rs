@@ -1,7 +1,7 @@
 //! Several instances with the same settings form one site, with every session store.
 
 mod nginx;
-mod process;
+pub(crate) mod process;
 mod revocation;
 
 use std::{

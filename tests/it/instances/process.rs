@@ -19,11 +19,11 @@ use tokio::process::{Child, Command};
 use url::Url;
 
 /// Settings that override the default ones.
-pub(super) type Overrides<'a> = &'a [(&'static str, String)];
+pub(crate) type Overrides<'a> = &'a [(&'static str, String)];
 
 /// The session store, and its database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Store {
+pub(crate) enum Store {
     CookieAndSqlite,
     CookieAndPostgres,
     DatabaseSqlite,
@@ -32,8 +32,8 @@ pub(super) enum Store {
 }
 
 /// Several instances of a site with their development servers. All stop when it is dropped.
-pub(super) struct Cluster {
-    pub(super) servers: DevelopmentServers,
+pub(crate) struct Cluster {
+    pub(crate) servers: DevelopmentServers,
     /// The port of `PUBLIC_URL`, on which the first instance listens.
     public_port: u16,
     common: Vec<(&'static str, String)>,
@@ -44,13 +44,13 @@ pub(super) struct Cluster {
 
 impl Cluster {
     /// Starts the development servers and the session store, but no instance.
-    pub(super) async fn new(store: Store) -> Self {
+    pub(crate) async fn new(store: Store) -> Self {
         let public = Url::parse(&format!("http://127.0.0.1:{}/", free_port())).unwrap();
         Self::at(public, store).await
     }
 
     /// The same with this `PUBLIC_URL`.
-    pub(super) async fn at(public: Url, store: Store) -> Self {
+    pub(crate) async fn at(public: Url, store: Store) -> Self {
         let kind = match store {
             Store::CookieAndSqlite | Store::CookieAndPostgres => "cookie",
             Store::DatabaseSqlite | Store::DatabasePostgres => "database",
@@ -75,26 +75,33 @@ impl Cluster {
     }
 
     /// The instance at the public address.
-    pub(super) async fn first(&self, overrides: Overrides<'_>) -> Instance {
+    pub(crate) async fn first(&self, overrides: Overrides<'_>) -> Instance {
         self.start(self.public_port, overrides).await
     }
 
     /// Another instance, on its own port.
-    pub(super) async fn another(&self) -> Instance {
+    pub(crate) async fn another(&self) -> Instance {
         self.start(free_port(), &[]).await
     }
 
     /// An instance on this port.
-    pub(super) async fn on(&self, port: u16, overrides: Overrides<'_>) -> Instance {
+    pub(crate) async fn on(&self, port: u16, overrides: Overrides<'_>) -> Instance {
         self.start(port, overrides).await
     }
 
     /// The standard output of a command.
-    pub(super) async fn run(&self, arguments: &[&str]) -> String {
+    pub(crate) async fn run(&self, arguments: &[&str]) -> String {
         let output = self.program(self.public_port, &[]).args(arguments).output().await.unwrap();
         let stdout = String::from_utf8_lossy(&output.stdout).into_owned();
         assert!(output.status.success(), "{stdout}{}", String::from_utf8_lossy(&output.stderr));
         stdout
+    }
+
+    /// The standard error of an instance that does not start.
+    pub(crate) async fn error(&self, overrides: Overrides<'_>) -> String {
+        let output = self.program(self.public_port, overrides).output().await.unwrap();
+        assert!(!output.status.success());
+        String::from_utf8_lossy(&output.stderr).into_owned()
     }
 
     fn program(&self, port: u16, overrides: Overrides<'_>) -> Command {
@@ -118,7 +125,7 @@ impl Cluster {
 }
 
 /// One process, which is killed when it is dropped.
-pub(super) struct Instance {
+pub(crate) struct Instance {
     url: Url,
     process: Child,
 }
@@ -140,24 +147,24 @@ impl Instance {
     }
 
     /// A browser with an empty cookie jar at this instance.
-    pub(super) fn browser(&self) -> HttpBrowser {
+    pub(crate) fn browser(&self) -> HttpBrowser {
         HttpBrowser::new(self.url.clone())
     }
 
     /// An address on this instance.
-    pub(super) fn at(&self, path: &str) -> String {
+    pub(crate) fn at(&self, path: &str) -> String {
         self.url.join(path).unwrap().into()
     }
 
     /// Sends SIGTERM, and returns the exit code.
-    pub(super) async fn terminate(mut self) -> ExitStatus {
+    pub(crate) async fn terminate(mut self) -> ExitStatus {
         let id = self.process.id().unwrap().to_string();
         assert!(Command::new("kill").arg(id).status().await.unwrap().success());
         self.process.wait().await.unwrap()
     }
 
     /// Sends SIGKILL, so that the process cannot clean up, and waits until it has ended.
-    pub(super) async fn kill(mut self) {
+    pub(crate) async fn kill(mut self) {
         self.process.kill().await.unwrap();
     }
 }

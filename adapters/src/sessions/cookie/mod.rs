@@ -10,6 +10,7 @@ use std::{
 };
 
 use async_trait::async_trait;
+use chrono::TimeDelta;
 use portico_domain::{
     model::{Check, RefreshToken, Revocation, Session, SessionChange, SessionSummary, Subject},
     ports::{
@@ -62,6 +63,11 @@ impl CookieSessions {
         let revocations = Revocations::new(tables(database), clock.clone(), lifetime);
         let (cookies, refresh_locks) = (Cookies::new(settings), RefreshLocks::default());
         Self { cookies, revocations, refresh_locks, clock, randomness }
+    }
+
+    /// Time since the list of ended sessions was last read completely; `None` before the first time.
+    pub fn list_age(&self) -> Option<TimeDelta> {
+        self.revocations.age()
     }
 
     /// The replay guard in the same database.

@@ -207,7 +207,7 @@ impl Revocations {
     }
 
     /// Time since the last complete reading; `None` before the first.
-    fn age(&self) -> Option<TimeDelta> {
+    pub(super) fn age(&self) -> Option<TimeDelta> {
         self.copy().read_at.map(|read_at| self.clock.now() - read_at)
     }
 
