@@ -209,6 +209,14 @@ async fn error_contains_message_of_provider() {
             Response::json(400, json!({ "error": "invalid_scope", "error_description": "no x" })),
             vec!["invalid_scope (no x)", "OIDC_SCOPES"],
         ),
+        (
+            // Auth0's answer to a wrong secret.
+            Response::json(
+                401,
+                json!({ "error": "access_denied", "error_description": "Unauthorized" }),
+            ),
+            vec!["access_denied (Unauthorized)", "OIDC_CLIENT_SECRET"],
+        ),
         (page, vec!["status 503", "`text/html; charset=utf-8`", "insufficient_scope"]),
     ] {
         let script = Script { instead_of_token: Some(answer), ..Script::default() };

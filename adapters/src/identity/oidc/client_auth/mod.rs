@@ -7,7 +7,7 @@ mod private_key;
 use std::sync::{PoisonError, RwLock};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use http::{HeaderValue, Request, Response, header};
+use http::{HeaderValue, Request, Response, StatusCode, header};
 use url::{Url, form_urlencoded};
 
 pub use self::private_key::{ClientKey, InvalidClientKey};
@@ -62,7 +62,15 @@ impl AuthenticatedResponse {
         let description = describe(&self.response, &|text| self.form.redact(text));
         let text = format!("{endpoint}: {description}");
         let code = error_code(&self.response);
-        match code.and_then(|code| registration.settings_behind(&code)) {
+        // From Auth0, `access_denied` with 401 means an unknown client or a wrong secret. Elsewhere
+        // the error is the user's refusal, which no endpoint reports that the site itself requests.
+        let code = match code.as_deref() {
+            Some("access_denied") if self.response.status() == StatusCode::UNAUTHORIZED => {
+                Some("invalid_client")
+            }
+            code => code,
+        };
+        match code.and_then(|code| registration.settings_behind(code)) {
             Some(settings) => ProviderError::Misconfigured(format!("{text}; check {settings}")),
             None => ProviderError::InvalidResponse(text),
         }
