@@ -1,7 +1,7 @@
 //! An OpenID Connect provider and a messages API for development and tests, on 127.0.0.1 only.
 //!
 //! [`DevelopmentServers`] starts both, stops and restarts each, counts their requests, and switches
-//! faults on ([`Fault`]). Nothing is stored on disk: accounts, sessions and keys live as long as the
+//! faults on ([`Fault`]) or a [`Dialect`]. Nothing is stored on disk: accounts, sessions and keys live as long as the
 //! `DevelopmentServers`. Their initial accounts are in a file, see [`DevelopmentAccount::read`]. The site talks to them through the same adapters as to any provider.
 //!
 //! Modules depend on each other in one direction: `accounts_file`, `settings` and `error`, `model` (the state),
@@ -23,6 +23,7 @@ mod web;
 
 pub use accounts_file::{DevelopmentAccount, InvalidAccounts};
 pub use error::StartError;
+pub use model::dialect::{Dialect, UnknownDialect};
 pub use model::faults::{Fault, Faults};
 pub use model::signing_key::{SigningError, SigningKey};
 pub use servers::DevelopmentServers;

@@ -13,7 +13,10 @@ use crate::{
     endpoints,
     error::StartError,
     messages_api::{self, AccessTokenVerifier},
-    model::{faults::Faults, keys::SigningKeys, logout_token::logout_token, provider::Provider},
+    model::{
+        dialect::Dialect, faults::Faults, keys::SigningKeys, logout_token::logout_token,
+        provider::Provider,
+    },
     server::Server,
     settings::DevelopmentSettings,
     web::count_requests::count_requests,
@@ -92,6 +95,12 @@ impl DevelopmentServers {
     /// The faults of both servers.
     pub fn faults(&self) -> &Faults {
         &self.provider.faults
+    }
+
+    /// Answers like this vendor from now on; `None`: in the provider's own way, as after the start.
+    /// Metadata that a client has cached stay as they are.
+    pub fn set_dialect(&self, dialect: Option<Dialect>) {
+        self.provider.dialect.set(dialect);
     }
 
     /// The number of requests to an endpoint since the start: `discovery`, `jwks`, `authorize`,

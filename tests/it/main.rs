@@ -14,6 +14,7 @@ mod conformance;
 mod connections;
 mod cross_site;
 mod dependencies;
+mod dialects;
 mod documentation;
 mod entry;
 mod failover;

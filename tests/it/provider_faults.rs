@@ -367,7 +367,7 @@ async fn provider_refuses_faults_from_another_site() {
         let request = request.body(b"fault=made-up".to_vec()).unwrap();
         http.send(request).await.unwrap().status()
     };
-    for path in ["/misbehave", "/misbehave/rotate", "/misbehave/log-out"] {
+    for path in ["/misbehave", "/misbehave/dialect", "/misbehave/rotate", "/misbehave/log-out"] {
         assert_eq!(post(path, Some("cross-site")).await, StatusCode::FORBIDDEN, "{path}");
     }
     assert_eq!(post("/misbehave", None).await, StatusCode::UNPROCESSABLE_ENTITY);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use chrono::{DateTime, TimeDelta, Utc};
 use rocket::response::Redirect;
 use rocket_dyn_templates::{Template, context};
-use serde_json::Value;
+use serde_json::{Value, json};
 use url::Url;
 
 use super::{
@@ -17,6 +17,8 @@ use crate::{
         faults::Fault,
         grants::{AuthorizationCode, CODE_LIFETIME, Grant},
         internal_error::InternalError,
+        jws::changed,
+        overrides::UnknownScope,
         provider::Provider,
         random::random,
         sessions::ProviderSession,
@@ -24,9 +26,6 @@ use crate::{
     },
     web::parameters::{Parameters, is_unreserved},
 };
-
-/// The parameters of an authorization response.
-const RESPONSE_PARAMETERS: [&str; 4] = ["code", "state", "iss", "error"];
 
 /// A valid authorization request of the registered client.
 pub(crate) struct AuthorizationRequest {
@@ -73,8 +72,15 @@ impl AuthorizationRequest {
         };
         let prompt = list("prompt");
         let sign_up = prompt.contains(&"create") || parameters.get("screen_hint") == Some("signup");
-        // Unknown scopes are ignored (OpenID Connect Core, section 3.1.2.1).
-        let scope = list("scope").into_iter().filter(|scope| SCOPES.contains(scope));
+        let dialect = provider.dialect.overrides();
+        let is_known = |scope: &&str| match &*dialect.scopes {
+            [] => SCOPES.contains(scope),
+            scopes => scopes.iter().any(|known| known == scope),
+        };
+        let (scope, unknown): (Vec<_>, Vec<_>) = list("scope").into_iter().partition(is_known);
+        if !unknown.is_empty() && dialect.unknown_scope == UnknownScope::ErrorPage {
+            return Err(page("The application requested an unknown scope (invalid_scope)."));
+        }
         let max_age = parameters.get("max_age").map(|age| age.parse::<u32>());
         let challenge = parameters.get("code_challenge").unwrap_or_default();
         let request = Self {
@@ -83,7 +89,7 @@ impl AuthorizationRequest {
             redirect_uri,
             by_form: parameters.get("response_mode") == Some("form_post"),
             state: parameters.get("state").map(Into::into),
-            scope: scope.map(Into::into).collect(),
+            scope: scope.into_iter().map(Into::into).collect(),
             nonce: parameters.get("nonce").map(Into::into),
             challenge: challenge.into(),
             audience: parameters.get("audience").map(Into::into),
@@ -109,6 +115,8 @@ impl AuthorizationRequest {
             Some(("invalid_request", "response_mode must be query or form_post."))
         } else if !request.scope.iter().any(|scope| scope == "openid") {
             Some(("invalid_scope", "scope must contain openid."))
+        } else if !unknown.is_empty() && dialect.unknown_scope == UnknownScope::ErrorResponse {
+            Some(("invalid_scope", "An unknown scope was requested."))
         } else if challenge.len() != 43 || !challenge.bytes().all(is_unreserved) {
             Some(("invalid_request", "PKCE is required: code_challenge."))
         } else if parameters.get("code_challenge_method") != Some("S256") {
@@ -141,22 +149,24 @@ impl AuthorizationRequest {
         session: &ProviderSession,
     ) -> Result<BrowserResponse, InternalError> {
         let code = random()?;
+        let grant = Grant {
+            id: random()?,
+            account: Arc::clone(&session.account),
+            scope: self.scope.clone(),
+            audience: self.audience.clone(),
+            nonce: self.nonce.clone(),
+            auth_time: session.authenticated_at,
+            sid: Some(session.sid.clone()),
+        };
+        let response = self.respond(provider, Some(&grant), json!({ "code": code }));
         let data = AuthorizationCode {
-            grant: Grant {
-                id: random()?,
-                account: Arc::clone(&session.account),
-                scope: self.scope.clone(),
-                audience: self.audience.clone(),
-                nonce: self.nonce.clone(),
-                auth_time: session.authenticated_at,
-                sid: Some(session.sid.clone()),
-            },
+            grant,
             redirect_uri: provider.client.redirect_uri.clone(),
             challenge: self.challenge.clone(),
             expires: provider.now() + CODE_LIFETIME,
         };
-        provider.grants.add_code(code.clone(), data);
-        Ok(self.respond(provider, vec![("code", code)]))
+        provider.grants.add_code(code, data);
+        Ok(response)
     }
 
     /// Redirects to the client with an error (OpenID Connect Core, section 3.1.2.6).
@@ -166,32 +176,32 @@ impl AuthorizationRequest {
         error: &str,
         description: &str,
     ) -> BrowserResponse {
-        let fields = vec![("error", error.into()), ("error_description", description.into())];
-        self.respond(provider, fields)
+        let fields = json!({ "error": error, "error_description": description });
+        self.respond(provider, None, fields)
     }
 
     fn respond(
         &self,
         provider: &Provider,
-        mut fields: Vec<(&'static str, String)>,
+        grant: Option<&Grant>,
+        mut fields: Value,
     ) -> BrowserResponse {
         if let Some(state) = &self.state {
-            fields.push(("state", state.clone()));
+            fields["state"] = state.as_str().into();
         }
         // RFC 9207.
-        fields.push(("iss", provider.issuer().into()));
+        fields["iss"] = provider.issuer().into();
+        fields =
+            provider.in_dialect(fields, grant, |dialect| Some(&dialect.authorization_response));
         let change = provider.faults.find(|fault| match fault {
             Fault::ChangedResponse(change) => Some(parsed(change)),
             _ => None,
         });
-        for (name, value) in change.iter().filter_map(Value::as_object).flatten() {
-            fields.retain(|(field, _)| field != name);
-            if let (Some(value), Some(name)) =
-                (value.as_str(), RESPONSE_PARAMETERS.iter().find(|known| *known == name))
-            {
-                fields.push((name, value.into()));
-            }
-        }
+        fields = changed(fields, &change.unwrap_or_default());
+        let fields = fields.as_object().into_iter().flatten();
+        let fields =
+            fields.filter_map(|(name, value)| Some((name.clone(), value.as_str()?.into())));
+        let fields: Vec<(String, String)> = fields.collect();
         if self.by_form {
             let action = self.redirect_uri.as_str();
             return BrowserResponse::Page(Template::render(

@@ -1,7 +1,7 @@
 //! How the client authenticates, and the errors of the endpoints at which it does (RFC 6749,
 //! sections 2.3 and 5.2).
 
-use std::convert::Infallible;
+use std::{convert::Infallible, sync::Arc};
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use rocket::{
@@ -15,7 +15,7 @@ use subtle::ConstantTimeEq;
 use url::form_urlencoded;
 
 use crate::{
-    model::{internal_error::InternalError, provider::Provider},
+    model::{internal_error::InternalError, overrides::SecretMethod, provider::Provider},
     web::parameters::Parameters,
 };
 
@@ -44,6 +44,14 @@ pub(crate) fn authenticate(
         (BasicCredentials::Absent, (Some(id), Some(secret))) => (id, secret),
         _ => return Err(TokenError::InvalidClient),
     };
+    let method = match basic {
+        BasicCredentials::Present(..) => SecretMethod::ClientSecretBasic,
+        BasicCredentials::Malformed | BasicCredentials::Absent => SecretMethod::ClientSecretPost,
+    };
+    let accepted = provider.dialect.overrides().client_authentication;
+    if accepted.is_some_and(|accepted| accepted != method) {
+        return Err(TokenError::InvalidClient);
+    }
     let same = |one: &str, other: &str| one.as_bytes().ct_eq(other.as_bytes());
     let valid = same(id, &provider.client.id) & same(secret, &provider.client.secret);
     if valid.into() { Ok(()) } else { Err(TokenError::InvalidClient) }
@@ -116,7 +124,10 @@ impl<'r> Responder<'r, 'static> for TokenError {
             }
             Self::Internal => (Status::InternalServerError, "server_error", "Internal error."),
         };
-        let body = json!({ "error": error, "error_description": description });
+        let mut body = json!({ "error": error, "error_description": description });
+        if let Some(provider) = request.rocket().state::<Arc<Provider>>() {
+            body = provider.in_dialect(body, None, |dialect| dialect.errors.get(error));
+        }
         let mut response = (status, (ContentType::JSON, body.to_string())).respond_to(request)?;
         if status == Status::Unauthorized {
             response.set_header(Header::new("WWW-Authenticate", "Basic realm=\"token\""));

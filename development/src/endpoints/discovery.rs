@@ -90,6 +90,7 @@ fn configuration(provider: &State<Arc<Provider>>, moved: bool) -> DiscoveryRespo
     let Some(mut metadata) = metadata.filter(|_| !on(Fault::DiscoveryFails)) else {
         return DiscoveryResponse::Failed(Status::InternalServerError);
     };
+    metadata = provider.in_dialect(metadata, None, |dialect| Some(&dialect.metadata));
     if on(Fault::DiscoveryTruncated) {
         let text = metadata.to_string();
         return DiscoveryResponse::Truncated(RawJson(text.chars().take(text.len() / 2).collect()));

@@ -9,7 +9,7 @@ use url::Url;
 
 use super::response::{BrowserResponse, error_page};
 use crate::{
-    model::provider::Provider,
+    model::{overrides::LogOut, provider::Provider},
     web::{parameters::Parameters, session_cookie},
 };
 
@@ -54,8 +54,11 @@ fn end_session(
         Some(token) => {
             let claims =
                 provider.keys.read(token).ok_or("The id_token_hint is not from this provider.")?;
-            let is_valid = claims["iss"] == provider.issuer()
-                && claims["aud"].as_array().is_some_and(|all| all.contains(&json!(client.id)));
+            let id = json!(client.id);
+            let audience = &claims["aud"];
+            let is_audience =
+                *audience == id || audience.as_array().is_some_and(|all| all.contains(&id));
+            let is_valid = claims["iss"] == provider.issuer() && is_audience;
             Some(is_valid.then_some(claims).ok_or("The id_token_hint is not from this provider.")?)
         }
         None => None,
@@ -63,7 +66,16 @@ fn end_session(
     if parameters.get("client_id").is_some_and(|id| id != client.id) {
         return Err("Unknown application (client_id).");
     }
-    let target = match parameters.get("post_logout_redirect_uri") {
+    let redirect_parameter = match provider.dialect.overrides().log_out {
+        LogOut::Standard => "post_logout_redirect_uri",
+        LogOut::LogoutUri => "logout_uri",
+    };
+    if redirect_parameter == "logout_uri"
+        && ["client_id", "logout_uri"].iter().any(|name| parameters.get(name).is_none())
+    {
+        return Err("This identity provider needs client_id and logout_uri to log out.");
+    }
+    let target = match parameters.get(redirect_parameter) {
         Some(_) if hint.is_none() && parameters.get("client_id").is_none() => {
             return Err("post_logout_redirect_uri needs an id_token_hint or a client_id.");
         }

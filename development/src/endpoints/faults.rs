@@ -1,4 +1,4 @@
-//! The page on which a developer chooses a fault, to see how the application handles it.
+//! The page on which a developer chooses a fault or a dialect, to see how the application handles it.
 
 use std::{sync::Arc, time::Duration};
 
@@ -17,12 +17,12 @@ use serde_json::json;
 use url::{Url, form_urlencoded};
 
 use crate::{
-    model::{faults::Fault, logout_token::logout_token, provider::Provider},
+    model::{dialect::Dialect, faults::Fault, logout_token::logout_token, provider::Provider},
     web::same_origin::SameOrigin,
 };
 
 pub(crate) fn routes() -> Vec<Route> {
-    routes![page, choose, rotate, end_sessions]
+    routes![page, choose, choose_dialect, rotate, end_sessions]
 }
 
 /// Longer than the time-out of any client.
@@ -79,6 +79,12 @@ struct FaultForm<'r> {
     fault: &'r str,
 }
 
+#[derive(rocket::FromForm)]
+struct DialectForm<'r> {
+    /// The name of a dialect; empty for none.
+    dialect: &'r str,
+}
+
 #[get("/misbehave")]
 fn page(provider: &State<Arc<Provider>>, done: Option<FlashMessage<'_>>) -> Template {
     let groups = GROUPS.map(|(when, choices)| {
@@ -87,10 +93,19 @@ fn page(provider: &State<Arc<Provider>>, done: Option<FlashMessage<'_>>) -> Temp
         });
         context! { when, choices: choices.collect::<Vec<_>>() }
     });
+    let current = provider.dialect.get();
+    let dialects = Dialect::ALL.map(|dialect| {
+        let vendor = &dialect.overrides().vendor;
+        context! { name: dialect.name(), vendor, selected: Some(dialect) == current }
+    });
+    let overrides = provider.dialect.overrides();
     Template::render(
         "development/misbehave",
         context! {
             groups,
+            dialects,
+            notes: &overrides.notes,
+            settings: overrides.settings.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>(),
             no_fault: NO_FAULT,
             none_checked: provider.faults.is_empty(),
             message: done.as_ref().map(|done| done.message()),
@@ -126,6 +141,25 @@ fn choose(
     };
     provider.discard_metadata();
     Ok(done(message))
+}
+
+/// Switches a dialect on, or none.
+#[post("/misbehave/dialect", data = "<form>")]
+fn choose_dialect(
+    _origin: SameOrigin,
+    provider: &State<Arc<Provider>>,
+    form: Form<DialectForm<'_>>,
+) -> Result<Flash<Redirect>, Status> {
+    let dialect = match form.dialect {
+        "" => None,
+        name => Some(name.parse::<Dialect>().map_err(|_| Status::UnprocessableEntity)?),
+    };
+    provider.dialect.set(dialect);
+    provider.discard_metadata();
+    Ok(done(match dialect {
+        Some(dialect) => format!("The provider now answers like {}.", dialect.overrides().vendor),
+        None => "The provider now answers in its own way.".to_owned(),
+    }))
 }
 
 #[post("/misbehave/rotate")]

@@ -19,6 +19,7 @@ use crate::{
     model::{
         faults::Fault,
         grants::{Grant, Redemption},
+        overrides::RefreshTokens,
         provider::Provider,
         random::random,
         tokens,
@@ -129,11 +130,17 @@ fn issue(provider: &Provider, grant: Grant) -> Result<TokenResponse, TokenError>
         let id_token = tokens::id_token(provider, &grant, &access, now)?;
         response["id_token"] = id_token.into();
     }
-    if grant.has("offline_access") {
+    let is_refreshable = match provider.dialect.overrides().refresh_tokens {
+        RefreshTokens::OfflineAccess => grant.has("offline_access"),
+        RefreshTokens::Always => true,
+        RefreshTokens::Never => false,
+    };
+    if is_refreshable {
         let refresh = random()?;
         provider.grants.add_refresh(refresh.clone(), grant.clone());
         response["refresh_token"] = refresh.into();
     }
+    response = provider.in_dialect(response, Some(&grant), |dialect| Some(&dialect.token_response));
     provider.grants.add_access(access, grant, now + tokens::access_token_lifetime(provider));
     Ok(TokenResponse(response))
 }

@@ -5,11 +5,18 @@ use std::sync::{Arc, OnceLock};
 use chrono::{DateTime, Utc};
 use portico_adapters::{http::HttpClient, system::SystemClock};
 use portico_domain::ports::Clock;
+use serde_json::{Value, json};
 use url::Url;
 
 use super::{
-    accounts::Accounts, faults::Faults, grants::Grants, keys::SigningKeys,
-    request_counts::RequestCounts, sessions::ProviderSessions,
+    accounts::Accounts,
+    dialect::CurrentDialect,
+    faults::Faults,
+    grants::{Grant, Grants},
+    keys::SigningKeys,
+    overrides::{Overrides, filled, merged},
+    request_counts::RequestCounts,
+    sessions::ProviderSessions,
 };
 use crate::{accounts_file::DevelopmentAccount, settings::RegisteredClient};
 
@@ -22,6 +29,7 @@ pub(crate) struct Provider {
     pub(crate) sessions: ProviderSessions,
     pub(crate) grants: Grants,
     pub(crate) keys: SigningKeys,
+    pub(crate) dialect: CurrentDialect,
     pub(crate) faults: Arc<Faults>,
     pub(crate) request_counts: Arc<RequestCounts>,
     /// Makes the application discard its copy of the metadata.
@@ -46,6 +54,7 @@ impl Provider {
             sessions: ProviderSessions::default(),
             grants: Grants::default(),
             keys,
+            dialect: CurrentDialect::default(),
             faults: Arc::default(),
             request_counts: Arc::default(),
             on_discard: OnceLock::new(),
@@ -79,6 +88,28 @@ impl Provider {
     /// The URL of a path.
     pub(crate) fn endpoint(&self, path: &str) -> String {
         format!("{}{path}", self.issuer())
+    }
+
+    /// `own` as the dialect has it: with the merge patch that `pick` chooses, whose placeholders stand
+    /// for values of the provider and of the grant, if there is one.
+    pub(crate) fn in_dialect(
+        &self,
+        own: Value,
+        grant: Option<&Grant>,
+        pick: impl FnOnce(&'static Overrides) -> Option<&'static Value>,
+    ) -> Value {
+        let Some(patch) = pick(self.dialect.overrides()).filter(|patch| !patch.is_null()) else {
+            return own;
+        };
+        let mut values = json!({ "client_id": self.client.id, "now": self.now().timestamp() });
+        if let Some(grant) = grant {
+            values["email"] = grant.account.email.as_str().into();
+            values["subject"] = grant.account.subject.as_str().into();
+            values["permissions"] = grant.account.permissions.clone().into();
+            values["scope"] = grant.scope.join(" ").into();
+            values["sid"] = grant.sid.clone().into();
+        }
+        merged(own, &filled(patch, &values))
     }
 
     /// The current time.

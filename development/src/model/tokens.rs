@@ -64,8 +64,12 @@ pub(crate) fn access_token(
         "exp": (now + access_token_lifetime(provider)).timestamp(),
         "jti": random()?,
     });
+    let claims = provider.in_dialect(claims, Some(grant), |dialect| Some(&dialect.access_token));
     let key = provider.keys.current().ok_or(InternalError::Signing)?;
-    key.sign(&key.header("at+jwt"), &claims).map_err(|_| InternalError::Signing)
+    let header = key.header("at+jwt");
+    let header =
+        provider.in_dialect(header, Some(grant), |dialect| Some(&dialect.access_token_header));
+    key.sign(&header, &claims).map_err(|_| InternalError::Signing)
 }
 
 /// The lifetime of new access tokens.
@@ -97,7 +101,9 @@ pub(crate) fn id_token(
     if with_hash {
         claims["at_hash"] = key.access_token_hash(access).into();
     }
+    let claims = provider.in_dialect(claims, Some(grant), |dialect| Some(&dialect.id_token));
     let header = key.header("JWT");
+    let header = provider.in_dialect(header, Some(grant), |dialect| Some(&dialect.id_token_header));
     let token = key.sign(&header, &claims).map_err(|_| InternalError::Signing)?;
     if faults.has(Fault::AlgNone) {
         return Ok(format!("{}.{}.", encode(&json!({ "alg": "none" })), encode(&claims)));
