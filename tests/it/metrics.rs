@@ -67,6 +67,19 @@ async fn log_in_changes_the_numbers() {
 }
 
 #[tokio::test]
+async fn failures_to_alert_on_are_zero_at_start() {
+    let site = Site::start().await;
+    let text = site.metrics.text().unwrap();
+    for series in [
+        "portico_logins_failed_total{cause=\"provider_fault\"} 0",
+        "portico_token_refreshes_total{outcome=\"refused\"} 0",
+        "portico_logout_tokens_total{outcome=\"invalid\"} 0",
+    ] {
+        assert!(text.lines().any(|line| line == series), "{series} in {text}");
+    }
+}
+
+#[tokio::test]
 async fn addresses_without_a_route_make_one_series() {
     let site = Site::start().await;
     let browser = site.browser();

@@ -175,6 +175,15 @@ impl Default for Metrics {
         let help = "The provider's clock minus this one, by its latest Date header";
         let name = "provider_clock_difference_seconds";
         inner.add(name, help, inner.clock_difference.clone());
+        for outcome in outcomes::REFRESHES {
+            inner.refreshes.get_or_create(&Outcome { outcome });
+        }
+        for outcome in outcomes::LOGOUT_TOKENS {
+            inner.logout_tokens.get_or_create(&Outcome { outcome });
+        }
+        for cause in outcomes::LOGIN_FAILURES {
+            inner.logins_failed.get_or_create(&Cause { cause });
+        }
         Self(Arc::new(inner))
     }
 }

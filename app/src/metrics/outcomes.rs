@@ -12,6 +12,26 @@ use portico_domain::{
     use_cases::LoginError,
 };
 
+/// The labels of counters that alerts watch: they exist with the value 0 from the start, because
+/// Prometheus sees no increase in a series that begins with 1.
+pub(super) const REFRESHES: [&str; 7] = [
+    "ok",
+    "refused",
+    "invalid_identity",
+    "incomplete",
+    "misconfigured",
+    "provider_fault",
+    "provider_timeout",
+];
+
+/// As [`REFRESHES`].
+pub(super) const LOGIN_FAILURES: [&str; 4] =
+    ["invalid_identity", "misconfigured", "provider_fault", "provider_timeout"];
+
+/// As [`REFRESHES`].
+pub(super) const LOGOUT_TOKENS: [&str; 5] =
+    ["accepted", "invalid", "replayed", "provider_unavailable", "sessions_unavailable"];
+
 pub(super) fn unavailable(error: &ProviderUnavailable) -> &'static str {
     match error {
         ProviderUnavailable::Outage(_) => "outage",
