@@ -59,8 +59,17 @@ impl CookieSessions {
         clock: Arc<dyn Clock>,
         randomness: Arc<dyn Randomness>,
     ) -> Self {
+        Self::over(settings, tables(database), clock, randomness)
+    }
+
+    pub(in crate::sessions) fn over(
+        settings: CookieSettings,
+        table: Arc<dyn RevocationTable>,
+        clock: Arc<dyn Clock>,
+        randomness: Arc<dyn Randomness>,
+    ) -> Self {
         let lifetime = settings.lifetimes.absolute;
-        let revocations = Revocations::new(tables(database), clock.clone(), lifetime);
+        let revocations = Revocations::new(table, clock.clone(), lifetime);
         let (cookies, refresh_locks) = (Cookies::new(settings), RefreshLocks::default());
         Self { cookies, revocations, refresh_locks, clock, randomness }
     }

@@ -91,7 +91,7 @@ impl ServerSideSessions {
         Ok(Self::over(settings, Arc::new(backend), clock, randomness))
     }
 
-    fn over(
+    pub(in crate::sessions) fn over(
         settings: CookieSettings,
         backend: Arc<dyn SessionBackend>,
         clock: Arc<dyn Clock>,

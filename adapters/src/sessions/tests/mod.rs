@@ -2,6 +2,7 @@
 //! in the crate of the site tests, with every server.
 
 mod cookies;
+mod invariant;
 mod sealed;
 
 use std::sync::Arc;
