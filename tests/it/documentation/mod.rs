@@ -124,6 +124,23 @@ fn paths_in_backticks_exist() {
     });
 }
 
+/// `docs/conformance.md` is checked against the list of tests, because it names their modules too.
+#[test]
+fn threat_model_names_existing_tests() {
+    let folders = ["domain/tests", "adapters/src", "app/src", "tests/it", "tests/contracts/src"];
+    let sources: String = folders.map(|folder| sources(&root().join(folder))).concat();
+    let page = &pages()["docs/threat-model.md"];
+    let is_test = |text: &&str| {
+        text.split('_').count() > 2
+            && text.chars().all(|c| c.is_ascii_lowercase() || "_0123456789".contains(c))
+    };
+    let named: Vec<_> = page.codes.iter().map(|code| &*code.text).filter(is_test).collect();
+    assert!(named.len() > 5, "{named:?}");
+    let missing: Vec<_> =
+        named.iter().filter(|name| !sources.contains(&format!("fn {name}("))).collect();
+    assert!(missing.is_empty(), "{missing:?}");
+}
+
 /// Rocket's settings, as environment variables.
 fn rocket_keys() -> BTreeSet<String> {
     let all: Dict = Figment::from(rocket::Config::default()).extract().unwrap();
