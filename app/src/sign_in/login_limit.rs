@@ -113,6 +113,7 @@ struct TooMany {
 impl CountedLogin {
     /// # Errors
     /// The page with status 429 where the address has begun too many log-ins.
+    #[expect(clippy::result_large_err, reason = "a page is made for a refused log-in only")]
     pub(super) fn allow(self, metrics: &Metrics) -> Result<(), Failure> {
         self.0.map_err(|TooMany { address, wait }| {
             metrics.login_limited();
