@@ -176,13 +176,13 @@ impl Default for Metrics {
         let name = "provider_clock_difference_seconds";
         inner.add(name, help, inner.clock_difference.clone());
         for outcome in outcomes::REFRESHES {
-            inner.refreshes.get_or_create(&Outcome { outcome });
+            drop(inner.refreshes.get_or_create(&Outcome { outcome }));
         }
         for outcome in outcomes::LOGOUT_TOKENS {
-            inner.logout_tokens.get_or_create(&Outcome { outcome });
+            drop(inner.logout_tokens.get_or_create(&Outcome { outcome }));
         }
         for cause in outcomes::LOGIN_FAILURES {
-            inner.logins_failed.get_or_create(&Cause { cause });
+            drop(inner.logins_failed.get_or_create(&Cause { cause }));
         }
         Self(Arc::new(inner))
     }
