@@ -46,23 +46,24 @@ pub struct Identity {
 impl Identity {
     /// The standard claims.
     pub fn profile(&self) -> Profile {
-        Profile::from_claims(&self.claims.to_map())
+        let picked = Profile::CLAIMS.into_iter().zip(self.claims.pick(Profile::CLAIMS));
+        let stated = picked.filter_map(|(name, value)| Some((name.to_owned(), value?)));
+        Profile::from_claims(&stated.collect())
     }
 
     /// What to call the user: the claim `name`, else `preferred_username`, `nickname` or `email`, else
     /// the subject.
     pub fn display_name(&self) -> String {
-        let claims = self.claims.to_map();
-        let text = |name: &&str| claims.get(*name).and_then(Value::as_str).map(str::trim);
-        let names = ["name", "preferred_username", "nickname", "email"];
-        let found = names.iter().filter_map(text).find(|text| !text.is_empty());
-        found.unwrap_or(&self.subject.subject).to_owned()
+        let names = self.claims.pick(["name", "preferred_username", "nickname", "email"]);
+        let mut texts = names.iter().flatten().filter_map(Value::as_str).map(str::trim);
+        texts.find(|text| !text.is_empty()).unwrap_or(&self.subject.subject).to_owned()
     }
 
     /// When the user last authenticated at the provider (`auth_time`). `None` where it does not
     /// say, or says it in another form than a number of seconds.
     pub fn authenticated_at(&self) -> Option<DateTime<Utc>> {
-        let seconds = self.claims.to_map().get("auth_time").and_then(Value::as_f64)?;
+        let [time] = self.claims.pick(["auth_time"]);
+        let seconds = time?.as_f64()?;
         #[allow(clippy::cast_possible_truncation, reason = "milliseconds are precise enough")]
         DateTime::from_timestamp_millis((seconds * 1_000.0) as i64)
     }
