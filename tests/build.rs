@@ -1,8 +1,8 @@
 //! Finds the programs that some tests start and sets a `cfg` for each. Tests whose program is missing
 //! are ignored, with the package to install.
 //!
-//! `PORTICO_TEST_REQUIRE=postgres,pgbouncer,redis,nginx,browser,axe,keycloak,oidc_provider` sets the `cfg` of
-//! a missing one all the same: its tests then run, and fail.
+//! `PORTICO_TEST_REQUIRE=postgres,pgbouncer,redis,nginx,browser,axe,keycloak,oidc_provider,django` sets the
+//! `cfg` of a missing one all the same: its tests then run, and fail.
 
 #![allow(clippy::print_stdout, reason = "this is how a build script speaks to cargo")]
 
@@ -23,7 +23,8 @@ const NEEDS: [(&str, &[&[&str]]); 6] = [
 ];
 
 /// The identity providers that `tests/foreign/install` installs, and the programs that run them.
-const FOREIGN: [(&str, &[&str]); 2] = [("keycloak", tools::JAVA), ("oidc_provider", tools::NODE)];
+const FOREIGN: [(&str, &[&str]); 3] =
+    [("keycloak", tools::JAVA), ("oidc_provider", tools::NODE), ("django", tools::PYTHON)];
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");

@@ -12,10 +12,10 @@
 //! - [`site`]: Portico with the development servers.
 //! - [`stub_server`]: an HTTP server that responds as a test specifies.
 //! - [`free_port`]: a port for a server that cannot choose one.
-//! - [`tools`]: finds the machine's PostgreSQL, Redis, Chromium, Java and Node.js.
+//! - [`tools`]: finds the machine's PostgreSQL, Redis, Chromium, Java, Node.js and Python.
 //!
 //! The build script sets a `cfg` for each tool that the machine has (`postgres`, `redis`,
-//! `browser`, `keycloak`, `oidc_provider`):
+//! `browser`, `keycloak`, `oidc_provider`, `django`):
 //!
 //! ```ignore
 //! #[tokio::test]

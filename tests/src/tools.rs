@@ -29,6 +29,8 @@ pub const OPENSSL: &[&str] = &["openssl"];
 pub const JAVA: &[&str] = &["java"];
 /// Runs the npm package `oidc-provider`.
 pub const NODE: &[&str] = &["node"];
+/// Runs Django.
+pub const PYTHON: &[&str] = &["python3"];
 
 /// The folder, in that of this crate, where `tests/foreign/install` writes a file for each identity
 /// provider.

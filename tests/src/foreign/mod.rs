@@ -1,5 +1,6 @@
 //! Identity providers of other vendors, which `tests/foreign/install` installs.
 
+pub mod django;
 pub mod keycloak;
 pub mod oidc_provider;
 
