@@ -97,8 +97,35 @@ async fn refuses_repeated_and_malformed_parameters() {
 async fn refuses_login_without_requested_acr() {
     let site = Site::start().await;
     let browser = site.browser();
-    let page = log_in(&browser, "/login?acr_values=gold", USER).await;
-    assert_eq!(page.status, StatusCode::BAD_GATEWAY, "{}", page.text());
+    let link = format!("/login?{}", query(&[("acr_values", "gold <b>"), ("next", "/admin")]));
+    let page = log_in(&browser, &link, USER).await;
+    assert_eq!(page.status, StatusCode::FORBIDDEN, "{}", page.text());
+    assert_eq!(page.heading(), "This log-in does not meet the requirements");
+    assert!(page.text().contains("acr_values “gold <b>”"), "{}", page.text());
+    assert!(!page.body.contains("<b>"), "{}", page.body);
+    let again = page.link("Log in again").unwrap();
+    for (name, value) in [("acr_values", "gold <b>"), ("prompt", "login"), ("next", "/admin")] {
+        assert_eq!(values(&again, name), [value], "{name}");
+    }
+    assert!(!is_signed_in(&browser).await);
+}
+
+#[tokio::test]
+async fn page_for_fresh_logins_ends_in_403_when_provider_sends_no_auth_time() {
+    let particular = SiteOptions { routes: routes![keys], ..SiteOptions::default() };
+    let site = Site::start_with(particular).await;
+    site.servers.faults().set(Fault::ChangedClaims(r#"{"auth_time":null}"#));
+    let browser = site.browser();
+    let page = log_in(&browser, "/keys", USER).await;
+    assert_eq!(page.status, StatusCode::FORBIDDEN, "{}", page.text());
+    assert_eq!(page.heading(), "This log-in does not meet the requirements");
+    assert!(page.text().contains("within the last 1 s"), "{}", page.text());
+    let again = page.link("Log in again").unwrap();
+    for (name, value) in [("max_age", "1"), ("prompt", "login"), ("next", "/keys")] {
+        assert_eq!(values(&again, name), [value], "{name}");
+    }
+    let page = log_in(&browser, again.as_str(), USER).await;
+    assert_eq!(page.status, StatusCode::FORBIDDEN, "{}", page.text());
     assert!(!is_signed_in(&browser).await);
 }
 

@@ -53,6 +53,7 @@ pub(super) fn redeem_error(error: &RedeemError) -> &'static str {
         RedeemError::CodeRejected(_) => "code_rejected",
         RedeemError::WrongNonce => "wrong_nonce",
         RedeemError::WrongOrganization { .. } => "wrong_organization",
+        RedeemError::RequirementNotMet(_) => "requirement_not_met",
         RedeemError::InvalidIdentity(_) => "invalid_identity",
         RedeemError::Misconfigured(_) => "misconfigured",
         RedeemError::ProviderFault(_) => "provider_fault",

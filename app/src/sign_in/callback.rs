@@ -8,7 +8,9 @@ use portico_domain::{
 use rocket::{FromForm, Route, State, form::Form, get, head, http::Status, post, routes};
 
 use super::{
-    entry_refused::{another_account, another_account_of, entry_refused, wrong_organization},
+    entry_refused::{
+        another_account, another_account_of, entry_refused, requirement_not_met, wrong_organization,
+    },
     guards::{Device, NotPrefetched, Stores},
     login::{log_in_for, unavailable},
     operator_faults::{account_too_large, misconfigured},
@@ -153,6 +155,9 @@ fn explain(FailedLogin { cause: error, next }: FailedLogin, ports: &Ports) -> Fa
             return wrong_organization(requested, found.as_deref())
                 .with_action("Log in with another account", action)
                 .caused_by(error);
+        }
+        LoginError::Redeem(RedeemError::RequirementNotMet(unmet)) => {
+            return requirement_not_met(unmet, next.as_ref()).caused_by(error);
         }
         LoginError::Redeem(RedeemError::Misconfigured(_)) => return misconfigured(error),
         LoginError::Redeem(RedeemError::InvalidIdentity(_)) => Failure::new(

@@ -1,4 +1,7 @@
-use portico_domain::model::{EntryRefusal, NextPage};
+use portico_domain::{
+    model::{EntryRefusal, NextPage},
+    ports::UnmetRequirement,
+};
 use rocket::http::Status;
 use url::form_urlencoded;
 
@@ -38,6 +41,40 @@ pub(super) fn wrong_organization(requested: &str, found: Option<&str>) -> Failur
         ),
         "Log in with an account of that organization, or contact the operators of this site and give them the reference.",
     )
+}
+
+/// The log-in does not meet `acr_values` or `max_age`. The page offers to log in again with the same
+/// request and `prompt=login`, because some providers reuse their own session despite the request.
+pub(super) fn requirement_not_met(unmet: &UnmetRequirement, next: Option<&NextPage>) -> Failure {
+    let ((name, value), asked, answer) = match unmet {
+        UnmetRequirement::AcrValues(values) => (
+            ("acr_values", values.clone()),
+            format!("for a log-in by other means, acr_values {}", shown(values)),
+            "The identity provider did not confirm that.",
+        ),
+        UnmetRequirement::NoAuthTime(age) => (
+            ("max_age", age.num_seconds().to_string()),
+            format!("for a log-in within the last {} s", age.num_seconds()),
+            "The identity provider does not say when you logged in there.",
+        ),
+        UnmetRequirement::MaxAge(age) => (
+            ("max_age", age.num_seconds().to_string()),
+            format!("for a log-in within the last {} s", age.num_seconds()),
+            "You logged in at the identity provider longer ago.",
+        ),
+    };
+    let next = next.map(ToString::to_string);
+    let parameters: Vec<_> = [(name, &*value), ("prompt", "login")]
+        .into_iter()
+        .chain(next.as_deref().map(|next| ("next", next)))
+        .collect();
+    Failure::new(
+        Status::Forbidden,
+        "This log-in does not meet the requirements",
+        format!("This site asked {asked}. {answer} You have not been logged in by it."),
+        "Log in again. If it happens again, contact the operators of this site and give them the reference.",
+    )
+    .with_action("Log in again", login_address(&parameters))
 }
 
 /// A name that others chose: in quotation marks, without characters that control the display, cut

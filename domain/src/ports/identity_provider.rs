@@ -135,6 +135,23 @@ pub enum LogoutTokenError {
     Unavailable(#[from] ProviderUnavailable),
 }
 
+/// What an authorization request asked for and the ID token does not show. The text for the log
+/// holds no value of the request.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum UnmetRequirement {
+    /// The user authenticated by none of the requested means (`acr_values`; OpenID Connect Core,
+    /// section 3.1.3.7, rule 12). Holds the requested values, separated by spaces.
+    #[error("the user authenticated by other means than requested (acr)")]
+    AcrValues(String),
+    /// The provider does not say when the user authenticated (`max_age`; rule 13). Holds the requested
+    /// age.
+    #[error("the ID token has no auth_time, which max_age requires")]
+    NoAuthTime(TimeDelta),
+    /// The user authenticated longer ago than requested (`max_age`; rule 13). Holds the requested age.
+    #[error("the user authenticated too long ago (auth_time)")]
+    MaxAge(TimeDelta),
+}
+
 /// Why a code could not be redeemed. The text is for the log; it holds no token.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RedeemError {
@@ -161,6 +178,9 @@ pub enum RedeemError {
         /// The id or name in the ID token; `None` where it names none.
         found: Option<String>,
     },
+    /// The log-in does not meet what the request asked for.
+    #[error("the log-in does not meet what was requested: {0}")]
+    RequirementNotMet(UnmetRequirement),
     /// The ID token or the userinfo answer breaks a rule.
     #[error("invalid ID token or userinfo: {0}")]
     InvalidIdentity(String),

@@ -15,6 +15,7 @@ mod user_repository;
 pub use clock::Clock;
 pub use identity_provider::{
     IdentityProvider, LogoutTokenError, ProviderUnavailable, RedeemError, RefreshError,
+    UnmetRequirement,
 };
 pub use login_attempts::LoginAttempts;
 pub use message_api::{MessageApi, MessageError, RefusalReason};

@@ -208,7 +208,8 @@ fn cause(error: &RedeemError) -> &str {
     match error {
         RedeemError::WrongNonce
         | RedeemError::MissingIssuer
-        | RedeemError::WrongOrganization { .. } => "",
+        | RedeemError::WrongOrganization { .. }
+        | RedeemError::RequirementNotMet(_) => "",
         RedeemError::WrongIssuer(why)
         | RedeemError::CodeRejected(why)
         | RedeemError::InvalidIdentity(why)

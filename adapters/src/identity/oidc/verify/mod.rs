@@ -11,7 +11,9 @@ mod logout_token;
 mod requested;
 mod userinfo;
 
-use portico_domain::ports::{LogoutTokenError, ProviderUnavailable, RedeemError, RefreshError};
+use portico_domain::ports::{
+    LogoutTokenError, ProviderUnavailable, RedeemError, RefreshError, UnmetRequirement,
+};
 
 pub(super) use self::{
     access_token::verify as access_token,
@@ -46,6 +48,9 @@ pub(super) enum InvalidToken {
         /// The id or name in the ID token; `None` where it names none.
         found: Option<String>,
     },
+    /// The log-in does not meet what was requested.
+    #[error(transparent)]
+    RequirementNotMet(#[from] UnmetRequirement),
     /// It breaks a rule, whichever key signed it.
     #[error("{0}")]
     Rule(String),
@@ -77,6 +82,9 @@ impl From<VerificationError> for RedeemError {
             VerificationError::Invalid(InvalidToken::WrongNonce) => Self::WrongNonce,
             VerificationError::Invalid(InvalidToken::WrongOrganization { requested, found }) => {
                 Self::WrongOrganization { requested, found }
+            }
+            VerificationError::Invalid(InvalidToken::RequirementNotMet(unmet)) => {
+                Self::RequirementNotMet(unmet)
             }
             VerificationError::Invalid(cause) => Self::InvalidIdentity(cause.to_string()),
             VerificationError::Provider(error) => error.into(),

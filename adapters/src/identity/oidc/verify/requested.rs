@@ -1,7 +1,10 @@
 //! What the authorization request required besides the log-in itself.
 
 use chrono::{DateTime, Utc};
-use portico_domain::model::{AuthorizationParameters, CLOCK_LEEWAY};
+use portico_domain::{
+    model::{AuthorizationParameters, CLOCK_LEEWAY},
+    ports::UnmetRequirement,
+};
 use serde_json::{Map, Value};
 
 use super::{InvalidToken, claims::numeric_date};
@@ -18,7 +21,7 @@ pub(super) fn verify(
     if let Some(wanted) = requested.get("acr_values")
         && !text("acr").is_some_and(|acr| wanted.split(' ').any(|one| one == acr))
     {
-        return InvalidToken::rule("the user authenticated by other means than requested (acr)");
+        return Err(UnmetRequirement::AcrValues(wanted.to_owned()).into());
     }
     // Rule 13: the authentication is recent enough. The same rule as that of
     // `Identity::authenticated_within`, by which pages check it later.
@@ -26,10 +29,10 @@ pub(super) fn verify(
         let auth_time = numeric_date(claims, "auth_time")?;
         let authenticated_at = auth_time.and_then(|seconds| DateTime::from_timestamp(seconds, 0));
         let Some(authenticated_at) = authenticated_at else {
-            return InvalidToken::rule("it has no auth_time");
+            return Err(UnmetRequirement::NoAuthTime(max_age).into());
         };
         if now - authenticated_at > max_age + CLOCK_LEEWAY {
-            return InvalidToken::rule("the user authenticated too long ago (auth_time)");
+            return Err(UnmetRequirement::MaxAge(max_age).into());
         }
     }
     if let Some(wanted) = requested.get("organization") {
