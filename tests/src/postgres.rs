@@ -175,8 +175,9 @@ impl ReadOnly for Postgres {
         self.set_read_only("on").await;
     }
 
-    async fn accept_writes(&mut self) {
+    async fn accept_writes(&mut self) -> bool {
         self.set_read_only("off").await;
+        true
     }
 }
 

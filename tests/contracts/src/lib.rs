@@ -53,8 +53,9 @@ pub trait ReadOnly: Send {
     /// Refuses writes, also on connections that are open.
     async fn refuse_writes(&mut self);
 
-    /// Accepts writes again.
-    async fn accept_writes(&mut self);
+    /// Accepts writes again. False where a running adapter need not notice that, because the storage
+    /// can be restored only while nothing has it open.
+    async fn accept_writes(&mut self) -> bool;
 }
 
 /// Within this time several calls in a row have reported that the server is down.

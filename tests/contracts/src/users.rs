@@ -271,10 +271,11 @@ pub async fn check_notices_storage_that_cannot_be_written(
     storage.refuse_writes().await;
     assert!(users.check().await.is_err());
     assert!(users.check().await.is_err());
-    storage.accept_writes().await;
-    assert_eq!(users.check().await, Ok(()));
-    // It leaves no user behind.
-    assert_eq!(users.list(1).await, Ok(Vec::new()));
+    if storage.accept_writes().await {
+        assert_eq!(users.check().await, Ok(()));
+        // It leaves no user behind.
+        assert_eq!(users.list(1).await, Ok(Vec::new()));
+    }
 }
 
 /// While the server is down, each call reports the outage in time, no user is reported as unknown,

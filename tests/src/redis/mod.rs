@@ -152,8 +152,9 @@ impl ReadOnly for Redis {
         assert_eq!(self.reply("REPLICAOF 127.0.0.1 1").as_deref(), Some("+OK"));
     }
 
-    async fn accept_writes(&mut self) {
+    async fn accept_writes(&mut self) -> bool {
         assert_eq!(self.reply("REPLICAOF NO ONE").as_deref(), Some("+OK"));
+        true
     }
 }
 

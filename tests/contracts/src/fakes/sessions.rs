@@ -122,8 +122,9 @@ impl ReadOnly for InMemorySite {
         self.0.read_only.store(true, Ordering::SeqCst);
     }
 
-    async fn accept_writes(&mut self) {
+    async fn accept_writes(&mut self) -> bool {
         self.0.read_only.store(false, Ordering::SeqCst);
+        true
     }
 }
 

@@ -47,8 +47,9 @@ impl ReadOnly for Arc<InMemoryUsers> {
         self.read_only.store(true, Ordering::SeqCst);
     }
 
-    async fn accept_writes(&mut self) {
+    async fn accept_writes(&mut self) -> bool {
         self.read_only.store(false, Ordering::SeqCst);
+        true
     }
 }
 
