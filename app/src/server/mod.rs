@@ -118,9 +118,16 @@ pub async fn serve(site: Rocket<Ignite>, limits: Limits) -> Result<(), ServeErro
         metrics,
     };
     let mut connections = server.accept(&listener, &shutdown).await;
-    // The system has accepted these already.
-    while let Some(Ok((stream, peer))) = listener.accept().now_or_never() {
-        connections.spawn(server.connection(stream, peer, false, shutdown.clone()));
+    // The system has accepted these already. The limit on connections ends the loop, however many more
+    // arrive meanwhile.
+    while let Ok(permit) = server.ordinary.clone().try_acquire_owned()
+        && let Some(Ok((stream, peer))) = listener.accept().now_or_never()
+    {
+        let connection = server.connection(stream, peer, false, shutdown.clone());
+        connections.spawn(async move {
+            connection.await;
+            drop(permit);
+        });
     }
     drop(listener);
     let grace = Duration::from_secs(u64::from(settings.grace) + u64::from(settings.mercy));
