@@ -3,18 +3,13 @@ use portico_domain::{
     ports::UnmetRequirement,
 };
 use rocket::http::Status;
-use url::form_urlencoded;
 
 use super::login::login_address;
 use crate::{Ports, web::Failure};
 
 /// The log-in page that offers another account and then leads to `next`.
 pub(crate) fn another_account(ports: &Ports, next: Option<&NextPage>) -> String {
-    let prompt = ("prompt", ports.identity.prompt_for_another_account());
-    let next = next.map(ToString::to_string);
-    let parameters: Vec<_> =
-        std::iter::once(prompt).chain(next.as_deref().map(|next| ("next", next))).collect();
-    login_address(&parameters)
+    another_account_with(&[], ports, next)
 }
 
 /// The same, for a log-in to this organization (Auth0's parameter `organization`).
@@ -23,10 +18,19 @@ pub(super) fn another_account_of(
     ports: &Ports,
     next: Option<&NextPage>,
 ) -> String {
-    let organization = form_urlencoded::Serializer::new(String::new())
-        .append_pair("organization", organization)
-        .finish();
-    format!("{}&{organization}", another_account(ports, next))
+    another_account_with(&[("organization", organization)], ports, next)
+}
+
+fn another_account_with(
+    parameters: &[(&str, &str)],
+    ports: &Ports,
+    next: Option<&NextPage>,
+) -> String {
+    let prompt = ("prompt", ports.identity.prompt_for_another_account());
+    let next = next.map(ToString::to_string);
+    let next = next.as_deref().map(|next| ("next", next));
+    let all: Vec<_> = [prompt].into_iter().chain(next).chain(parameters.iter().copied()).collect();
+    login_address(&all)
 }
 
 /// The user logged in to another organization than was requested.
